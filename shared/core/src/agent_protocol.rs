@@ -1,0 +1,381 @@
+//! What a cluster agent and the control plane say to each other under `/agent/*`.
+//!
+//! The agent only ever calls out. Every message can be sent again after a lost answer: registration names a secret that
+//! the agent made itself, reports and log lines carry numbers, results replace themselves.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::job_run::{JobRunResults, ResourceCleanupMode, RunEvent};
+use crate::{AgentId, ClusterId, JobId, JobRunId, OrganizationId, Timestamp};
+
+/// How long a lease lasts unless renewed (contract, decisions, Jobs).
+pub const LEASE: Duration = Duration::from_secs(60);
+/// How often an agent sends a heartbeat, which renews its leases.
+pub const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(15);
+/// How long a run may go on after it was asked to stop.
+pub const CANCEL_GRACE: Duration = Duration::from_secs(30);
+/// A cluster is `active` while its agent's last heartbeat is younger than this.
+pub const HEARTBEAT_VALID: Duration = Duration::from_secs(120);
+/// The longest a lease request is held open.
+pub const MAX_WAIT: Duration = Duration::from_secs(20);
+/// Rows in a result preview.
+pub const PREVIEW_ROWS: usize = 100;
+/// The largest result preview, in bytes of JSON.
+pub const MAX_PREVIEW_BYTES: usize = 64 * 1024;
+/// The most log lines in one message.
+pub const MAX_LOG_LINES: usize = 100;
+/// The longest log line, in bytes; an agent cuts longer ones.
+pub const MAX_LOG_LINE_BYTES: usize = 8 * 1024;
+/// The most bytes of log text in one message.
+pub const MAX_LOG_BYTES: usize = 64 * 1024;
+/// The most runs that one agent may hold.
+pub const MAX_HELD_RUNS: usize = 100;
+
+/// `POST /agent/register`: trades a one-time registration token for credentials.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct AgentRegistration {
+    /// The one-time token that the cluster's creation answered.
+    pub registration_token: String,
+    /// SHA-256, as 64 lower-case hex digits, of a secret of at least 32 random bytes that the agent made and keeps. It
+    /// authenticates later as `Authorization: Bearer msa_<agentId>_<secret>`. Sending the same pair again answers the same.
+    pub secret_sha256: String,
+    /// The agent's version.
+    pub version: String,
+    /// How it executes runs.
+    pub backend: AgentBackend,
+}
+
+/// How an agent executes runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum AgentBackend {
+    /// As processes on the agent's own machine.
+    Process,
+    /// As pods.
+    Kubernetes,
+}
+
+/// The answer to a registration.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct AgentRegistered {
+    /// Who the agent is from now on.
+    pub agent_id: AgentId,
+    /// The organization it works for.
+    pub organization_id: OrganizationId,
+    /// The cluster it serves.
+    pub cluster_id: ClusterId,
+}
+
+/// A run that an agent holds, and under which lease.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct HeldRun {
+    /// The job.
+    pub job_id: JobId,
+    /// The run.
+    pub job_run_id: JobRunId,
+    /// The lease's number.
+    pub attempt: u32,
+}
+
+/// `POST /agent/heartbeat`: the agent lives, and goes on with these runs.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Heartbeat {
+    /// Every run it works on, at most 100.
+    pub holding: Vec<HeldRun>,
+    /// How busy its machine or cluster is.
+    pub utilization: Utilization,
+    /// What it is doing while it cannot execute runs yet, such as preparing its environment.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// How busy an agent's machine or cluster is.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Utilization {
+    /// Share of CPU in use, 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
+    pub cpu: f64,
+    /// Share of memory in use, 0 to 1.
+    #[schema(minimum = 0, maximum = 1)]
+    pub memory: f64,
+    /// Runs it could take at once in all.
+    pub capacity: u32,
+}
+
+/// The answer to a heartbeat.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct HeartbeatAnswer {
+    /// What became of each held run, in the order they were named.
+    pub runs: Vec<RunOrder>,
+}
+
+/// What an agent has to do with a run that it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct RunOrder {
+    /// The run.
+    #[serde(flatten)]
+    pub run: HeldRun,
+    /// What to do.
+    pub order: Order,
+}
+
+/// What an agent has to do with a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Order {
+    /// Go on; the lease was renewed.
+    Continue,
+    /// Stop it within 30 seconds and report `cancel`.
+    Cancel,
+    /// The lease is lost or the run has ended: stop it, report nothing, clean up.
+    Abandon,
+}
+
+/// `POST /agent/lease`: asks for work, and for news about the work at hand.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LeaseRequest {
+    /// Every run it works on, at most 100. A run leased to this agent that is not named here is handed out again, with the
+    /// same attempt: the answer that held it was lost.
+    pub holding: Vec<HeldRun>,
+    /// How many more runs it can take, at most 10; 0 asks for orders only.
+    #[schema(maximum = 10)]
+    pub capacity: u32,
+    /// How long to wait for work when there is none, in seconds, at most 20.
+    #[serde(default)]
+    #[schema(maximum = 20)]
+    pub wait_seconds: u32,
+}
+
+/// The answer to a lease request.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeaseAnswer {
+    /// New work.
+    pub runs: Vec<LeasedRun>,
+    /// Held runs that have to stop.
+    pub orders: Vec<RunOrder>,
+}
+
+/// All that an agent needs to execute a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LeasedRun {
+    /// The run and its lease's number.
+    #[serde(flatten)]
+    pub run: HeldRun,
+    /// The job's key, for naming its results.
+    pub job_key: String,
+    /// When the lease ends unless a heartbeat renews it.
+    pub lease_expires_at: Timestamp,
+    /// Seconds the run may take in all; absent without a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_seconds: Option<u32>,
+    /// What to remove afterwards.
+    pub resource_cleanup_mode: ResourceCleanupMode,
+    /// What to execute.
+    pub source: LeasedSource,
+    /// Free-form engine settings of the job (`config.lakesail`), such as `executionMode`.
+    pub engine: BTreeMap<String, String>,
+}
+
+/// What a run executes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LeasedSource {
+    /// SQL statements separated by `;`. The last one's rows are the result.
+    Sql {
+        /// The text.
+        text: String,
+    },
+    /// One Python file.
+    Python {
+        /// A URI (`https://`, `file://`, `s3://`) of a `.py` file, else the script's text.
+        source: String,
+        /// Arguments by position.
+        parameters: Vec<String>,
+        /// Arguments by name, given as `--name=value` after those by position.
+        #[serde(rename = "namedParameters")]
+        named_parameters: BTreeMap<String, String>,
+    },
+}
+
+/// `POST /agent/jobs/{job}/runs/{jobRun}/events`: what happened to a held run.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunReports {
+    /// The lease's number.
+    pub attempt: u32,
+    /// In order; each is taken in once, whatever is sent again. At most 20.
+    pub reports: Vec<RunReport>,
+}
+
+/// One thing that happened to a run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RunReport {
+    /// 1 for an attempt's first report, then one more each.
+    #[schema(minimum = 1)]
+    pub sequence: u64,
+    /// What happened.
+    pub event: ReportedEvent,
+    /// Why, for a person: the engine's own message when it failed. At most 4,096 bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+    /// How long the job's code took, in microseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runner_execution_time_us: Option<u64>,
+    /// Where the results are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub results: Option<JobRunResults>,
+}
+
+/// What an agent may say about a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ReportedEvent {
+    /// It asks for a Sail server.
+    SailRequested,
+    /// The Sail server was created and is starting.
+    SailCreated,
+    /// The Sail server answers; it asks for the runner.
+    SailAnswered,
+    /// The runner executes the job's code.
+    RunnerStarted,
+    /// The job's code ended well.
+    Succeed,
+    /// The job's code or its engine failed.
+    Fail,
+    /// It was stopped because its time was up.
+    TimeOut,
+    /// It was stopped as ordered.
+    Cancel,
+    /// What the cleanup mode says is removed. Comes after the run has ended, without a lease.
+    Cleaned,
+}
+
+impl ReportedEvent {
+    /// The step of the run's state machine that this is; `None` for [`ReportedEvent::Cleaned`].
+    #[must_use]
+    pub fn transition(self) -> Option<RunEvent> {
+        match self {
+            Self::SailRequested => Some(RunEvent::SailRequested),
+            Self::SailCreated => Some(RunEvent::SailCreated),
+            Self::SailAnswered => Some(RunEvent::SailAnswered),
+            Self::RunnerStarted => Some(RunEvent::RunnerStarted),
+            Self::Succeed => Some(RunEvent::Succeed),
+            Self::Fail => Some(RunEvent::Fail),
+            Self::TimeOut => Some(RunEvent::TimeOut),
+            Self::Cancel => Some(RunEvent::Cancel),
+            Self::Cleaned => None,
+        }
+    }
+}
+
+/// The answer to reports: whether to go on.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ReportsTaken {
+    /// What to do with the run now.
+    pub order: Order,
+    /// The last report of this attempt that was taken in.
+    pub last_report: u64,
+}
+
+/// `POST /agent/jobs/{job}/runs/{jobRun}/logs`: the next lines of a run's log.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LogBatch {
+    /// The lease's number.
+    pub attempt: u32,
+    /// The number of the first line; an attempt's first line has number 0.
+    pub first_line: u64,
+    /// Lines in order, at most 100 and 64 KiB of text.
+    pub lines: Vec<LogLine>,
+}
+
+/// The answer to log lines.
+#[derive(Debug, Clone, Copy, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct LogTaken {
+    /// The number of the line that is expected next. Lines below it were taken in before and are left out.
+    pub next_line: u64,
+}
+
+/// One line of a run's log (contract, `JobRunLogLine`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct LogLine {
+    /// When it was written.
+    pub timestamp: Timestamp,
+    /// Who wrote it.
+    pub source: LogSource,
+    /// Where to.
+    pub stream: LogStream,
+    /// The text, without its line end.
+    pub message: String,
+}
+
+/// Who writes log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogSource {
+    /// The engine.
+    Sail,
+    /// The job's code, and the runner around it.
+    Runner,
+}
+
+/// Where a log line was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum LogStream {
+    /// Standard output.
+    Stdout,
+    /// Standard error.
+    Stderr,
+}
+
+/// `PUT /agent/jobs/{job}/runs/{jobRun}/results`: the first rows of a run's result.
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResultsReport {
+    /// The lease's number.
+    pub attempt: u32,
+    /// The preview.
+    pub preview: ResultPreview,
+}
+
+/// The first rows of a run's result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResultPreview {
+    /// The columns, in order.
+    pub columns: Vec<ResultColumn>,
+    /// At most 100 rows; each has a value for every column. Values that JSON cannot hold are texts.
+    #[schema(value_type = Vec<Vec<Object>>)]
+    pub rows: Vec<Vec<serde_json::Value>>,
+    /// Whether the result has more rows, or longer values, than are shown.
+    pub truncated: bool,
+}
+
+/// A column of a result.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ResultColumn {
+    /// Its name.
+    pub name: String,
+    /// Its Spark SQL type, such as `bigint` or `array<string>`.
+    #[serde(rename = "type")]
+    pub data_type: String,
+}

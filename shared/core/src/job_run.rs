@@ -1,0 +1,302 @@
+//! Runs of jobs: their life as one state machine, and the record of each.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{AgentId, ClusterId, JobId, JobRunId, MemberId, Timestamp};
+
+/// Where a run stands (contract, behaviour section 8).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunStatus {
+    /// Created; held, or waiting for what it depends on.
+    Pending,
+    /// May be leased by an agent of its cluster.
+    Ready,
+    /// Leased by an agent.
+    Starting,
+    /// The agent asks for a Sail server.
+    CreatingSail,
+    /// The Sail server does not answer yet.
+    WaitingForSail,
+    /// The agent asks for the runner.
+    CreatingRunner,
+    /// The job's code runs.
+    Running,
+    /// The job's code ended well.
+    Succeeded,
+    /// The job's code, its engine or its agent failed.
+    Failed,
+    /// Somebody stopped it.
+    Cancelled,
+    /// It took longer than `timeoutSeconds`.
+    Timeout,
+}
+
+/// What may happen to a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunEvent {
+    /// Nothing holds it back any longer.
+    Release,
+    /// An agent took it.
+    Lease,
+    /// The agent asked for a Sail server.
+    SailRequested,
+    /// The Sail server was created and is starting.
+    SailCreated,
+    /// The Sail server answers; the runner is asked for.
+    SailAnswered,
+    /// The runner executes the job's code.
+    RunnerStarted,
+    /// The job's code ended well.
+    Succeed,
+    /// The job's code, its engine or its agent failed.
+    Fail,
+    /// Its time is up.
+    TimeOut,
+    /// Somebody stopped it.
+    Cancel,
+    /// Its agent was lost, and it may be tried again.
+    Requeue,
+    /// Somebody wants it done again.
+    Retry,
+    /// Somebody wants it done again, later.
+    RetryHeld,
+}
+
+/// An event that the present status does not allow.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a run that is {status:?} cannot {event:?}")]
+pub struct InvalidTransition {
+    /// Where the run stands.
+    pub status: RunStatus,
+    /// What was to happen.
+    pub event: RunEvent,
+}
+
+impl RunStatus {
+    /// Every status, in the order a run walks through them.
+    pub const ALL: [Self; 11] = [
+        Self::Pending,
+        Self::Ready,
+        Self::Starting,
+        Self::CreatingSail,
+        Self::WaitingForSail,
+        Self::CreatingRunner,
+        Self::Running,
+        Self::Succeeded,
+        Self::Failed,
+        Self::Cancelled,
+        Self::Timeout,
+    ];
+
+    /// Where `event` leads. The only way a run changes status.
+    ///
+    /// # Errors
+    /// [`InvalidTransition`] when the contract has no such step.
+    pub fn next(self, event: RunEvent) -> Result<Self, InvalidTransition> {
+        use RunEvent as E;
+        match (self, event) {
+            (Self::Pending, E::Release) => Ok(Self::Ready),
+            (Self::Ready, E::Lease) => Ok(Self::Starting),
+            (Self::Starting, E::SailRequested) => Ok(Self::CreatingSail),
+            (Self::CreatingSail, E::SailCreated) => Ok(Self::WaitingForSail),
+            (Self::WaitingForSail, E::SailAnswered) => Ok(Self::CreatingRunner),
+            (Self::CreatingRunner, E::RunnerStarted) => Ok(Self::Running),
+            (Self::Running, E::Succeed) => Ok(Self::Succeeded),
+            (status, E::Fail) if status.is_active() => Ok(Self::Failed),
+            (status, E::TimeOut) if status.is_active() => Ok(Self::Timeout),
+            (status, E::Requeue) if status.is_active() => Ok(Self::Ready),
+            (status, E::Cancel) if !status.is_terminal() => Ok(Self::Cancelled),
+            (Self::Failed | Self::Timeout | Self::Cancelled, E::Retry) => Ok(Self::Ready),
+            (Self::Failed | Self::Timeout | Self::Cancelled, E::RetryHeld) => Ok(Self::Pending),
+            (status, event) => Err(InvalidTransition { status, event }),
+        }
+    }
+
+    /// An agent has it.
+    #[must_use]
+    pub fn is_active(self) -> bool {
+        (Self::Starting..=Self::Running).contains(&self)
+    }
+
+    /// Nothing will happen to it any more by itself.
+    #[must_use]
+    pub fn is_terminal(self) -> bool {
+        self >= Self::Succeeded
+    }
+}
+
+impl RunEvent {
+    /// Every event.
+    pub const ALL: [Self; 13] = [
+        Self::Release,
+        Self::Lease,
+        Self::SailRequested,
+        Self::SailCreated,
+        Self::SailAnswered,
+        Self::RunnerStarted,
+        Self::Succeed,
+        Self::Fail,
+        Self::TimeOut,
+        Self::Cancel,
+        Self::Requeue,
+        Self::Retry,
+        Self::RetryHeld,
+    ];
+}
+
+/// When the agent removes a run's engine, runner and working files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ResourceCleanupMode {
+    /// Whatever the outcome.
+    #[default]
+    Always,
+    /// Only when the run succeeded, so that a failure can be looked at.
+    OnSuccess,
+    /// Never; engine and runner processes still end.
+    Never,
+}
+
+/// What started a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum RunTrigger {
+    /// A person.
+    Manual,
+    /// The job's schedule.
+    Schedule,
+    /// A retry.
+    Retry,
+    /// The success of a job it depends on.
+    Dependency,
+    /// A service account.
+    Api,
+}
+
+/// Where a run's results went.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct JobRunResults {
+    /// A folder of Parquet files, as a URI.
+    #[schema(examples("s3://acme-output/jobs/daily-sales-etl/runs/01JD3Z5K8M4T9V2X7RQC/"))]
+    pub output_path: String,
+}
+
+/// An agent's hold on a run: while it lasts, nobody else executes the run.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Lease {
+    /// Who holds it.
+    pub agent_id: AgentId,
+    /// When it ends unless renewed.
+    pub expires_at: Timestamp,
+}
+
+/// One run of a job, as it is kept.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobRun {
+    /// Its id.
+    pub id: JobRunId,
+    /// The job it is a run of.
+    pub job_id: JobId,
+    /// The published version it is pinned to, also when retried.
+    pub job_version: u32,
+    /// Where it runs.
+    pub cluster_id: ClusterId,
+    /// Where it stands.
+    pub status: RunStatus,
+    /// Why it stands there, for a person.
+    pub status_message: Option<String>,
+    /// Keeps it `pending` until it is released.
+    pub hold: bool,
+    /// What its agent removes afterwards.
+    pub resource_cleanup_mode: ResourceCleanupMode,
+    /// What started it.
+    pub trigger: RunTrigger,
+    /// Seconds it may take from its lease on; 0 means no limit.
+    pub timeout_seconds: u32,
+    /// Automatic tries that are left after its agent is lost.
+    pub retries_left: u32,
+    /// When an agent took it.
+    pub dispatched_at: Option<Timestamp>,
+    /// When its code began.
+    pub runner_started_at: Option<Timestamp>,
+    /// When its code ended.
+    pub runner_completed_at: Option<Timestamp>,
+    /// How long its code took, in microseconds.
+    pub runner_execution_time_us: Option<u64>,
+    /// When it reached a terminal status.
+    pub finished_at: Option<Timestamp>,
+    /// When its agent had removed what the cleanup mode says.
+    pub cleaned_at: Option<Timestamp>,
+    /// Where its results are.
+    pub results: Option<JobRunResults>,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Who created it.
+    pub created_by: MemberId,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Who changed it last; absent when that was the platform.
+    pub updated_by: Option<MemberId>,
+    /// How many times it was leased. Reports about an earlier lease are refused.
+    pub attempt: u32,
+    /// Who executes it.
+    pub lease: Option<Lease>,
+    /// The number of the last report of this attempt that was taken in.
+    pub last_report: u64,
+    /// When somebody asked to stop it.
+    pub cancel_requested_at: Option<Timestamp>,
+    /// The SQL text that this run executes, resolved at its first lease when it comes from a saved query.
+    pub resolved_sql: Option<String>,
+}
+
+impl JobRun {
+    /// Moves the run on.
+    ///
+    /// # Errors
+    /// [`InvalidTransition`] when the contract has no such step; the run is unchanged then.
+    pub fn apply(&mut self, event: RunEvent, now: Timestamp) -> Result<(), InvalidTransition> {
+        self.status = self.status.next(event)?;
+        self.updated_at = now;
+        match event {
+            RunEvent::Lease => {
+                self.dispatched_at = Some(now);
+                self.attempt += 1;
+                self.last_report = 0;
+            }
+            RunEvent::RunnerStarted => self.runner_started_at = Some(now),
+            RunEvent::Requeue | RunEvent::Retry | RunEvent::RetryHeld => self.forget_last_attempt(),
+            RunEvent::Release => self.hold = false,
+            _ => {}
+        }
+        if self.status.is_terminal() {
+            self.finished_at = Some(now);
+            self.lease = None;
+        }
+        Ok(())
+    }
+
+    fn forget_last_attempt(&mut self) {
+        self.lease = None;
+        self.dispatched_at = None;
+        self.runner_started_at = None;
+        self.runner_completed_at = None;
+        self.runner_execution_time_us = None;
+        self.finished_at = None;
+        self.cleaned_at = None;
+        self.results = None;
+        self.cancel_requested_at = None;
+        self.status_message = None;
+    }
+
+    /// When the run must have ended; `None` before it is leased and without a limit.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Timestamp> {
+        let limit = (self.timeout_seconds > 0).then(|| std::time::Duration::from_secs(self.timeout_seconds.into()))?;
+        self.dispatched_at.map(|dispatched_at| dispatched_at + limit)
+    }
+}

@@ -1,0 +1,17 @@
+//! What Mainsheet is about, free of any transport, cloud or storage: ids, time, errors, entities and state machines.
+
+pub mod agent_protocol;
+pub mod cluster;
+pub mod error;
+pub mod id;
+pub mod job;
+pub mod job_run;
+pub mod organization;
+pub mod query;
+pub mod team;
+pub mod time;
+pub mod user;
+
+pub use error::{Error, FieldErrors, Result};
+pub use id::*;
+pub use time::{Clock, Timestamp};
