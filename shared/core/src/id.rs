@@ -129,6 +129,13 @@ fn random() -> u64 {
     getrandom::u64().expect("the operating system provides randomness")
 }
 
+impl RoleId {
+    /// An id of a fixed catalogue.
+    pub(crate) fn constant(id: &'static str) -> Self {
+        Self(id.to_owned())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

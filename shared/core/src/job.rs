@@ -1,1 +1,435 @@
-//! job
+//! Jobs: what runs, where and when, in published versions.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::{ClusterId, JobId, MemberId, QueryId, TeamId, Timestamp};
+
+/// Seconds a run may take unless its job says otherwise: a day.
+pub const DEFAULT_TIMEOUT_SECONDS: u32 = 86_400;
+
+/// A job, as it is kept.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Job {
+    /// Its id.
+    pub id: JobId,
+    /// Its name in the organization's language of things; unique there.
+    pub job_key: String,
+    /// Whether its schedule counts.
+    pub status: JobStatus,
+    /// What it is for.
+    pub description: Option<String>,
+    /// The teams that it is shared with; at least one.
+    pub team_ids: Vec<TeamId>,
+    /// The published version in force.
+    pub current: JobVersion,
+    /// When it was created.
+    pub created_at: Timestamp,
+    /// Who created it.
+    pub created_by: MemberId,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Who changed it last.
+    pub updated_by: MemberId,
+}
+
+/// Whether a job's schedule counts. Runs asked for by a person work in either status.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum JobStatus {
+    /// It does.
+    #[default]
+    Active,
+    /// It does not.
+    Paused,
+}
+
+/// What a job runs, where and when. Immutable once published.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobVersion {
+    /// Counted from 1.
+    pub number: u32,
+    /// The version that it was made from.
+    pub based_on: Option<u32>,
+    /// Where it runs.
+    pub cluster_id: ClusterId,
+    /// What runs, and with what.
+    pub config: JobConfig,
+    /// Seconds that a run may take; 0 means no limit.
+    pub timeout_seconds: u32,
+    /// Where its source came from.
+    pub source_config: Option<SourceConfig>,
+    /// Jobs that have to succeed first.
+    pub depends_on: Vec<JobDependency>,
+    /// When it runs by itself.
+    pub schedule: Schedule,
+    /// When it was published.
+    pub created_at: Timestamp,
+    /// Who published it.
+    pub created_by: MemberId,
+}
+
+/// When a job runs by itself, and what happens when that is not possible.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Schedule {
+    /// Five fields; `None` means only when asked for.
+    pub cron_expression: Option<String>,
+    /// IANA time zone.
+    pub cron_timezone: String,
+    /// What a tick does while a run has not ended.
+    pub concurrency_policy: ConcurrencyPolicy,
+    /// Runs at once under [`ConcurrencyPolicy::Allow`].
+    pub max_concurrent_runs: u32,
+    /// What happens to ticks that passed unseen.
+    pub missed_schedule_policy: MissedSchedulePolicy,
+}
+
+/// What a tick does while a run has not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ConcurrencyPolicy {
+    /// Nothing.
+    #[default]
+    Skip,
+    /// Runs beside it, up to `maxConcurrentRuns`.
+    Allow,
+    /// Cancels it, waits for its end, then runs.
+    Replace,
+}
+
+/// What happens to ticks that passed while nobody could act on them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum MissedSchedulePolicy {
+    /// The newest runs once.
+    #[default]
+    Latest,
+    /// None runs.
+    Skip,
+    /// All run, at most 100.
+    All,
+}
+
+/// What a job runs, and with what (contract, `JobConfig`).
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JobConfig {
+    /// SQL statements. Exactly one of `sql` and `python` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub sql: Option<SqlSource>,
+    /// A Python program. Exactly one of `sql` and `python` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub python: Option<PythonSource>,
+    /// Machines, where the cluster has a choice of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub compute: Option<Compute>,
+    /// Settings of the engine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub lakesail: Option<EngineConfig>,
+}
+
+/// SQL statements (contract, `SqlJobSource`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SqlSource {
+    /// The statements themselves, separated by `;`; the last one's rows are the result. Exactly one of `source` and
+    /// `queryId` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(bytes, min = 1, max = 65536)))]
+    #[schema(min_length = 1, max_length = 65536, examples("SELECT 1 AS one"))]
+    pub source: Option<String>,
+    /// A saved query, whose text is read when a run starts. Exactly one of `source` and `queryId` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub query_id: Option<QueryId>,
+}
+
+/// A Python program (contract, `PythonJobSource`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct PythonSource {
+    /// A URI (`s3://`, `https://`, `file://`) of a wheel or a `.py` file, else the script's text. It finds its Spark session
+    /// through `SPARK_REMOTE`.
+    #[garde(length(bytes, min = 1, max = 65536))]
+    #[schema(min_length = 1, max_length = 65536)]
+    pub source: String,
+    /// The package of a wheel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 255)))]
+    #[schema(min_length = 1, max_length = 255)]
+    pub package_name: Option<String>,
+    /// The entry point of a wheel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 255)))]
+    #[schema(min_length = 1, max_length = 255)]
+    pub entry_point: Option<String>,
+    /// Arguments by position.
+    #[serde(default)]
+    #[garde(length(max = 100), inner(length(bytes, max = 4096)))]
+    #[schema(max_items = 100)]
+    pub parameters: Vec<String>,
+    /// Arguments by name.
+    #[serde(default)]
+    #[garde(length(max = 100))]
+    pub named_parameters: BTreeMap<String, String>,
+}
+
+/// Machines of a job (contract, `WorkloadCompute`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Compute {
+    /// The machine of the driver.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub driver: Option<DriverCompute>,
+    /// The machines of the workers; `cluster` mode only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub worker: Option<WorkerCompute>,
+}
+
+/// The machine of a driver (contract, `DriverCompute`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct DriverCompute {
+    /// The provider's name for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 64)))]
+    #[schema(min_length = 1, max_length = 64, examples("c8g.2xlarge"))]
+    pub instance_type: Option<String>,
+    /// Its volume.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub ebs_config: Option<EbsConfig>,
+}
+
+/// The machines of workers (contract, `WorkerCompute`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct WorkerCompute {
+    /// The provider's name for them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 64)))]
+    #[schema(min_length = 1, max_length = 64, examples("c8g.4xlarge"))]
+    pub instance_type: Option<String>,
+    /// Their volumes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub ebs_config: Option<EbsConfig>,
+    /// The most of them at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(range(min = 1, max = 1000)))]
+    #[schema(minimum = 1, maximum = 1000)]
+    pub max_nodes: Option<u32>,
+    /// How they are paid for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub capacity_type: Option<CapacityType>,
+}
+
+/// How machines are paid for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum CapacityType {
+    /// By the hour.
+    OnDemand,
+    /// At a lower price, and may be taken away.
+    Spot,
+}
+
+/// A volume (contract, `EbsConfig`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EbsConfig {
+    /// AWS volume type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 32)))]
+    #[schema(min_length = 1, max_length = 32, examples("gp3"))]
+    pub volume_type: Option<String>,
+    /// GiB.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(range(min = 1, max = 65536)))]
+    #[schema(minimum = 1, maximum = 65536)]
+    pub volume_size: Option<u32>,
+    /// Operations a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(range(min = 1, max = 256_000)))]
+    #[schema(minimum = 1, maximum = 256_000)]
+    pub iops: Option<u32>,
+    /// MiB a second.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(range(min = 1, max = 4000)))]
+    #[schema(minimum = 1, maximum = 4000)]
+    pub throughput: Option<u32>,
+    /// Whether it goes with its machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub delete_on_termination: Option<bool>,
+}
+
+/// Settings of the engine (contract, `JobEngineConfig`). Further entries are texts of any name.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(rename_all = "camelCase")]
+pub struct EngineConfig {
+    /// One process, or a driver with workers.
+    #[serde(default)]
+    #[garde(skip)]
+    pub execution_mode: ExecutionMode,
+    /// Automatic tries after an agent is lost.
+    #[serde(default)]
+    #[garde(range(max = 10))]
+    #[schema(maximum = 10)]
+    pub max_retries: u32,
+    /// The engine's image; the cluster's own unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 1023)))]
+    #[schema(min_length = 1, max_length = 1023)]
+    pub lakesail_image_uri: Option<String>,
+    /// Python packages for the job's code.
+    #[serde(default)]
+    #[garde(length(max = 100), dive)]
+    #[schema(max_items = 100)]
+    pub libraries: Vec<Library>,
+    /// Free-form settings by name.
+    #[serde(flatten)]
+    #[garde(length(max = 100))]
+    pub settings: BTreeMap<String, String>,
+}
+
+/// How the engine is laid out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExecutionMode {
+    /// One process.
+    #[default]
+    Standalone,
+    /// A driver with workers.
+    Cluster,
+}
+
+/// A Python package for a job's code (contract, `Library`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Library {
+    /// From a package index.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub pypi: Option<IndexPackage>,
+    /// A list of requirements.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub requirements: Option<Requirements>,
+    /// The URI of a wheel.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 1023)))]
+    #[schema(min_length = 1, max_length = 1023)]
+    pub whl: Option<String>,
+}
+
+/// A package of a package index (contract, `LibraryIndexPackage`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct IndexPackage {
+    /// Name and version, as `pip` takes them.
+    #[garde(length(chars, min = 1, max = 255))]
+    #[schema(min_length = 1, max_length = 255)]
+    pub package: String,
+    /// The index; the public one unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 1023)))]
+    #[schema(min_length = 1, max_length = 1023)]
+    pub repo: Option<String>,
+}
+
+/// A list of requirements (contract, `LibraryRequirements`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Requirements {
+    /// Its text.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(bytes, min = 1, max = 16384)))]
+    #[schema(min_length = 1, max_length = 16384)]
+    pub source: Option<String>,
+    /// Its URI.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 1023)))]
+    #[schema(min_length = 1, max_length = 1023)]
+    pub uri: Option<String>,
+}
+
+/// Where a job's source came from (contract, `SourceConfig`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SourceConfig {
+    /// The repository.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 1023)))]
+    #[schema(min_length = 1, max_length = 1023)]
+    pub url: Option<String>,
+    /// Who hosts it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 64)))]
+    #[schema(min_length = 1, max_length = 64)]
+    pub provider: Option<String>,
+    /// The branch, tag or commit that is followed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(dive)]
+    pub reference: Option<GitReference>,
+    /// The commit that the text was taken from: 40 hex digits.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(pattern("^[0-9a-f]{40}$")))]
+    #[schema(pattern = "^[0-9a-f]{40}$")]
+    pub snapshot_commit: Option<String>,
+}
+
+/// A branch, tag or commit (contract, `GitReference`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GitReference {
+    /// Which of them.
+    #[serde(rename = "type")]
+    #[garde(skip)]
+    pub kind: GitReferenceType,
+    /// Its name.
+    #[garde(length(chars, min = 1, max = 255))]
+    #[schema(min_length = 1, max_length = 255, examples("main"))]
+    pub value: String,
+}
+
+/// The kinds of [`GitReference`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum GitReferenceType {
+    /// A branch.
+    Branch,
+    /// A tag.
+    Tag,
+    /// A commit.
+    Commit,
+}
+
+/// A job that has to succeed first (contract, `JobDependency`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct JobDependency {
+    /// Its key.
+    #[garde(length(chars, min = 1, max = 255))]
+    #[schema(min_length = 1, max_length = 255)]
+    pub job_key: String,
+}
+
+impl Job {
+    /// The saved query that its current version runs.
+    #[must_use]
+    pub fn query_id(&self) -> Option<&QueryId> {
+        self.current.config.sql.as_ref()?.query_id.as_ref()
+    }
+}

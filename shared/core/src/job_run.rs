@@ -1,7 +1,10 @@
 //! Runs of jobs: their life as one state machine, and the record of each.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
+use crate::agent_protocol::CANCEL_GRACE;
 use crate::{AgentId, ClusterId, JobId, JobRunId, MemberId, Timestamp};
 
 /// Where a run stands (contract, behaviour section 8).
@@ -184,16 +187,6 @@ pub struct JobRunResults {
     pub output_path: String,
 }
 
-/// An agent's hold on a run: while it lasts, nobody else executes the run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Lease {
-    /// Who holds it.
-    pub agent_id: AgentId,
-    /// When it ends unless renewed.
-    pub expires_at: Timestamp,
-}
-
 /// One run of a job, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -220,6 +213,8 @@ pub struct JobRun {
     pub timeout_seconds: u32,
     /// Automatic tries that are left after its agent is lost.
     pub retries_left: u32,
+    /// When it became ready.
+    pub ready_at: Option<Timestamp>,
     /// When an agent took it.
     pub dispatched_at: Option<Timestamp>,
     /// When its code began.
@@ -244,8 +239,8 @@ pub struct JobRun {
     pub updated_by: Option<MemberId>,
     /// How many times it was leased. Reports about an earlier lease are refused.
     pub attempt: u32,
-    /// Who executes it.
-    pub lease: Option<Lease>,
+    /// The agent that executes it. While it holds the lease, nobody else does.
+    pub leased_by: Option<AgentId>,
     /// The number of the last report of this attempt that was taken in.
     pub last_report: u64,
     /// When somebody asked to stop it.
@@ -273,15 +268,16 @@ impl JobRun {
             RunEvent::Release => self.hold = false,
             _ => {}
         }
+        self.ready_at = (self.status == RunStatus::Ready).then_some(now).or(self.ready_at);
         if self.status.is_terminal() {
             self.finished_at = Some(now);
-            self.lease = None;
+            self.leased_by = None;
         }
         Ok(())
     }
 
     fn forget_last_attempt(&mut self) {
-        self.lease = None;
+        self.leased_by = None;
         self.dispatched_at = None;
         self.runner_started_at = None;
         self.runner_completed_at = None;
@@ -296,7 +292,15 @@ impl JobRun {
     /// When the run must have ended; `None` before it is leased and without a limit.
     #[must_use]
     pub fn deadline(&self) -> Option<Timestamp> {
-        let limit = (self.timeout_seconds > 0).then(|| std::time::Duration::from_secs(self.timeout_seconds.into()))?;
+        let limit = (self.timeout_seconds > 0).then(|| Duration::from_secs(self.timeout_seconds.into()))?;
         self.dispatched_at.map(|dispatched_at| dispatched_at + limit)
+    }
+
+    /// When somebody has to look at an active run whose lease ends at `lease_expires_at`: at its end, at the run's own
+    /// deadline, or when it should have stopped as it was asked to.
+    #[must_use]
+    pub fn due_at(&self, lease_expires_at: Timestamp) -> Timestamp {
+        let stopped_by = self.cancel_requested_at.map(|requested_at| requested_at + CANCEL_GRACE);
+        [self.deadline(), stopped_by].into_iter().flatten().fold(lease_expires_at, Timestamp::min)
     }
 }

@@ -8,6 +8,7 @@ pub mod job;
 pub mod job_run;
 pub mod organization;
 pub mod query;
+pub mod role;
 pub mod team;
 pub mod time;
 pub mod user;

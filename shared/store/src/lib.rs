@@ -1,1 +1,38 @@
-//! placeholder
+//! The table: the only code that reads or writes it.
+//!
+//! One DynamoDB table holds everything (`infra/docs/access-patterns.md`). Entities are [`Row`]s under [`Key`]s that only a
+//! [`Tenant`] can make; a [`Tenant`] in turn comes out of records that were read for a caller, an agent or an event. Writes
+//! are [`Change`]s: one transaction that is conditional, audited, idempotent and carries its outbox events.
+
+pub mod agents;
+pub mod audit;
+mod change;
+pub mod clusters;
+pub mod idempotency;
+pub mod job_runs;
+pub mod jobs;
+mod key;
+pub mod logs;
+pub mod organizations;
+pub mod outbox;
+mod page;
+pub mod queries;
+mod read;
+mod row;
+pub mod scheduler;
+pub mod schema;
+pub mod signing_keys;
+pub mod teams;
+mod tenant;
+pub mod throttle;
+pub mod users;
+
+pub use change::{Change, retry_races};
+pub use key::Key;
+pub use page::{Listing, Page, PageRequest};
+pub use read::{Batch, Store};
+pub use row::{Entity, Row};
+pub use tenant::Tenant;
+
+/// The table's rows as the SDK has them.
+pub type Item = std::collections::HashMap<String, aws_sdk_dynamodb::types::AttributeValue>;

@@ -1,0 +1,201 @@
+//! Clusters, the pulse of their agents, and the inbox through which agents get their work.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use mainsheet_core::cluster::{AgentPulse, Cluster};
+use mainsheet_core::{AgentId, ClusterId, Error, JobId, JobRunId, OrganizationId, Result, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::agents::{RegistrationToken, agent_key, registration_key};
+use crate::change::Due;
+use crate::key::tenant_partition;
+use crate::row::attribute;
+use crate::{Change, Entity, Item, Key, Listing, PageRequest, Row, Store, Tenant};
+
+/// The most clusters that an organization can have. Lists of them are read whole.
+pub const MAX_CLUSTERS: u64 = 100;
+
+/// Beside a cluster: what its agent's last heartbeat said.
+pub(crate) const PULSE: &str = "pulse";
+/// Beside a cluster: its agent.
+pub(crate) const AGENT: &str = "agent_id";
+
+impl Entity for Cluster {
+    const KIND: &'static str = "cluster";
+}
+
+/// A name that belongs to a cluster of the organization.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct NameClaim {
+    cluster_id: ClusterId,
+}
+
+impl Entity for NameClaim {
+    const KIND: &'static str = "cluster_name";
+}
+
+/// Something that waits for a cluster's agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct InboxEntry {
+    /// What it is.
+    pub kind: InboxKind,
+    /// The run's job.
+    pub job_id: JobId,
+    /// The run.
+    pub job_run_id: JobRunId,
+    /// The run's lease; of a ready run the one before.
+    pub attempt: u32,
+    /// Who holds the lease; absent on a ready run.
+    pub agent_id: Option<AgentId>,
+}
+
+/// What waits for a cluster's agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum InboxKind {
+    /// A run that somebody asked to stop.
+    Cancel,
+    /// A run that an agent holds.
+    Leased,
+    /// A run that any agent of the cluster may lease.
+    Ready,
+}
+
+impl Entity for InboxEntry {
+    const KIND: &'static str = "inbox";
+}
+
+pub(crate) fn cluster_key(tenant: &Tenant, cluster: &ClusterId) -> Key {
+    Key::of_tenant(tenant, "CLUSTERS", cluster.as_str())
+}
+
+fn name_key(tenant: &Tenant, name: &str) -> Key {
+    Key::of_tenant(tenant, "CLUSTER_NAMES", name.to_lowercase())
+}
+
+fn count_key(tenant: &Tenant) -> Key {
+    Key::of_tenant(tenant, "SELF", "COUNT#CLUSTERS")
+}
+
+fn inbox_partition(tenant: &Tenant, cluster: &ClusterId) -> String {
+    tenant_partition(tenant, format!("CLUSTER#{cluster}#INBOX"))
+}
+
+/// Stop orders sort before held runs, held ones before ready ones, and these by how long they have waited.
+pub(crate) fn inbox_key(tenant: &Tenant, cluster: &ClusterId, kind: InboxKind, order: &str) -> Key {
+    let kind = match kind {
+        InboxKind::Cancel => "CANCEL",
+        InboxKind::Leased => "LEASED",
+        InboxKind::Ready => "READY",
+    };
+    Key::global(inbox_partition(tenant, cluster), format!("{kind}#{order}"))
+}
+
+/// What the last heartbeat of a cluster's agent said.
+#[must_use]
+pub fn pulse(row: &Row<Cluster>) -> AgentPulse {
+    row.part(PULSE).unwrap_or_default()
+}
+
+impl Store {
+    /// A cluster.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the tenant has no such cluster.
+    pub async fn cluster(&self, tenant: &Tenant, cluster: &ClusterId) -> Result<Row<Cluster>> {
+        self.get(&cluster_key(tenant, cluster)).await?.ok_or(Error::NotFound)
+    }
+
+    /// All clusters of the tenant, at most [`MAX_CLUSTERS`].
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn clusters(&self, tenant: &Tenant) -> Result<Vec<Row<Cluster>>> {
+        let request = PageRequest { limit: 100, ..PageRequest::default() };
+        Ok(self.page(&Listing::of(tenant_partition(tenant, "CLUSTERS")), &request).await?.rows)
+    }
+
+    /// The first entries of a cluster's inbox, at most 100 and one more for every held run.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn inbox(&self, tenant: &Tenant, cluster: &ClusterId) -> Result<Vec<InboxEntry>> {
+        let listing = Listing::of(inbox_partition(tenant, cluster));
+        let request = PageRequest { limit: 100, ..PageRequest::default() };
+        Ok(self.page(&listing, &request).await?.map(|row: Row<InboxEntry>| row.value).rows)
+    }
+
+    /// Notes a heartbeat of a cluster's agent. It makes no new version of the cluster and is not audited.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the cluster is gone.
+    pub async fn note_pulse(&self, tenant: &Tenant, cluster: &ClusterId, pulse: &AgentPulse) -> Result<()> {
+        let sets = Item::from([(PULSE.to_owned(), attribute(pulse)?)]);
+        self.telemetry().annotate(&cluster_key(tenant, cluster), sets, &[], Error::NotFound).commit().await
+    }
+}
+
+impl Change<'_> {
+    /// A new cluster, and the token that its agent registers with. `pulse` is what a built-in agent would say.
+    pub fn create_cluster(
+        self,
+        tenant: &Tenant,
+        cluster: &Cluster,
+        pulse: &AgentPulse,
+        token: (&str, &RegistrationToken),
+    ) -> Self {
+        let taken = Error::conflict("cluster_name_taken", "Another cluster has this name. Choose another one.");
+        let beside = match attribute(pulse) {
+            Ok(pulse) => Item::from([(PULSE.to_owned(), pulse)]),
+            Err(_) => Item::new(),
+        };
+        let claim = NameClaim { cluster_id: cluster.id.clone() };
+        let used = || Error::internal("a cluster id or token that was used before");
+        self.create(&name_key(tenant, &cluster.name), &claim, taken)
+            .create_with(&cluster_key(tenant, &cluster.id), cluster, beside, used())
+            .create(&registration_key(token.0), token.1, used())
+            .count_cluster(tenant)
+    }
+
+    fn count_cluster(self, tenant: &Tenant) -> Self {
+        let update = crate::change::update_of(&count_key(tenant), Vec::new(), &[], &[("n", 1)])
+            .condition_expression("attribute_not_exists(n) OR n < :most")
+            .expression_attribute_values(":most", AttributeValue::N(MAX_CLUSTERS.to_string()));
+        let full = Error::conflict("too_many_clusters", "An organization can have 100 clusters. Retire one first.");
+        self.update(update, full)
+    }
+
+    /// A cluster's new settings.
+    pub fn replace_cluster(self, row: &Row<Cluster>, cluster: &Cluster) -> Self {
+        self.replace(row, cluster, Due::Keep)
+    }
+
+    /// The end of a cluster and of its agent's credentials.
+    pub fn retire_cluster(self, tenant: &Tenant, row: &Row<Cluster>) -> Self {
+        let change = match row.text(AGENT).and_then(|agent| agent.parse::<AgentId>().ok()) {
+            Some(agent) => self.remove(&agent_key(&agent)),
+            None => self,
+        };
+        change.delete(row).remove(&name_key(tenant, &row.value.name)).add(&count_key(tenant), "n", -1)
+    }
+
+    /// The cluster has to be there and its agent alive: its last heartbeat is younger than `since`.
+    pub fn require_active_cluster(self, tenant: &Tenant, cluster: &ClusterId, since: Timestamp) -> Self {
+        self.require_above(&cluster_key(tenant, cluster), [PULSE, "seenAt"], &since.to_string(), cluster_unreachable())
+    }
+}
+
+/// A cluster whose agent does not report.
+#[must_use]
+pub fn cluster_unreachable() -> Error {
+    Error::conflict(
+        "cluster_not_active",
+        "The cluster's agent has not reported within the last 2 minutes, or the cluster is gone. Start its agent or choose another cluster.",
+    )
+}
+
+/// The organization that a registration token or an agent names in its own record.
+pub(crate) fn tenant_of(organization: &OrganizationId) -> Tenant {
+    Tenant::proven(organization.clone())
+}

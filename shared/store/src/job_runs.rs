@@ -1,0 +1,208 @@
+//! Runs: their rows, their place in their cluster's inbox, their leases.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use mainsheet_core::agent_protocol::{HEARTBEAT_VALID, HeldRun, LEASE};
+use mainsheet_core::cluster::Agent;
+use mainsheet_core::job::{Job, JobVersion};
+use mainsheet_core::job_run::{JobRun, RunStatus};
+use mainsheet_core::{Error, JobId, JobRunId, Result, Timestamp};
+
+use crate::change::{Due, due_shard, update_of};
+use crate::clusters::{InboxEntry, InboxKind, inbox_key};
+use crate::jobs::{LATEST_RUN, RUNS, job_key, version_key};
+use crate::key::tenant_partition;
+use crate::outbox::Event;
+use crate::schema::{DUE_AT, DUE_SHARD};
+use crate::{Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
+
+impl Entity for JobRun {
+    const KIND: &'static str = "job_run";
+}
+
+pub(crate) fn runs_partition(tenant: &Tenant, job: &JobId) -> String {
+    tenant_partition(tenant, format!("JOB#{job}#RUNS"))
+}
+
+pub(crate) fn run_key(tenant: &Tenant, job: &JobId, run: &JobRunId) -> Key {
+    Key::global(runs_partition(tenant, job), run.as_str())
+}
+
+/// A run and what it is a run of.
+#[derive(Debug, Clone)]
+pub struct RunOfJob {
+    /// The run.
+    pub run: Row<JobRun>,
+    /// Its job.
+    pub job: Row<Job>,
+    /// The version that it is pinned to.
+    pub version: JobVersion,
+}
+
+impl Store {
+    /// A run and its job: one round trip.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the tenant has no such run.
+    pub async fn job_and_run(&self, tenant: &Tenant, job: &JobId, run: &JobRunId) -> Result<(Row<Job>, Row<JobRun>)> {
+        let (job_key, run_key) = (job_key(tenant, job), run_key(tenant, job, run));
+        let mut batch = self.get_batch([job_key.clone(), run_key.clone()]).await?;
+        let job = batch.take(&job_key)?.ok_or(Error::NotFound)?;
+        Ok((job, batch.take(&run_key)?.ok_or(Error::NotFound)?))
+    }
+
+    /// A run.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the tenant has no such run.
+    pub async fn job_run(&self, tenant: &Tenant, job: &JobId, run: &JobRunId) -> Result<Row<JobRun>> {
+        self.get(&run_key(tenant, job, run)).await?.ok_or(Error::NotFound)
+    }
+
+    /// A page of a job's runs, newest first.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a bad marker.
+    pub async fn job_runs(&self, tenant: &Tenant, job: &JobId, request: &PageRequest) -> Result<Page<Row<JobRun>>> {
+        self.page(&Listing::of(runs_partition(tenant, job)).descending(true), request).await
+    }
+
+    /// The runs that an agent holds: one round trip. Absent ones are left out.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn held_runs(&self, tenant: &Tenant, held: &[HeldRun]) -> Result<HashMap<JobRunId, Row<JobRun>>> {
+        let keys: Vec<Key> = held.iter().map(|held| run_key(tenant, &held.job_id, &held.job_run_id)).collect();
+        let mut batch = self.get_batch(keys.clone()).await?;
+        let rows = keys.iter().filter_map(|key| batch.take::<JobRun>(key).transpose());
+        rows.map(|row| row.map(|row| (row.value.id.clone(), row))).collect()
+    }
+
+    /// A run that waits in an inbox with all that is needed to execute it; `None` when it is gone, or its job is.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn run_of_job(&self, tenant: &Tenant, entry: &InboxEntry) -> Result<Option<RunOfJob>> {
+        let run_key = run_key(tenant, &entry.job_id, &entry.job_run_id);
+        let job_key = job_key(tenant, &entry.job_id);
+        let mut batch = self.get_batch([run_key.clone(), job_key.clone()]).await?;
+        let (Some(run), Some(job)) = (batch.take::<JobRun>(&run_key)?, batch.take::<Job>(&job_key)?) else {
+            return Ok(None);
+        };
+        let version = if job.value.current.number == run.value.job_version {
+            job.value.current.clone()
+        } else {
+            let key = version_key(tenant, &entry.job_id, run.value.job_version);
+            let missing = || Error::internal(format!("run {} is pinned to a version that is gone", run.value.id));
+            self.get::<JobVersion>(&key).await?.ok_or_else(missing)?.value
+        };
+        Ok(Some(RunOfJob { run, job, version }))
+    }
+
+    /// Renews an agent's lease of a run. It makes no new version of the run and is not audited.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the agent does not hold that lease any more.
+    pub async fn renew_lease(&self, run: &Row<JobRun>, agent: &Agent) -> Result<()> {
+        let due_at = run.value.due_at(self.now() + LEASE);
+        let sets = vec![
+            (DUE_AT.to_owned(), AttributeValue::S(due_at.to_string())),
+            (DUE_SHARD.to_owned(), AttributeValue::S(due_shard(&run.key))),
+        ];
+        let update = update_of(&run.key, sets, &[], &[])
+            .condition_expression("#data.attempt = :attempt AND #data.leasedBy = :agent")
+            .expression_attribute_names("#data", crate::row::DATA)
+            .expression_attribute_values(":attempt", AttributeValue::N(run.value.attempt.to_string()))
+            .expression_attribute_values(":agent", AttributeValue::S(agent.id.to_string()));
+        self.telemetry().update(update, Error::NotFound).commit().await
+    }
+}
+
+impl Change<'_> {
+    /// A new run of a job that is there, on a cluster that is active.
+    pub fn create_run(self, tenant: &Tenant, run: &JobRun) -> Self {
+        let alive_since = self.now() - HEARTBEAT_VALID;
+        let latest = Item::from([(LATEST_RUN.to_owned(), AttributeValue::S(run.id.to_string()))]);
+        let used = Error::internal("a run id that was used before");
+        self.annotate(&job_key(tenant, &run.job_id), latest, &[(RUNS, 1)], Error::NotFound)
+            .require_active_cluster(tenant, &run.cluster_id, alive_since)
+            .create(&run_key(tenant, &run.job_id, &run.id), run, used)
+            .emit(Event::JobRunPending { job_id: run.job_id.clone(), job_run_id: run.id.clone() })
+    }
+
+    /// A run's new state, with its place in the inbox of its cluster and in the due index.
+    pub fn replace_run(self, tenant: &Tenant, row: &Row<JobRun>, run: &JobRun) -> Self {
+        let due = match (row.value.status.is_active(), run.status.is_active()) {
+            (false, true) => Due::At(run.due_at(self.now() + LEASE)),
+            (true, false) => Due::Never,
+            _ => Due::Keep,
+        };
+        self.replace(row, run, due).move_in_inbox(tenant, &row.value, run)
+    }
+
+    /// What became of a run that was due, unless it was renewed meanwhile.
+    pub(crate) fn replace_due_run(self, tenant: &Tenant, row: &Row<JobRun>, run: &JobRun) -> Self {
+        self.replace(row, run, Due::Over).move_in_inbox(tenant, &row.value, run)
+    }
+
+    /// A run that is active has to stop: the agent finds the order in its inbox, and the due index sees to it.
+    pub fn order_cancel(self, tenant: &Tenant, row: &Row<JobRun>, run: &JobRun) -> Self {
+        let due = Due::At(run.due_at(self.now() + LEASE));
+        let (key, entry) = entry(tenant, InboxKind::Cancel, run);
+        self.replace(row, run, due).overwrite(&key, &entry)
+    }
+
+    /// The end of a run's record; its log goes when the event is heard.
+    pub fn erase_run(self, tenant: &Tenant, row: &Row<JobRun>) -> Self {
+        let run = &row.value;
+        let change = self.delete(row).emit(Event::JobRunDeleted { job_run_id: run.id.clone() });
+        change.leave_inbox(tenant, run)
+    }
+
+    fn move_in_inbox(self, tenant: &Tenant, before: &JobRun, after: &JobRun) -> Self {
+        let place = |run: &JobRun| (run.status == RunStatus::Ready, run.status.is_active(), run.attempt);
+        if place(before) == place(after) {
+            return self;
+        }
+        let change = self.leave_inbox(tenant, before);
+        let kind = match after.status {
+            RunStatus::Ready => InboxKind::Ready,
+            status if status.is_active() => InboxKind::Leased,
+            _ => return change,
+        };
+        let (key, entry) = entry(tenant, kind, after);
+        change.overwrite(&key, &entry)
+    }
+
+    fn leave_inbox(self, tenant: &Tenant, run: &JobRun) -> Self {
+        match run.status {
+            RunStatus::Ready => self.remove(&entry(tenant, InboxKind::Ready, run).0),
+            status if status.is_active() => {
+                self.remove(&entry(tenant, InboxKind::Leased, run).0).remove(&entry(tenant, InboxKind::Cancel, run).0)
+            }
+            _ => self,
+        }
+    }
+}
+
+fn entry(tenant: &Tenant, kind: InboxKind, run: &JobRun) -> (Key, InboxEntry) {
+    let order = match kind {
+        InboxKind::Cancel | InboxKind::Leased => run.id.to_string(),
+        InboxKind::Ready => format!("{}#{}", run.ready_at.map(|at| at.to_string()).unwrap_or_default(), run.id),
+    };
+    let entry = InboxEntry {
+        kind,
+        job_id: run.job_id.clone(),
+        job_run_id: run.id.clone(),
+        attempt: run.attempt,
+        agent_id: run.leased_by.clone(),
+    };
+    (inbox_key(tenant, &run.cluster_id, kind, &order), entry)
+}
+
+/// When a run that was read is due.
+#[must_use]
+pub fn due_at(row: &Row<JobRun>) -> Option<Timestamp> {
+    row.text(DUE_AT)?.parse().ok()
+}

@@ -1,0 +1,126 @@
+//! Events that other systems must hear of. They are written in the transaction of the change that they tell of; the
+//! table's stream carries them to the relay.
+
+use mainsheet_core::{ClusterId, Error, EventId, JobId, JobRunId, OrganizationId, Result, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::audit::Scope;
+use crate::{Entity, Item, Key, Row, Tenant};
+
+/// How long an event that was carried on is kept for looking into.
+const KEPT_SECONDS: u64 = 7 * 24 * 3600;
+
+/// Something that other systems must hear of.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "type", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// A person has to be written to.
+    MailRequested {
+        /// What to write.
+        mail: Mail,
+    },
+    /// A run was created, or is to be tried again: it may be ready.
+    JobRunPending {
+        /// Its job.
+        job_id: JobId,
+        /// The run.
+        job_run_id: JobRunId,
+    },
+    /// A job was deleted: its runs and versions are to go.
+    JobDeleted {
+        /// The job.
+        job_id: JobId,
+    },
+    /// A run was deleted: its log is to go.
+    JobRunDeleted {
+        /// The run.
+        job_run_id: JobRunId,
+    },
+    /// A self-registered cluster came into being.
+    ClusterRegistered {
+        /// The cluster.
+        cluster_id: ClusterId,
+        /// Where it is.
+        region: String,
+    },
+    /// A self-registered cluster is no more.
+    ClusterRetired {
+        /// The cluster.
+        cluster_id: ClusterId,
+    },
+}
+
+/// What to write to a person. Links are made when the mail is written, so that no token lies in a queue.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", tag = "template", rename_all_fields = "camelCase")]
+pub enum Mail {
+    /// Confirm that this address is yours.
+    VerifyEmail {
+        /// The person.
+        user_id: UserId,
+        /// Their address.
+        email: String,
+    },
+    /// Somebody signed up with this address, which has an account.
+    AlreadyRegistered {
+        /// The address.
+        email: String,
+    },
+}
+
+/// An event as it is kept and carried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OutboxEvent {
+    /// Its id; consumers see an event more than once.
+    pub id: EventId,
+    /// When it happened.
+    pub at: Timestamp,
+    /// Whose it is; absent for what concerns a user alone.
+    pub organization_id: Option<OrganizationId>,
+    /// What happened.
+    pub event: Event,
+}
+
+impl Entity for OutboxEvent {
+    const KIND: &'static str = "outbox";
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.at + std::time::Duration::from_secs(KEPT_SECONDS))
+    }
+}
+
+impl OutboxEvent {
+    pub(crate) fn new(scope: &Scope, event: Event, now: Timestamp) -> (Key, Self) {
+        let id = EventId::generate(now);
+        let organization_id = match scope {
+            Scope::Tenant(tenant) => Some(tenant.organization_id().clone()),
+            Scope::User(_) | Scope::Platform => None,
+        };
+        let key = Key::global(scope.partition("OUTBOX"), id.as_str());
+        (key, Self { id, at: now, organization_id, event })
+    }
+
+    /// Reads the new image of a stream record; `None` when the row is of another kind.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when it is an event that cannot be read.
+    pub fn of_stream_image(image: Item) -> Result<Option<Self>> {
+        let kind = image.get(crate::row::KIND).and_then(|kind| kind.as_s().ok());
+        if kind.map(String::as_str) != Some(Self::KIND) {
+            return Ok(None);
+        }
+        Row::<Self>::of_item(image).map(|row| Some(row.value))
+    }
+
+    /// The organization that the event was written in: it came out of the table.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the event concerns a user alone.
+    pub fn tenant(&self) -> Result<Tenant> {
+        let organization_id = self.organization_id.clone();
+        organization_id
+            .map(Tenant::proven)
+            .ok_or_else(|| Error::internal(format!("event {} has no organization", self.id)))
+    }
+}

@@ -1,0 +1,217 @@
+//! Pages of a partition, and the opaque markers between them.
+
+use std::fmt::Display;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use aws_sdk_dynamodb::types::{AttributeValue, Select};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use mainsheet_core::{Error, Result, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::key::{PK, SK};
+use crate::read::failed;
+use crate::schema::{BY_NAME, BY_TIME};
+use crate::{Entity, Item, Row, Store};
+
+/// The most rows in a page (contract, behaviour section 1).
+pub const MAX_LIMIT: u32 = 100;
+/// How many rows `page` may skip; markers go on from there at no extra cost.
+pub const MAX_SKIPPED: u32 = 10_000;
+/// How long a marker can be used.
+const MARKER_VALID_SECONDS: i64 = 86_400;
+
+/// Which part of a list is wanted.
+#[derive(Debug, Clone, Default)]
+pub struct PageRequest {
+    /// Rows in the answer, 0 to [`MAX_LIMIT`].
+    pub limit: u32,
+    /// Rows to leave out first, at most [`MAX_SKIPPED`].
+    pub skip: u32,
+    /// Where the page before ended.
+    pub marker: Option<String>,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone)]
+pub struct Page<T> {
+    /// Its rows.
+    pub rows: Vec<T>,
+    /// Where it ended; `None` at the end of the list.
+    pub marker: Option<String>,
+}
+
+impl<T> Page<T> {
+    /// The page with each row made into something else.
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
+        Page { rows: self.rows.into_iter().map(change).collect(), marker: self.marker }
+    }
+}
+
+/// A partition in one of its orders.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    pub(crate) partition: String,
+    prefix: Option<String>,
+    index: Option<&'static str>,
+    descending: bool,
+}
+
+impl Listing {
+    /// All rows of a partition by their sort key.
+    pub(crate) fn of(partition: impl Into<String>) -> Self {
+        Self { partition: partition.into(), prefix: None, index: None, descending: false }
+    }
+
+    /// Only rows whose sort key begins so.
+    pub(crate) fn beginning_with(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// In the order of a local index.
+    pub(crate) fn ordered_by(mut self, index: &'static str) -> Self {
+        debug_assert!([BY_NAME, BY_TIME].contains(&index));
+        self.index = Some(index);
+        self
+    }
+
+    /// From the end to the beginning.
+    pub(crate) fn descending(mut self, descending: bool) -> Self {
+        self.descending = descending;
+        self
+    }
+
+    /// What a marker of this list must have been made for.
+    fn fingerprint(&self, position: &str, issued_at: i64) -> String {
+        let scope =
+            format!("{}|{:?}|{:?}|{}|{position}|{issued_at}", self.partition, self.prefix, self.index, self.descending);
+        URL_SAFE_NO_PAD.encode(&digest(&SHA256, scope.as_bytes()).as_ref()[..12])
+    }
+}
+
+/// What a marker says. It grants nothing: the partition always comes from the caller.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Marker {
+    #[serde(rename = "v")]
+    version: u8,
+    #[serde(rename = "k")]
+    position: Vec<String>,
+    #[serde(rename = "t")]
+    issued_at: i64,
+    #[serde(rename = "f")]
+    fingerprint: String,
+}
+
+impl Listing {
+    fn marker(&self, last: &Item, now: Timestamp) -> Option<String> {
+        let position: Vec<String> = [Some(SK), self.index]
+            .into_iter()
+            .flatten()
+            .map(|name| last.get(name)?.as_s().ok().cloned())
+            .collect::<Option<_>>()?;
+        let issued_at = now.as_second();
+        let fingerprint = self.fingerprint(&position.join("|"), issued_at);
+        let marker = Marker { version: 1, position, issued_at, fingerprint };
+        serde_json::to_vec(&marker).ok().map(|text| URL_SAFE_NO_PAD.encode(text))
+    }
+
+    fn start_of(&self, marker: &str, now: Timestamp) -> Result<Item> {
+        self.read_marker(marker, now)
+            .ok_or_else(|| bad_marker("is not one that this list answered, or has expired; begin again without it"))
+    }
+
+    fn read_marker(&self, marker: &str, now: Timestamp) -> Option<Item> {
+        let marker: Marker = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(marker).ok()?).ok()?;
+        let names: Vec<&str> = [Some(SK), self.index].into_iter().flatten().collect();
+        let age = now.as_second().checked_sub(marker.issued_at)?;
+        let genuine = marker.version == 1
+            && marker.fingerprint == self.fingerprint(&marker.position.join("|"), marker.issued_at)
+            && (-60..=MARKER_VALID_SECONDS).contains(&age)
+            && marker.position.len() == names.len();
+        let text = |value: &str| AttributeValue::S(value.to_owned());
+        let mut start = Item::from([(PK.to_owned(), text(&self.partition))]);
+        start.extend(names.iter().zip(&marker.position).map(|(name, value)| ((*name).to_owned(), text(value))));
+        genuine.then_some(start)
+    }
+}
+
+fn bad_marker(problem: impl Display) -> Error {
+    Error::malformed("invalid_marker", format!("`marker` {problem}."))
+}
+
+impl Store {
+    /// One page of a list: one query, and one more for every megabyte that `skip` passes over.
+    pub(crate) async fn page<T: Entity>(&self, listing: &Listing, request: &PageRequest) -> Result<Page<Row<T>>> {
+        let page = self.page_of_items(listing, request).await?;
+        let rows = page.rows.into_iter().map(Row::of_item).collect::<Result<_>>()?;
+        Ok(Page { rows, marker: page.marker })
+    }
+
+    /// One page of a list, as it stands in the table.
+    pub(crate) async fn page_of_items(&self, listing: &Listing, request: &PageRequest) -> Result<Page<Item>> {
+        let now = self.now();
+        let mut start = request.marker.as_deref().map(|marker| listing.start_of(marker, now)).transpose()?;
+        if request.limit == 0 {
+            return Ok(Page { rows: Vec::new(), marker: None });
+        }
+        if request.skip > 0 {
+            start = match self.skip(listing, start, request.skip).await? {
+                Some(start) => Some(start),
+                None => return Ok(Page { rows: Vec::new(), marker: None }),
+            };
+        }
+        // One more than asked for tells whether there is a next page without a read of its own.
+        let wanted = request.limit.min(MAX_LIMIT) as usize;
+        let mut rows: Vec<Item> = Vec::with_capacity(wanted + 1);
+        loop {
+            let missing = i32::try_from(wanted + 1 - rows.len()).unwrap_or(i32::MAX);
+            let query = self.query(listing).limit(missing).set_exclusive_start_key(start.take());
+            let answer = query.send().await.map_err(failed)?;
+            rows.extend(answer.items.unwrap_or_default());
+            start = answer.last_evaluated_key;
+            if rows.len() > wanted || start.is_none() {
+                break;
+            }
+        }
+        let more = rows.len() > wanted;
+        rows.truncate(wanted);
+        let marker = if more { rows.last().and_then(|last| listing.marker(last, now)) } else { None };
+        Ok(Page { rows, marker })
+    }
+
+    /// Where a list goes on after `count` rows; `None` when it ends before.
+    async fn skip(&self, listing: &Listing, mut start: Option<Item>, count: u32) -> Result<Option<Item>> {
+        let mut missing = i32::try_from(count).unwrap_or(i32::MAX);
+        while missing > 0 {
+            let query = self.query(listing).select(Select::Count).limit(missing).set_exclusive_start_key(start.take());
+            let answer = query.send().await.map_err(failed)?;
+            missing -= answer.count;
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(None);
+            }
+        }
+        Ok(start)
+    }
+
+    fn query(&self, listing: &Listing) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .consistent_read(true)
+            .set_index_name(listing.index.map(str::to_owned))
+            .scan_index_forward(!listing.descending)
+            .expression_attribute_names("#pk", PK)
+            .expression_attribute_values(":pk", AttributeValue::S(listing.partition.clone()));
+        match &listing.prefix {
+            None => query.key_condition_expression("#pk = :pk"),
+            Some(prefix) => query
+                .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
+                .expression_attribute_names("#sk", SK)
+                .expression_attribute_values(":prefix", AttributeValue::S(prefix.clone())),
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! Saved queries.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use mainsheet_core::job::Job;
+use mainsheet_core::query::{MAX_JOBS, SavedQuery};
+use mainsheet_core::team::Team;
+use mainsheet_core::{Error, JobId, QueryId, Result};
+
+use crate::change::{Due, update_of};
+use crate::jobs::job_key;
+use crate::key::tenant_partition;
+use crate::row::DATA;
+use crate::teams::{take_teams, team_key};
+use crate::{Change, Entity, Key, Listing, Page, PageRequest, Row, Store, Tenant};
+
+impl Entity for SavedQuery {
+    const KIND: &'static str = "query";
+}
+
+pub(crate) fn query_key(tenant: &Tenant, query: &QueryId) -> Key {
+    Key::of_tenant(tenant, "QUERIES", query.as_str())
+}
+
+fn count_key(tenant: &Tenant) -> Key {
+    Key::of_tenant(tenant, "SELF", "COUNT#QUERIES")
+}
+
+/// What queries point at.
+#[derive(Debug, Default)]
+pub struct QueryLinks {
+    /// Teams that some of them are shared with.
+    pub teams: Vec<Row<Team>>,
+    /// Jobs that run some of them.
+    pub jobs: Vec<Row<Job>>,
+    /// How many queries there are in all.
+    pub total: u64,
+}
+
+impl Store {
+    /// A saved query.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the tenant has no such query.
+    pub async fn query_saved(&self, tenant: &Tenant, query: &QueryId) -> Result<Row<SavedQuery>> {
+        self.get(&query_key(tenant, query)).await?.ok_or(Error::NotFound)
+    }
+
+    /// A page of the queries, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a bad marker.
+    pub async fn queries(&self, tenant: &Tenant, request: &PageRequest) -> Result<Page<Row<SavedQuery>>> {
+        self.page(&Listing::of(tenant_partition(tenant, "QUERIES")), request).await
+    }
+
+    /// What queries point at: one round trip for every 100 of it.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn links_of_queries(&self, tenant: &Tenant, queries: &[Row<SavedQuery>]) -> Result<QueryLinks> {
+        let saved = || queries.iter().map(|row| &row.value);
+        let teams: Vec<Key> = saved().flat_map(|query| &query.team_ids).map(|team| team_key(tenant, team)).collect();
+        let jobs: Vec<Key> = saved().flat_map(|query| &query.job_ids).map(|job| job_key(tenant, job)).collect();
+        let count_key = count_key(tenant);
+        let mut batch = self.get_batch(teams.iter().chain(&jobs).chain([&count_key]).cloned()).await?;
+        let total = batch.count(&count_key, "n");
+        let teams = take_teams(&mut batch, &teams)?;
+        let jobs = jobs.iter().filter_map(|key| batch.take(key).transpose()).collect::<Result<_>>()?;
+        Ok(QueryLinks { teams, jobs, total })
+    }
+}
+
+impl Change<'_> {
+    /// A new query.
+    pub fn create_query(self, tenant: &Tenant, query: &SavedQuery) -> Self {
+        let used = Error::internal("a query id that was used before");
+        self.create(&query_key(tenant, &query.query.id), query, used).add(&count_key(tenant), "n", 1)
+    }
+
+    /// A query's new settings.
+    pub fn replace_query(self, row: &Row<SavedQuery>, query: &SavedQuery) -> Self {
+        self.replace(row, query, Due::Keep)
+    }
+
+    /// The end of a query.
+    pub fn delete_query(self, tenant: &Tenant, row: &Row<SavedQuery>) -> Self {
+        self.delete(row).add(&count_key(tenant), "n", -1)
+    }
+
+    /// A job begins to run a query; the query has to be there.
+    pub(crate) fn link_job(self, tenant: &Tenant, query: &QueryId, job: &JobId) -> Self {
+        let update = update_of(&query_key(tenant, query), Vec::new(), &[], &[("version", 1)])
+            .update_expression("SET #data.jobIds = list_append(#data.jobIds, :job) ADD #a0 :a0")
+            .condition_expression("attribute_exists(pk) AND size(#data.jobIds) < :most")
+            .expression_attribute_names("#data", DATA)
+            .expression_attribute_values(":job", AttributeValue::L(vec![AttributeValue::S(job.to_string())]))
+            .expression_attribute_values(":most", AttributeValue::N(MAX_JOBS.to_string()));
+        let refused =
+            Error::invalid("config.sql.queryId", "is no saved query that can serve one more job (500 at most)");
+        self.update(update, refused)
+    }
+}

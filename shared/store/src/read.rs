@@ -1,0 +1,104 @@
+//! Reads: one row, several rows, a page of a partition. Always consistent, never a Scan.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::types::KeysAndAttributes;
+use mainsheet_core::{Clock, Error, Result, Timestamp};
+
+use crate::{Entity, Item, Key, Row};
+
+/// The most keys DynamoDB takes in one batch read.
+const BATCH: usize = 100;
+/// How often keys that a batch left unprocessed are asked for again.
+const BATCH_TRIES: usize = 5;
+
+/// The table. Cheap to clone.
+#[derive(Debug, Clone)]
+pub struct Store {
+    pub(crate) client: Client,
+    pub(crate) table: String,
+    pub(crate) clock: Clock,
+}
+
+impl Store {
+    /// The table `table` behind `client`.
+    #[must_use]
+    pub fn new(client: Client, table: impl Into<String>, clock: Clock) -> Self {
+        Self { client, table: table.into(), clock }
+    }
+
+    /// The present.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// One row.
+    pub(crate) async fn get<T: Entity>(&self, key: &Key) -> Result<Option<Row<T>>> {
+        self.get_item(key).await?.map(Row::of_item).transpose()
+    }
+
+    /// One row as it stands in the table.
+    pub(crate) async fn get_item(&self, key: &Key) -> Result<Option<Item>> {
+        let request = self.client.get_item().table_name(&self.table).set_key(Some(key.to_item())).consistent_read(true);
+        Ok(request.send().await.map_err(failed)?.item)
+    }
+
+    /// Several rows in one round trip for every 100 of them. Absent ones are left out.
+    pub(crate) async fn get_batch(&self, keys: impl IntoIterator<Item = Key>) -> Result<Batch> {
+        let mut wanted: Vec<Key> = Vec::new();
+        for key in keys {
+            if !wanted.contains(&key) {
+                wanted.push(key);
+            }
+        }
+        let mut found = HashMap::with_capacity(wanted.len());
+        for chunk in wanted.chunks(BATCH) {
+            self.read_chunk(chunk, &mut found).await?;
+        }
+        Ok(Batch(found))
+    }
+
+    async fn read_chunk(&self, keys: &[Key], found: &mut HashMap<Key, Item>) -> Result<()> {
+        let keys = keys.iter().map(Key::to_item).collect();
+        let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
+        let mut pending = HashMap::from([(self.table.clone(), request.map_err(Error::internal)?)]);
+        for _ in 0..BATCH_TRIES {
+            let answer = self.client.batch_get_item().set_request_items(Some(pending)).send().await.map_err(failed)?;
+            let items = answer.responses.unwrap_or_default().into_values().flatten();
+            found.extend(items.filter_map(|item| Some((Key::of_item(&item)?, item))));
+            pending = answer.unprocessed_keys.unwrap_or_default();
+            if pending.is_empty() {
+                return Ok(());
+            }
+        }
+        Err(Error::unavailable("the table leaves keys of a batch unprocessed"))
+    }
+}
+
+/// Rows read together.
+#[derive(Debug, Default)]
+pub struct Batch(HashMap<Key, Item>);
+
+impl Batch {
+    /// Takes a row out.
+    pub(crate) fn take<T: Entity>(&mut self, key: &Key) -> Result<Option<Row<T>>> {
+        self.0.remove(key).map(Row::of_item).transpose()
+    }
+
+    /// A number of a row; 0 when there is none.
+    pub(crate) fn count(&self, key: &Key, attribute: &str) -> u64 {
+        self.0.get(key).and_then(|item| crate::row::number(item, attribute)).unwrap_or_default()
+    }
+}
+
+/// What a failed call of the table means to a caller: it can be tried again.
+pub(crate) fn failed<E, R>(error: SdkError<E, R>) -> Error
+where
+    E: std::error::Error + Send + Sync + 'static,
+    R: std::fmt::Debug + Send + Sync + 'static,
+{
+    Error::unavailable(DisplayErrorContext(error))
+}

@@ -1,0 +1,116 @@
+//! What is due: leases that ended, runs that took too long.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::future::try_join_all;
+use mainsheet_core::agent_protocol::LEASE;
+use mainsheet_core::job_run::JobRun;
+use mainsheet_core::{Error, OrganizationId, Result, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use crate::change::{DUE_SHARDS, update_of};
+use crate::read::failed;
+use crate::schema::{DUE, DUE_AT, DUE_SHARD};
+use crate::{Entity, Item, Key, Row, Store, Tenant};
+
+/// The most runs that one look at the index takes from each shard.
+const PER_SHARD: i32 = 100;
+
+/// What the scheduler remembers between ticks.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct SchedulerState {
+    last_tick_at: Timestamp,
+}
+
+impl Entity for SchedulerState {
+    const KIND: &'static str = "scheduler";
+}
+
+fn state_key() -> Key {
+    Key::global("SCHEDULER", "STATE")
+}
+
+/// A run that is due, and whose it is.
+#[derive(Debug, Clone)]
+pub struct DueRun {
+    /// Its organization: the run's own key says so.
+    pub tenant: Tenant,
+    /// The run as the table has it now, which may be due no longer.
+    pub row: Row<JobRun>,
+}
+
+impl Store {
+    /// Notes a tick and answers when the one before was.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn note_tick(&self, now: Timestamp) -> Result<Option<Timestamp>> {
+        let before: Option<Row<SchedulerState>> = self.get(&state_key()).await?;
+        self.telemetry().overwrite(&state_key(), &SchedulerState { last_tick_at: now }).commit().await?;
+        Ok(before.map(|row| row.value.last_tick_at))
+    }
+
+    /// Runs that are due by `now`: one query a shard, one batch read for what they found. Costs what is due, not what exists.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn due_runs(&self, now: Timestamp) -> Result<Vec<DueRun>> {
+        let shards = try_join_all((0..DUE_SHARDS).map(|shard| self.due_keys(shard, now))).await?;
+        let keys: Vec<Key> = shards.into_iter().flatten().collect();
+        if keys.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut batch = self.get_batch(keys.clone()).await?;
+        let mut due = Vec::with_capacity(keys.len());
+        for key in &keys {
+            let Some(row) = batch.take::<JobRun>(key)? else { continue };
+            let still_due = crate::job_runs::due_at(&row).is_some_and(|due_at| due_at <= now);
+            if let (true, Some(tenant)) = (still_due, tenant_of(key)) {
+                due.push(DueRun { tenant, row });
+            }
+        }
+        Ok(due)
+    }
+
+    async fn due_keys(&self, shard: u8, now: Timestamp) -> Result<Vec<Key>> {
+        let query = self
+            .client
+            .query()
+            .table_name(&self.table)
+            .index_name(DUE)
+            .limit(PER_SHARD)
+            .key_condition_expression("#shard = :shard AND #at <= :now")
+            .expression_attribute_names("#shard", DUE_SHARD)
+            .expression_attribute_names("#at", DUE_AT)
+            .expression_attribute_values(":shard", AttributeValue::S(format!("DUE#{shard}")))
+            .expression_attribute_values(":now", AttributeValue::S(now.to_string()));
+        let items: Vec<Item> = query.send().await.map_err(failed)?.items.unwrap_or_default();
+        Ok(items.iter().filter_map(Key::of_item).collect())
+    }
+
+    /// Gives the agent of a run whose lease ended unseen a whole lease more: the control plane was away itself.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is due at another moment by now.
+    pub async fn extend_lease(&self, due: &DueRun, now: Timestamp) -> Result<()> {
+        let seen = due.row.text(DUE_AT).unwrap_or_default().to_owned();
+        let sets = vec![(DUE_AT.to_owned(), AttributeValue::S((now + LEASE).to_string()))];
+        let update = update_of(&due.row.key, sets, &[], &[])
+            .condition_expression("#s0 = :seen")
+            .expression_attribute_values(":seen", AttributeValue::S(seen));
+        self.telemetry().update(update, Error::NotFound).commit().await
+    }
+}
+
+impl crate::Change<'_> {
+    /// What becomes of a run that is due, unless its lease was renewed meanwhile.
+    pub fn settle_due_run(self, due: &DueRun, run: &JobRun) -> Self {
+        self.replace_due_run(&due.tenant, &due.row, run)
+    }
+}
+
+/// The organization in the key of a tenant's row.
+fn tenant_of(key: &Key) -> Option<Tenant> {
+    let organization: OrganizationId = key.pk.strip_prefix("O#")?.split('#').next()?.parse().ok()?;
+    Some(Tenant::proven(organization))
+}

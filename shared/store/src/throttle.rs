@@ -1,0 +1,145 @@
+//! How often signing in failed, by account and by network address.
+
+use std::time::Duration;
+
+use aws_lc_rs::digest::{SHA256, digest};
+use mainsheet_core::Timestamp;
+use mainsheet_core::user::NormalizedEmail;
+use serde::{Deserialize, Serialize};
+
+use crate::change::Due;
+use crate::{Change, Entity, Key, Row};
+
+/// Failures after which every further one doubles the wait, beginning with a second.
+const FREE_FAILURES: u32 = 3;
+/// Failures that lock signing in.
+const LOCKING_FAILURES: u32 = 10;
+/// How long it is locked.
+const LOCKED: Duration = Duration::from_secs(15 * 60);
+/// How long failures are remembered.
+const REMEMBERED: Duration = Duration::from_secs(60 * 60);
+
+/// What failures are counted for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ThrottleKey {
+    /// An account, existing or not.
+    Account(NormalizedEmail),
+    /// A network address. Many people may share one, so its counts weigh a tenth.
+    Address(String),
+}
+
+impl ThrottleKey {
+    pub(crate) fn key(&self) -> Key {
+        let (scope, text) = match self {
+            Self::Account(email) => ("ACCOUNT", email.as_str()),
+            Self::Address(address) => ("ADDRESS", address.as_str()),
+        };
+        Key::global(format!("THROTTLE#{scope}#{}", hex::encode(digest(&SHA256, text.as_bytes()).as_ref())), "THROTTLE")
+    }
+
+    fn weight(&self) -> u32 {
+        match self {
+            Self::Account(_) => 10,
+            Self::Address(_) => 1,
+        }
+    }
+}
+
+/// Failures so far.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Throttle {
+    /// Weighted failures.
+    failures: u32,
+    /// No sooner than this is the next try looked at.
+    blocked_until: Timestamp,
+    /// When the count begins anew.
+    forgotten_at: Timestamp,
+}
+
+impl Entity for Throttle {
+    const KIND: &'static str = "throttle";
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.forgotten_at)
+    }
+}
+
+impl Throttle {
+    /// How long to wait before the next try is looked at; `None` when it may be made now.
+    #[must_use]
+    pub fn wait(&self, now: Timestamp) -> Option<Duration> {
+        (self.blocked_until > now).then(|| self.blocked_until.since(now))
+    }
+
+    fn after_failure(earlier: Option<&Self>, weight: u32, now: Timestamp) -> Self {
+        let earlier = earlier.filter(|throttle| throttle.forgotten_at > now);
+        let before = earlier.map_or(0, |throttle| throttle.failures);
+        let failures = before.saturating_add(weight);
+        let count = failures / 10;
+        let delay = match count {
+            count if count >= LOCKING_FAILURES => LOCKED,
+            count if count > FREE_FAILURES && count > before / 10 => {
+                Duration::from_secs(1 << (count - FREE_FAILURES - 1))
+            }
+            _ => Duration::ZERO,
+        };
+        Self { failures, blocked_until: now + delay, forgotten_at: now + REMEMBERED.max(delay) }
+    }
+
+    /// A lock has done its work: the next try is the first of a new count.
+    fn is_served(&self, now: Timestamp) -> bool {
+        self.failures / 10 >= LOCKING_FAILURES && self.blocked_until <= now
+    }
+}
+
+impl Change<'_> {
+    /// Counts a failure.
+    pub fn count_failure(self, key: &ThrottleKey, earlier: Option<&Row<Throttle>>) -> Self {
+        let now = self.now();
+        let relevant = earlier.map(|row| &row.value).filter(|throttle| !throttle.is_served(now));
+        let throttle = Throttle::after_failure(relevant, key.weight(), now);
+        match earlier {
+            Some(row) => self.replace(row, &throttle, Due::Keep),
+            None => self.overwrite(&key.key(), &throttle),
+        }
+    }
+
+    /// Forgets failures: the right password was given.
+    pub fn forget_failures(self, key: &ThrottleKey) -> Self {
+        self.remove(&key.key())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn delays_grow_and_the_tenth_failure_locks_for_fifteen_minutes() {
+        let now = Timestamp::from_millisecond(1_000_000);
+        let mut throttle = None;
+        let mut waits = Vec::new();
+        for _ in 0..10 {
+            let next = Throttle::after_failure(throttle.as_ref(), 10, now);
+            waits.push(next.wait(now).map_or(0, |wait| wait.as_secs()));
+            throttle = Some(next);
+        }
+        assert_eq!(waits, [0, 0, 0, 1, 2, 4, 8, 16, 32, 900]);
+        let locked = throttle.unwrap();
+        assert!(!locked.is_served(now));
+        assert!(locked.is_served(now + LOCKED));
+    }
+
+    #[test]
+    fn an_address_shared_by_many_weighs_a_tenth() {
+        let now = Timestamp::from_millisecond(1_000_000);
+        let mut throttle = None;
+        for _ in 0..39 {
+            throttle = Some(Throttle::after_failure(throttle.as_ref(), 1, now));
+        }
+        assert_eq!(throttle.as_ref().and_then(|throttle| throttle.wait(now)), None);
+        let next = Throttle::after_failure(throttle.as_ref(), 1, now);
+        assert_eq!(next.wait(now), Some(Duration::from_secs(1)));
+    }
+}

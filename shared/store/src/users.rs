@@ -1,0 +1,276 @@
+//! Users: profile, credentials, what they may reach, and their logins.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use mainsheet_core::organization::Organization;
+use mainsheet_core::role::{OrganizationRole, TeamRole};
+use mainsheet_core::user::{NormalizedEmail, User};
+use mainsheet_core::{Error, LoginId, MemberId, OrganizationId, Result, TeamId, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::change::{Due, update_of};
+use crate::idempotency::{IdempotencyKey, IdempotencyRecord};
+use crate::row::attribute;
+use crate::throttle::{Throttle, ThrottleKey};
+use crate::{Change, Entity, Key, Row, Store, Tenant};
+
+impl Entity for User {
+    const KIND: &'static str = "user";
+}
+
+/// What proves a person's identity.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Credentials {
+    /// argon2id, in PHC form.
+    pub password_hash: String,
+}
+
+impl Entity for Credentials {
+    const KIND: &'static str = "credentials";
+}
+
+/// An address that belongs to a user; no two users have the same.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EmailClaim {
+    user_id: UserId,
+}
+
+impl Entity for EmailClaim {
+    const KIND: &'static str = "email";
+}
+
+/// What a user may reach: read with every request, in one piece.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Access {
+    /// Since when their primary address is known to be theirs.
+    pub email_verified_at: Option<Timestamp>,
+    /// Their seats, by organization.
+    pub memberships: BTreeMap<OrganizationId, Membership>,
+}
+
+impl Entity for Access {
+    const KIND: &'static str = "access";
+}
+
+/// A user's seat in one organization.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Membership {
+    /// Who they are there.
+    pub member_id: MemberId,
+    /// What they are there; never empty.
+    pub roles: Vec<OrganizationRole>,
+    /// What they are in their teams; none of the lists is empty.
+    pub seats: BTreeMap<TeamId, Vec<TeamRole>>,
+    /// Whether the organization lets them in.
+    pub is_enabled: bool,
+}
+
+/// A signed-in session.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Login {
+    /// Its id.
+    pub id: LoginId,
+    /// Whose it is.
+    pub user_id: UserId,
+    /// When they signed in.
+    pub created_at: Timestamp,
+    /// When its tokens were last refreshed.
+    pub last_used_at: Timestamp,
+    /// When it ends unless refreshed.
+    pub expires_at: Timestamp,
+    /// The client's name for its device.
+    pub device_id: Option<String>,
+    /// SHA-256 of what all refresh tokens of the login have in common, in hex.
+    pub refresh_family_sha256: String,
+    /// SHA-256 of what only the current refresh token has, in hex.
+    pub refresh_current_sha256: String,
+}
+
+impl Entity for Login {
+    const KIND: &'static str = "login";
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
+}
+
+impl Access {
+    /// The seat in an organization; `None` where there is none or it was taken away.
+    #[must_use]
+    pub fn membership(&self, organization: &OrganizationId) -> Option<(Tenant, &Membership)> {
+        let membership = self.memberships.get(organization).filter(|membership| membership.is_enabled)?;
+        Some((Tenant::proven(organization.clone()), membership))
+    }
+}
+
+/// What a request's token leads to, read in one round trip.
+#[derive(Debug)]
+pub struct Identified {
+    /// The login, if it is still there.
+    pub login: Option<Row<Login>>,
+    /// What its user may reach.
+    pub access: Option<Row<Access>>,
+    /// What came of an earlier request with the same idempotency key.
+    pub earlier: Option<IdempotencyRecord>,
+}
+
+/// What an address and its throttles lead to.
+#[derive(Debug)]
+pub struct SignInLookup {
+    /// Whose address it is.
+    pub user_id: Option<UserId>,
+    /// Failures so far, in the order of the keys asked for.
+    pub throttles: Vec<Option<Row<Throttle>>>,
+}
+
+fn profile_key(user: &UserId) -> Key {
+    Key::of_user(user, "PROFILE")
+}
+
+fn access_key(user: &UserId) -> Key {
+    Key::of_user(user, "ACCESS")
+}
+
+fn credentials_key(user: &UserId) -> Key {
+    Key::of_user(user, "CREDENTIALS")
+}
+
+fn login_key(user: &UserId, login: &LoginId) -> Key {
+    Key::of_user(user, format!("LOGIN#{login}"))
+}
+
+fn email_key(email: &NormalizedEmail) -> Key {
+    Key::global(format!("EMAIL#{}", email.as_str()), "EMAIL")
+}
+
+impl Store {
+    /// The login, the access and an earlier request of a token's subject: one round trip.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn identify(&self, user: &UserId, login: &LoginId, key: Option<&IdempotencyKey>) -> Result<Identified> {
+        let (login_key, access_key) = (login_key(user, login), access_key(user));
+        let earlier_key = key.map(|key| key.row(user));
+        let keys = [Some(login_key.clone()), Some(access_key.clone()), earlier_key.clone()];
+        let mut batch = self.get_batch(keys.into_iter().flatten()).await?;
+        let now = self.now();
+        let earlier = match earlier_key {
+            Some(key) => {
+                batch.take::<IdempotencyRecord>(&key)?.map(|row| row.value).filter(|record| record.expires_at > now)
+            }
+            None => None,
+        };
+        Ok(Identified { login: batch.take(&login_key)?, access: batch.take(&access_key)?, earlier })
+    }
+
+    /// Whose address it is, and the throttles to respect: one round trip.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn look_up_sign_in(&self, email: &NormalizedEmail, throttles: &[ThrottleKey]) -> Result<SignInLookup> {
+        let claim_key = email_key(email);
+        let throttle_keys: Vec<Key> = throttles.iter().map(ThrottleKey::key).collect();
+        let mut batch = self.get_batch(throttle_keys.iter().cloned().chain([claim_key.clone()])).await?;
+        let user_id = batch.take::<EmailClaim>(&claim_key)?.map(|row| row.value.user_id);
+        let throttles = throttle_keys.iter().map(|key| batch.take(key)).collect::<Result<_>>()?;
+        Ok(SignInLookup { user_id, throttles })
+    }
+
+    /// A user's password hash and access.
+    ///
+    /// # Errors
+    /// When the table does not answer, or an address points at a user who is not there.
+    pub async fn credentials(&self, user: &UserId) -> Result<(Row<Credentials>, Row<Access>)> {
+        let (credentials_key, access_key) = (credentials_key(user), access_key(user));
+        let mut batch = self.get_batch([credentials_key.clone(), access_key.clone()]).await?;
+        let missing = || Error::internal(format!("user {user} has an address but no credentials or access"));
+        let credentials = batch.take(&credentials_key)?.ok_or_else(missing)?;
+        Ok((credentials, batch.take(&access_key)?.ok_or_else(missing)?))
+    }
+
+    /// What a user may reach.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn access(&self, user: &UserId) -> Result<Option<Row<Access>>> {
+        self.get(&access_key(user)).await
+    }
+
+    /// A user's profile.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such user.
+    pub async fn user(&self, user: &UserId) -> Result<Row<User>> {
+        self.get(&profile_key(user)).await?.ok_or(Error::NotFound)
+    }
+
+    /// A login, whether expired or not.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn login(&self, user: &UserId, login: &LoginId) -> Result<Option<Row<Login>>> {
+        self.get(&login_key(user, login)).await
+    }
+
+    /// The organizations of a user's seats: one round trip.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn organizations_of(&self, access: &Access) -> Result<Vec<Row<Organization>>> {
+        let tenants = access.memberships.keys().filter_map(|id| Some(access.membership(id)?.0));
+        let keys: Vec<Key> = tenants.map(|tenant| crate::organizations::organization_key(&tenant)).collect();
+        let mut batch = self.get_batch(keys.clone()).await?;
+        keys.iter().filter_map(|key| batch.take(key).transpose()).collect()
+    }
+}
+
+impl Change<'_> {
+    /// A new user with an address of their own.
+    pub fn create_user(self, user: &User, credentials: &Credentials, access: &Access) -> Self {
+        let taken = Error::conflict("email_taken", "This address has an account.");
+        let claim = EmailClaim { user_id: user.id.clone() };
+        self.create(&email_key(&NormalizedEmail::of(&user.email)), &claim, taken.clone())
+            .create(&profile_key(&user.id), user, taken.clone())
+            .create(&credentials_key(&user.id), credentials, taken.clone())
+            .create(&access_key(&user.id), access, taken)
+    }
+
+    /// The address is known to be theirs.
+    pub fn replace_access(self, row: &Row<Access>, access: &Access) -> Self {
+        self.replace(row, access, Due::Keep)
+    }
+
+    /// Seats a user in a team.
+    pub fn seat(self, user: &UserId, tenant: &Tenant, team: &TeamId, roles: &[TeamRole]) -> Self {
+        let roles = attribute(&roles).unwrap_or_else(|_| AttributeValue::L(Vec::new()));
+        let update = update_of(&access_key(user), Vec::new(), &[], &[("version", 1)])
+            .update_expression("SET #data.memberships.#organization.seats.#team = :roles ADD #a0 :a0")
+            .condition_expression("attribute_exists(#data.memberships.#organization)")
+            .expression_attribute_names("#data", crate::row::DATA)
+            .expression_attribute_names("#organization", tenant.organization_id().as_str())
+            .expression_attribute_names("#team", team.as_str())
+            .expression_attribute_values(":roles", roles);
+        self.update(update, Error::NotFound)
+    }
+
+    /// A new login.
+    pub fn create_login(self, login: &Login) -> Self {
+        self.create(&login_key(&login.user_id, &login.id), login, Error::internal("a login id that was used before"))
+    }
+
+    /// A login's new tokens.
+    pub fn replace_login(self, row: &Row<Login>, login: &Login) -> Self {
+        self.replace(row, login, Due::Keep)
+    }
+
+    /// The end of a login.
+    pub fn end_login(self, user: &UserId, login: &LoginId) -> Self {
+        self.remove(&login_key(user, login))
+    }
+}
