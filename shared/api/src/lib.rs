@@ -1,1 +1,28 @@
-//! placeholder
+//! How requests become calls and results become answers: extractors, problem responses, router assembly.
+
+mod app;
+mod assemble;
+mod body;
+mod etag;
+mod idempotent;
+mod identity;
+#[cfg(feature = "lambda")]
+mod lambda;
+mod page;
+mod path;
+mod problem;
+mod query;
+pub mod text;
+
+pub use app::App;
+pub use assemble::{BASE, Document, assemble};
+pub use body::Body;
+pub use etag::{IfMatch, Tagged, created};
+pub use idempotent::{Action, Command, Idempotent};
+pub use identity::{AgentCaller, ClientAddress, Member, Permitted, Person, RequestOrigin};
+#[cfg(feature = "lambda")]
+pub use lambda::serve;
+pub use page::{ListQuery, MarkerQuery, PageOf, SortDirection};
+pub use path::Path;
+pub use problem::{Problem, ProblemDetails, Result};
+pub use query::Query;

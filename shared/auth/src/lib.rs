@@ -1,1 +1,13 @@
-//! placeholder
+//! Who calls, and what they may do.
+
+pub mod agent;
+mod caller;
+pub mod keys;
+pub mod mail_link;
+pub mod password;
+pub mod permission;
+pub mod refresh;
+pub mod token;
+
+pub use caller::{Caller, SignedIn};
+pub use permission::{Needs, Relation, needs};

@@ -1,1 +1,8 @@
-//! placeholder
+//! Ports to the outside, and their AWS adapters (feature `aws`).
+//!
+//! Functions know the traits alone; the embedded platform and the tests bring adapters of their own.
+
+#[cfg(feature = "aws")]
+pub mod aws;
+pub mod mail;
+pub mod queue;

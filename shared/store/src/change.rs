@@ -153,16 +153,6 @@ impl Change<'_> {
         self.push(delete.map(|delete| TransactWriteItem::builder().delete(delete).build()), changed_meanwhile())
     }
 
-    /// Removes a row that has to be there.
-    pub(crate) fn remove_existing(self, key: &Key, missing: Error) -> Self {
-        let delete = Delete::builder()
-            .table_name(&self.store.table)
-            .set_key(Some(key.to_item()))
-            .condition_expression("attribute_exists(pk)")
-            .build();
-        self.push(delete.map(|delete| TransactWriteItem::builder().delete(delete).build()), missing)
-    }
-
     /// A row that has to be there; `missing` when it is not.
     pub(crate) fn require(self, key: &Key, missing: Error) -> Self {
         let check = ConditionCheck::builder()

@@ -158,7 +158,7 @@ impl Store {
             let items: Page<Item> = self.page_of_items(&Listing::of(partition), &request).await?;
             let keys: Vec<Key> = items.rows.iter().filter_map(Key::of_item).collect();
             if !keys.is_empty() {
-                keys.iter().fold(self.telemetry(), |change, key| change.remove(key)).commit().await?;
+                keys.iter().fold(self.telemetry(), super::change::Change::remove).commit().await?;
             }
             if items.marker.is_some() {
                 return Ok(false);

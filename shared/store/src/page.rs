@@ -3,6 +3,7 @@
 use std::fmt::Display;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -15,9 +16,7 @@ use crate::schema::{BY_NAME, BY_TIME};
 use crate::{Entity, Item, Row, Store};
 
 /// The most rows in a page (contract, behaviour section 1).
-pub const MAX_LIMIT: u32 = 100;
-/// How many rows `page` may skip; markers go on from there at no extra cost.
-pub const MAX_SKIPPED: u32 = 10_000;
+pub(crate) const MAX_LIMIT: u32 = 100;
 /// How long a marker can be used.
 const MARKER_VALID_SECONDS: i64 = 86_400;
 
@@ -26,7 +25,7 @@ const MARKER_VALID_SECONDS: i64 = 86_400;
 pub struct PageRequest {
     /// Rows in the answer, 0 to [`MAX_LIMIT`].
     pub limit: u32,
-    /// Rows to leave out first, at most [`MAX_SKIPPED`].
+    /// Rows to leave out first, a few thousand at most.
     pub skip: u32,
     /// Where the page before ended.
     pub marker: Option<String>,
@@ -52,7 +51,6 @@ impl<T> Page<T> {
 #[derive(Debug, Clone)]
 pub struct Listing {
     pub(crate) partition: String,
-    prefix: Option<String>,
     index: Option<&'static str>,
     descending: bool,
 }
@@ -60,13 +58,7 @@ pub struct Listing {
 impl Listing {
     /// All rows of a partition by their sort key.
     pub(crate) fn of(partition: impl Into<String>) -> Self {
-        Self { partition: partition.into(), prefix: None, index: None, descending: false }
-    }
-
-    /// Only rows whose sort key begins so.
-    pub(crate) fn beginning_with(mut self, prefix: impl Into<String>) -> Self {
-        self.prefix = Some(prefix.into());
-        self
+        Self { partition: partition.into(), index: None, descending: false }
     }
 
     /// In the order of a local index.
@@ -84,8 +76,7 @@ impl Listing {
 
     /// What a marker of this list must have been made for.
     fn fingerprint(&self, position: &str, issued_at: i64) -> String {
-        let scope =
-            format!("{}|{:?}|{:?}|{}|{position}|{issued_at}", self.partition, self.prefix, self.index, self.descending);
+        let scope = format!("{}|{:?}|{}|{position}|{issued_at}", self.partition, self.index, self.descending);
         URL_SAFE_NO_PAD.encode(&digest(&SHA256, scope.as_bytes()).as_ref()[..12])
     }
 }
@@ -196,22 +187,15 @@ impl Store {
         Ok(start)
     }
 
-    fn query(&self, listing: &Listing) -> aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder {
-        let query = self
-            .client
+    fn query(&self, listing: &Listing) -> QueryFluentBuilder {
+        self.client
             .query()
             .table_name(&self.table)
             .consistent_read(true)
             .set_index_name(listing.index.map(str::to_owned))
             .scan_index_forward(!listing.descending)
+            .key_condition_expression("#pk = :pk")
             .expression_attribute_names("#pk", PK)
-            .expression_attribute_values(":pk", AttributeValue::S(listing.partition.clone()));
-        match &listing.prefix {
-            None => query.key_condition_expression("#pk = :pk"),
-            Some(prefix) => query
-                .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
-                .expression_attribute_names("#sk", SK)
-                .expression_attribute_values(":prefix", AttributeValue::S(prefix.clone())),
-        }
+            .expression_attribute_values(":pk", AttributeValue::S(listing.partition.clone()))
     }
 }

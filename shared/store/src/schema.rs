@@ -34,7 +34,13 @@ pub async fn create_table(client: &Client, table: &str) -> Result<()> {
     let result = definition(client.create_table().table_name(table))?.send().await;
     match result {
         Ok(_) => Ok(()),
-        Err(error) if error.as_service_error().is_some_and(|error| error.is_resource_in_use_exception()) => Ok(()),
+        Err(error)
+            if error.as_service_error().is_some_and(
+                aws_sdk_dynamodb::operation::create_table::CreateTableError::is_resource_in_use_exception,
+            ) =>
+        {
+            Ok(())
+        }
         Err(error) => Err(Error::unavailable(DisplayErrorContext(error))),
     }
 }

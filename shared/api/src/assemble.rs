@@ -1,0 +1,158 @@
+//! Routers of functions as one service: their paths under `/api/v1`, their part of the document, the layers around them.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::StatusCode;
+use axum::middleware::{Next, from_fn};
+use axum::response::{IntoResponse, Response};
+use mainsheet_core::{Clock, Error};
+use tower_http::catch_panic::CatchPanicLayer;
+use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
+use utoipa::openapi::{
+    ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Response as Answer,
+    ResponseBuilder,
+};
+use utoipa::{PartialSchema, ToSchema};
+use utoipa_axum::router::OpenApiRouter;
+
+use crate::problem::{Problem, ProblemDetails, render};
+
+/// Where every path of the protocol begins.
+pub const BASE: &str = "/api/v1";
+
+/// The OpenAPI document.
+pub type Document = OpenApi;
+
+/// Functions' routers as one service, and the document that describes it.
+pub fn assemble(clock: &Clock, routers: impl IntoIterator<Item = OpenApiRouter>) -> (Router, Document) {
+    let routes = routers.into_iter().fold(OpenApiRouter::new(), OpenApiRouter::merge);
+    let (router, described) = OpenApiRouter::with_openapi(blank_document()).nest(BASE, routes).split_for_parts();
+    (layered(router, clock), complete(described))
+}
+
+fn layered(router: Router, clock: &Clock) -> Router {
+    let clock = clock.clone();
+    let panicked = |_: Box<dyn std::any::Any + Send>| Problem(Error::internal("a handler panicked")).into_response();
+    router
+        .fallback(|| async { Problem(Error::NotFound) })
+        .layer(from_fn(name_refused_method))
+        .layer(CatchPanicLayer::custom(panicked))
+        .layer(from_fn(move |request: Request, next: Next| render(request, next, clock.now())))
+}
+
+/// A known path with another method answers 405 with `Allow`; here it gets a body.
+async fn name_refused_method(request: Request, next: Next) -> Response {
+    let response = next.run(request).await;
+    if response.status() != StatusCode::METHOD_NOT_ALLOWED {
+        return response;
+    }
+    let (parts, _) = response.into_parts();
+    let body = serde_json::json!({
+        "type": "about:blank", "title": "Method Not Allowed", "status": 405,
+        "detail": "This path has no such method; `Allow` names those it has.",
+        "code": "method_not_allowed", "message": "This path has no such method; `Allow` names those it has.",
+        "errorType": "invalid_request", "details": {"retryable": false},
+    });
+    let mut answer = (StatusCode::METHOD_NOT_ALLOWED, axum::Json(body)).into_response();
+    answer.headers_mut().extend(
+        parts.headers.into_iter().filter_map(|(name, value)| Some((name?, value))).filter(|(name, _)| name == "allow"),
+    );
+    answer.headers_mut().insert("content-type", axum::http::HeaderValue::from_static("application/problem+json"));
+    answer
+}
+
+fn blank_document() -> OpenApi {
+    let info = InfoBuilder::new()
+        .title("Mainsheet")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some("The control plane that runs Spark workloads on Sail in your own cloud account."))
+        .license(Some(LicenseBuilder::new().name("Apache-2.0").identifier(Some("Apache-2.0")).build()));
+    OpenApiBuilder::new().info(info).build()
+}
+
+/// What is the same for every operation is written once, here.
+fn complete(mut document: OpenApi) -> OpenApi {
+    let mut components = document.components.take().unwrap_or_default();
+    let mut problem_schemas = Vec::new();
+    ProblemDetails::schemas(&mut problem_schemas);
+    components.schemas.extend(problem_schemas);
+    components.schemas.insert(ProblemDetails::name().into_owned(), ProblemDetails::schema());
+    components.responses.insert("Problem".to_owned(), RefOr::T(problem_answer()));
+    let bearer = |description: &str, format: &str| {
+        let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format);
+        SecurityScheme::Http(scheme.description(Some(description)).build())
+    };
+    components.add_security_scheme("accessToken", bearer("An access token from signing in.", "JWT"));
+    components.add_security_scheme("agentToken", bearer("A cluster agent's `msa_<agentId>_<secret>`.", "opaque"));
+    document.components = Some(components);
+    for item in document.paths.paths.values_mut() {
+        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
+        let methods = ["get", "put", "post", "delete", "patch"];
+        for (method, operation) in methods.into_iter().zip(operations) {
+            if let Some(operation) = operation {
+                describe_common(method, operation);
+            }
+        }
+    }
+    document
+}
+
+fn problem_answer() -> Answer {
+    let schema = RefOr::Ref(Ref::from_schema_name(ProblemDetails::name()));
+    let content = ContentBuilder::new().schema(Some(schema)).build();
+    ResponseBuilder::new()
+        .description("What was wrong, and what to do.")
+        .content("application/problem+json", content)
+        .build()
+}
+
+fn describe_common(method: &str, operation: &mut Operation) {
+    let secured_by = |scheme: &str| {
+        let requirements = operation.security.iter().flatten();
+        requirements
+            .into_iter()
+            .any(|requirement| serde_json::to_string(requirement).is_ok_and(|text| text.contains(scheme)))
+    };
+    let (person, agent) = (secured_by("accessToken"), secured_by("agentToken"));
+    let mut statuses = vec!["400", "404", "429", "500", "503"];
+    if person || agent {
+        statuses.push("401");
+    }
+    if person {
+        statuses.push("403");
+        add_header(operation, "LakeSail-Organization-Id", "The organization, for members of several.", 20);
+    }
+    if person && method == "post" {
+        add_header(
+            operation,
+            "Idempotency-Key",
+            "Names the request, so that it can be sent again: it takes effect once.",
+            255,
+        );
+    }
+    if method != "get" {
+        statuses.extend(["409", "412", "422"]);
+    } else {
+        statuses.push("422");
+    }
+    if operation.request_body.is_some() {
+        statuses.extend(["413", "415"]);
+    }
+    for status in statuses {
+        let problem = RefOr::Ref(Ref::new("#/components/responses/Problem"));
+        operation.responses.responses.entry(status.to_owned()).or_insert(problem);
+    }
+}
+
+fn add_header(operation: &mut Operation, name: &str, description: &str, max_length: usize) {
+    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(max_length));
+    let header = ParameterBuilder::new()
+        .name(name)
+        .parameter_in(ParameterIn::Header)
+        .required(Required::False)
+        .description(Some(description))
+        .schema(Some(text));
+    operation.parameters.get_or_insert_default().push(RefOr::T(header.build()));
+}

@@ -1,0 +1,187 @@
+//! Extractors of who calls. Asking for one authenticates; asking for [`Permitted`] also authorises.
+
+use std::marker::PhantomData;
+use std::net::SocketAddr;
+use std::ops::Deref;
+
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
+use axum::http::HeaderMap;
+use axum::http::header::{AUTHORIZATION, USER_AGENT};
+use axum::http::request::Parts;
+use mainsheet_auth::{Caller, Needs, SignedIn, agent};
+use mainsheet_core::cluster::Agent;
+use mainsheet_core::{Error, OrganizationId, RequestId};
+use mainsheet_store::agents::tenant_of_agent;
+use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
+use mainsheet_store::idempotency::IdempotencyKey;
+use mainsheet_store::{Row, Tenant};
+
+use crate::app::App;
+use crate::problem::{Problem, Result};
+
+/// Names the organization of a caller with several.
+pub(crate) const ORGANIZATION_HEADER: &str = "lakesail-organization-id";
+/// Names a request that may be sent again.
+pub(crate) const IDEMPOTENCY_HEADER: &str = "idempotency-key";
+
+/// The network address that a request came from, as whoever accepted the connection saw it.
+#[derive(Debug, Clone)]
+pub struct ClientAddress(pub String);
+
+/// A member of an organization who has a relation over it.
+#[derive(Debug)]
+pub struct Permitted<N> {
+    caller: Caller,
+    needs: PhantomData<N>,
+}
+
+impl<N> Deref for Permitted<N> {
+    type Target = Caller;
+
+    fn deref(&self) -> &Caller {
+        &self.caller
+    }
+}
+
+/// Where a request came from, for the audit trail.
+pub(crate) fn origin(parts: &Parts) -> Origin {
+    let given = parts.extensions.get::<ClientAddress>().map(|address| address.0.clone());
+    let connected = || parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|info| info.0.ip().to_string());
+    let user_agent = parts.headers.get(USER_AGENT).and_then(|value| value.to_str().ok());
+    Origin {
+        request_id: parts.extensions.get::<RequestId>().cloned(),
+        address: given.or_else(connected),
+        user_agent: user_agent.map(|text| text.chars().take(255).collect()),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str> {
+    let value = headers.get(AUTHORIZATION).ok_or_else(|| Error::unauthenticated("no Authorization header"))?;
+    let text = value.to_str().map_err(|_| Error::unauthenticated("Authorization is not ASCII"))?;
+    match text.split_once(' ') {
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        _ => Err(Error::unauthenticated("Authorization is of another scheme").into()),
+    }
+}
+
+/// The key of a request that may be sent again, if it has one.
+pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyKey>> {
+    let Some(value) = headers.get(IDEMPOTENCY_HEADER) else { return Ok(None) };
+    Ok(Some(IdempotencyKey::parse(value.to_str().unwrap_or_default())?))
+}
+
+/// The person, looked up once a request however many extractors ask.
+pub(crate) async fn signed_in(parts: &mut Parts, app: &App) -> Result<SignedIn> {
+    if let Some(known) = parts.extensions.get::<SignedIn>() {
+        return Ok(known.clone());
+    }
+    let token = bearer(&parts.headers)?;
+    let key = idempotency_key(&parts.headers)?;
+    let found = SignedIn::authenticate(&app.store, &app.access_keys, token, key.as_ref(), origin(parts)).await?;
+    parts.extensions.insert(found.clone());
+    Ok(found)
+}
+
+/// [`SignedIn`] and [`Caller`] as extractors. They live in another crate, so axum's trait is reached through these.
+macro_rules! extractor {
+    ($(#[$doc:meta])* $name:ident($inner:ty), $extract:expr) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name(pub $inner);
+
+        impl<S> FromRequestParts<S> for $name
+        where
+            S: Send + Sync,
+            App: FromRef<S>,
+        {
+            type Rejection = Problem;
+
+            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+                let app = App::from_ref(state);
+                let extract: fn(SignedIn, &HeaderMap) -> Result<$inner> = $extract;
+                Ok(Self(extract(signed_in(parts, &app).await?, &parts.headers)?))
+            }
+        }
+    };
+}
+
+extractor! {
+    /// A person who is signed in, in no organization's name.
+    Person(SignedIn), |signed_in, _| Ok(signed_in)
+}
+
+extractor! {
+    /// A member of an organization, whatever they may do there.
+    Member(Caller), |signed_in, headers| {
+        let named = headers.get(ORGANIZATION_HEADER).map(|value| {
+            let id = value.to_str().ok().and_then(|text| text.parse::<OrganizationId>().ok());
+            id.ok_or_else(|| Error::malformed("malformed_id", "`LakeSail-Organization-Id` must be 1 to 20 characters of A-Z and 0-9."))
+        });
+        Ok(signed_in.enter(named.transpose()?.as_ref())?)
+    }
+}
+
+impl<S, N> FromRequestParts<S> for Permitted<N>
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+    N: Needs,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let Member(caller) = Member::from_request_parts(parts, state).await?;
+        caller.require(N::RELATION)?;
+        Ok(Self { caller, needs: PhantomData })
+    }
+}
+
+/// A cluster's agent.
+#[derive(Debug)]
+pub struct AgentCaller {
+    /// The agent.
+    pub agent: Row<Agent>,
+    /// The organization that it works for.
+    pub tenant: Tenant,
+    origin: Origin,
+}
+
+impl AgentCaller {
+    /// The beginning of an audit record in the organization's trail.
+    #[must_use]
+    pub fn audit(&self, action: &'static str, target: &impl ToString) -> Audit {
+        Audit {
+            scope: Scope::Tenant(self.tenant.clone()),
+            actor: Actor::Agent { agent_id: self.agent.value.id.clone() },
+            origin: self.origin.clone(),
+            action,
+            target: target.to_string(),
+        }
+    }
+}
+
+impl<S> FromRequestParts<S> for AgentCaller
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let app = App::from_ref(state);
+        let agent = agent::authenticate(&app.store, bearer(&parts.headers)?).await?;
+        Ok(Self { tenant: tenant_of_agent(&agent), agent, origin: origin(parts) })
+    }
+}
+
+/// Where a request came from, for handlers that nobody has to sign in for.
+#[derive(Debug)]
+pub struct RequestOrigin(pub Origin);
+
+impl<S: Send + Sync> FromRequestParts<S> for RequestOrigin {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self> {
+        Ok(Self(origin(parts)))
+    }
+}

@@ -1,0 +1,30 @@
+//! A router as a Lambda function behind an API Gateway HTTP API.
+
+use axum::Router;
+use axum::extract::Request;
+use axum::middleware::{Next, from_fn};
+use lambda_http::request::RequestContext;
+use lambda_http::{Error, RequestExt, run, tracing};
+
+use crate::identity::ClientAddress;
+
+/// Answers events until the sandbox ends.
+///
+/// # Errors
+/// When the runtime's API does not answer.
+pub async fn serve(router: Router) -> Result<(), Error> {
+    tracing::init_default_subscriber();
+    run(router.layer(from_fn(note_address))).await
+}
+
+/// API Gateway knows the client's address; the connection does not.
+async fn note_address(mut request: Request, next: Next) -> axum::response::Response {
+    let address = match request.request_context_ref() {
+        Some(RequestContext::ApiGatewayV2(context)) => context.http.source_ip.clone(),
+        _ => None,
+    };
+    if let Some(address) = address {
+        request.extensions_mut().insert(ClientAddress(address));
+    }
+    next.run(request).await
+}

@@ -1,0 +1,96 @@
+//! Lists: what is asked for and how it is answered.
+
+use garde::Validate;
+use mainsheet_core::{Error, Result};
+use mainsheet_store::PageRequest;
+use serde::{Deserialize, Serialize};
+
+/// Rows that page numbers may pass over; markers go on from there.
+const MAX_SKIPPED: u32 = 10_000;
+
+fn default_limit() -> u32 {
+    100
+}
+
+/// Which part of a list is wanted, by page number or by marker.
+#[derive(Debug, Clone, Deserialize, Validate, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct ListQuery {
+    /// The most items in the answer.
+    #[serde(default = "default_limit")]
+    #[garde(range(max = 100))]
+    #[param(minimum = 0, maximum = 100, default = 100)]
+    pub limit: u32,
+    /// The page, counted from 1. Pages that begin beyond item 10,000 are reached with `marker`.
+    #[garde(inner(range(min = 1)))]
+    #[param(minimum = 1, default = 1)]
+    pub page: Option<u32>,
+    /// Where the answer before ended; takes the place of `page`.
+    #[garde(inner(length(bytes, max = 1024)))]
+    #[param(max_length = 1024)]
+    pub marker: Option<String>,
+}
+
+impl ListQuery {
+    /// The part of the list.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a page number together with a marker; [`Error::Invalid`] for a page too far in.
+    pub fn request(&self) -> Result<PageRequest> {
+        if self.page.is_some() && self.marker.is_some() {
+            return Err(Error::malformed("page_and_marker", "Give `page` or `marker`, not both."));
+        }
+        let skip = (self.page.unwrap_or(1) - 1).saturating_mul(self.limit);
+        if skip > MAX_SKIPPED {
+            return Err(Error::invalid("page", "begins beyond item 10,000; go on with `marker` instead"));
+        }
+        Ok(PageRequest { limit: self.limit, skip, marker: self.marker.clone() })
+    }
+}
+
+/// Which part of a list is wanted, by marker.
+#[derive(Debug, Clone, Deserialize, Validate, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct MarkerQuery {
+    /// The most items in the answer.
+    #[serde(default = "default_limit")]
+    #[garde(range(max = 100))]
+    #[param(minimum = 0, maximum = 100, default = 100)]
+    pub limit: u32,
+    /// Where the answer before ended.
+    #[garde(inner(length(bytes, max = 1024)))]
+    #[param(max_length = 1024)]
+    pub marker: Option<String>,
+}
+
+impl MarkerQuery {
+    /// The part of the list.
+    #[must_use]
+    pub fn request(&self) -> PageRequest {
+        PageRequest { limit: self.limit, skip: 0, marker: self.marker.clone() }
+    }
+}
+
+/// The direction of a list.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum SortDirection {
+    /// From the first to the last.
+    #[default]
+    Asc,
+    /// From the last to the first.
+    Desc,
+}
+
+/// A part of a list.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct PageOf<T> {
+    /// How many there are in all.
+    pub total: u64,
+    /// This part of them.
+    pub items: Vec<T>,
+    /// Where this part ended; absent at the end of the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}

@@ -1,0 +1,45 @@
+//! Tokens in the links of mails. They are made when the mail is written, so none lies in a table or a queue.
+
+use std::time::Duration;
+
+use mainsheet_core::{Result, Timestamp, UserId};
+use serde::{Deserialize, Serialize};
+
+use crate::keys::{KeyRing, SigningKey};
+use crate::token::{Kind, check, sign};
+
+/// How long an address can be confirmed with a link.
+pub const EMAIL_VERIFICATION_VALID: Duration = Duration::from_secs(7 * 24 * 3600);
+
+/// The right to confirm that an address belongs to a user.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EmailVerification {
+    /// The user.
+    #[serde(rename = "sub")]
+    pub user_id: UserId,
+    /// The address.
+    pub email: String,
+}
+
+impl Kind for EmailVerification {
+    const TYPE: &'static str = "email-verification+jwt";
+    const AUDIENCE: &'static str = "mainsheet-email-verification";
+}
+
+impl EmailVerification {
+    /// Signs a token.
+    ///
+    /// # Errors
+    /// [`mainsheet_core::Error::Internal`] when the key does not sign.
+    pub fn sign(self, key: &SigningKey, now: Timestamp) -> Result<String> {
+        sign(key, self, now, now + EMAIL_VERIFICATION_VALID)
+    }
+
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// [`mainsheet_core::Error::Unauthenticated`] for any text that we did not sign for this, or that has expired.
+    pub async fn check(ring: &KeyRing, token: &str, now: Timestamp) -> Result<Self> {
+        check(ring, token, now).await
+    }
+}
