@@ -1,0 +1,184 @@
+//! A run's directory. It holds everything about the run, and what it holds *is* the run's state: an agent that was
+//! killed at any moment goes on from what it finds here.
+
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use mainsheet_core::Timestamp;
+use mainsheet_core::agent_protocol::LeasedRun;
+use mainsheet_core::job_run::JobRunResults;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+const RUN_FILE: &str = "run.json";
+const REPORTS_FILE: &str = "reports.jsonl";
+const KEPT_FILE: &str = "kept";
+const NEW_PREFIX: &str = ".new-";
+
+/// A run as it was leased, written down before anything is done for it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Assignment {
+    /// What to execute.
+    pub(crate) lease: LeasedRun,
+    /// When the lease arrived; the run's time limit counts from here.
+    pub(crate) leased_at: Timestamp,
+    /// Where its results go. No two attempts share a place, so that one that has lost its lease unknowingly cannot
+    /// touch what a newer one writes.
+    pub(crate) results: JobRunResults,
+}
+
+/// The directory of one attempt of a run.
+#[derive(Debug, Clone)]
+pub(crate) struct RunDirectory {
+    path: PathBuf,
+}
+
+impl RunDirectory {
+    /// Makes the directory of a newly leased run, whole or not at all. When it returns, it outlasts a power cut.
+    ///
+    /// # Errors
+    /// When the file system refuses; also when the directory exists.
+    pub(crate) fn create(runs: &Path, assignment: &Assignment) -> io::Result<Self> {
+        let run = &assignment.lease.run;
+        let name = format!("{}-{}", run.job_run_id, run.attempt);
+        let new = runs.join(format!("{NEW_PREFIX}{name}"));
+        remove_if_there(&new)?;
+        fs::create_dir_all(&new)?;
+        let this = Self { path: new };
+        this.write(RUN_FILE, assignment)?;
+        let path = runs.join(name);
+        fs::rename(&this.path, &path)?;
+        File::open(runs)?.sync_all()?;
+        Ok(Self { path })
+    }
+
+    /// The directories of all runs that are to be gone on with. Half-made ones are removed, kept ones left out.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub(crate) fn scan(runs: &Path) -> io::Result<Vec<(Self, Assignment)>> {
+        let mut found = Vec::new();
+        for entry in fs::read_dir(runs)? {
+            let this = Self { path: entry?.path() };
+            if this.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(NEW_PREFIX)) {
+                remove_if_there(&this.path)?;
+                continue;
+            }
+            if this.path(KEPT_FILE).exists() {
+                continue;
+            }
+            match this.read::<Assignment>(RUN_FILE)? {
+                Some(assignment) => found.push((this, assignment)),
+                // The last thing that is removed of a run is its description.
+                None => remove_if_there(&this.path)?,
+            }
+        }
+        Ok(found)
+    }
+
+    /// The directory itself.
+    pub(crate) fn root(&self) -> &Path {
+        &self.path
+    }
+
+    /// The path of a file in it.
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// The path of the journal of reports.
+    pub(crate) fn reports(&self) -> PathBuf {
+        self.path(REPORTS_FILE)
+    }
+
+    /// Reads a JSON file; `None` when it is not there.
+    ///
+    /// # Errors
+    /// When it cannot be read or is not what it should be.
+    pub(crate) fn read<T: DeserializeOwned>(&self, name: &str) -> io::Result<Option<T>> {
+        read_json(&self.path(name))
+    }
+
+    /// Writes a JSON file, whole or not at all. When it returns, it outlasts a power cut.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub(crate) fn write<T: Serialize>(&self, name: &str, content: &T) -> io::Result<()> {
+        write_json(&self.path(name), content)
+    }
+
+    /// Removes everything but what is needed to report that this was done.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub(crate) fn clear(&self) -> io::Result<()> {
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if [RUN_FILE, REPORTS_FILE].iter().any(|kept| entry.file_name() == *kept) {
+                continue;
+            }
+            remove_if_there(&entry.path())?;
+        }
+        Ok(())
+    }
+
+    /// Removes it, its description last, so that half-removed ones are told from half-made ones.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub(crate) fn remove(&self) -> io::Result<()> {
+        self.clear()?;
+        remove_if_there(&self.reports())?;
+        remove_if_there(&self.path)
+    }
+
+    /// Leaves it for people to look at: it is not gone on with.
+    ///
+    /// # Errors
+    /// When the file system refuses.
+    pub(crate) fn keep(&self) -> io::Result<()> {
+        self.write(KEPT_FILE, &"This run has ended; its cleanup mode says to keep this directory.")
+    }
+}
+
+/// Reads a JSON file; `None` when it is not there.
+///
+/// # Errors
+/// When it cannot be read or is not what it should be.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path) -> io::Result<Option<T>> {
+    match fs::read(path) {
+        Ok(text) => serde_json::from_slice(&text)
+            .map(Some)
+            .map_err(|error| io::Error::new(io::ErrorKind::InvalidData, format!("{}: {error}", path.display()))),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Writes a JSON file that only its owner may read, whole or not at all. When it returns, it outlasts a power cut.
+///
+/// # Errors
+/// When the file system refuses.
+pub(crate) fn write_json<T: Serialize>(path: &Path, content: &T) -> io::Result<()> {
+    let parent = path.parent().unwrap_or_else(|| Path::new("."));
+    // Temporary files have mode 0600 from the start.
+    let mut file = tempfile::NamedTempFile::new_in(parent)?;
+    file.write_all(&serde_json::to_vec(content)?)?;
+    file.as_file().sync_all()?;
+    file.persist(path).map_err(|error| error.error)?;
+    File::open(parent)?.sync_all()
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
+        Ok(_) => fs::remove_file(path),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+        result => result,
+    }
+}
