@@ -1,5 +1,7 @@
 //! Logical clusters and the agents that serve them.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::agent_protocol::{AgentBackend, HEARTBEAT_VALID, Utilization};
@@ -22,7 +24,7 @@ pub struct Cluster {
     /// Where it is: a cloud provider's region, or `local`.
     pub region: String,
     /// The teams that may run work on it.
-    pub teams: Vec<ClusterTeam>,
+    pub teams: BTreeMap<TeamId, ClusterTeam>,
     /// When it was registered.
     pub created_at: Timestamp,
     /// Who registered it.
@@ -33,20 +35,10 @@ pub struct Cluster {
     pub updated_by: MemberId,
 }
 
-impl Cluster {
-    /// Whether a team may run work on it.
-    #[must_use]
-    pub fn serves(&self, team: &TeamId) -> bool {
-        self.teams.iter().any(|link| link.team_id == *team)
-    }
-}
-
-/// A team that may run work on a cluster (contract, `ClusterTeam`, which also names the cluster).
+/// A team that may run work on a cluster (contract, `ClusterTeam`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterTeam {
-    /// The team.
-    pub team_id: TeamId,
     /// Since when.
     pub created_at: Timestamp,
     /// Who allowed it.

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
+use aws_sdk_dynamodb::types::builders::{ConditionCheckBuilder, PutBuilder, UpdateBuilder};
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use backon::{ExponentialBuilder, Retryable};
 use mainsheet_core::{Error, Result, Timestamp};
@@ -155,24 +156,13 @@ impl Change<'_> {
 
     /// A row that has to be there; `missing` when it is not.
     pub(crate) fn require(self, key: &Key, missing: Error) -> Self {
-        let check = ConditionCheck::builder()
-            .table_name(&self.store.table)
-            .set_key(Some(key.to_item()))
-            .condition_expression("attribute_exists(pk)")
-            .build();
-        self.push(check.map(|check| TransactWriteItem::builder().condition_check(check).build()), missing)
+        let check = ConditionCheck::builder().set_key(Some(key.to_item()));
+        self.check(check.condition_expression("attribute_exists(pk)"), missing)
     }
 
-    /// A row whose attribute (a path such as `pulse.seenAt`) has to be a text above `bound`.
-    pub(crate) fn require_above(self, key: &Key, path: [&str; 2], bound: &str, otherwise: Error) -> Self {
-        let check = ConditionCheck::builder()
-            .table_name(&self.store.table)
-            .set_key(Some(key.to_item()))
-            .condition_expression("#a.#b > :bound")
-            .expression_attribute_names("#a", path[0])
-            .expression_attribute_names("#b", path[1])
-            .expression_attribute_values(":bound", AttributeValue::S(bound.to_owned()))
-            .build();
+    /// A condition of the caller's own making.
+    pub(crate) fn check(self, check: ConditionCheckBuilder, otherwise: Error) -> Self {
+        let check = check.table_name(&self.store.table).build();
         self.push(check.map(|check| TransactWriteItem::builder().condition_check(check).build()), otherwise)
     }
 
@@ -189,7 +179,7 @@ impl Change<'_> {
     }
 
     /// A write of the caller's own making.
-    pub(crate) fn update(self, update: aws_sdk_dynamodb::types::builders::UpdateBuilder, refused: Error) -> Self {
+    pub(crate) fn update(self, update: UpdateBuilder, refused: Error) -> Self {
         self.push_update(update, refused)
     }
 
@@ -245,14 +235,14 @@ impl Change<'_> {
         attempt.retry(brief_backoff()).when(contended).await
     }
 
-    fn push_put(self, put: Result<aws_sdk_dynamodb::types::builders::PutBuilder>, refused: Error) -> Self {
+    fn push_put(self, put: Result<PutBuilder>, refused: Error) -> Self {
         match put.map(|put| put.table_name(&self.store.table).build()) {
             Ok(put) => self.push(put.map(|put| TransactWriteItem::builder().put(put).build()), refused),
             Err(error) => self.with_defect(error),
         }
     }
 
-    fn push_update(self, update: aws_sdk_dynamodb::types::builders::UpdateBuilder, refused: Error) -> Self {
+    fn push_update(self, update: UpdateBuilder, refused: Error) -> Self {
         let update = update.table_name(&self.store.table).build();
         self.push(update.map(|update| TransactWriteItem::builder().update(update).build()), refused)
     }
@@ -324,7 +314,7 @@ pub(crate) fn update_of(
     sets: Vec<(String, AttributeValue)>,
     removes: &[&str],
     adds: &[(&str, i64)],
-) -> aws_sdk_dynamodb::types::builders::UpdateBuilder {
+) -> UpdateBuilder {
     let mut update = Update::builder().set_key(Some(key.to_item()));
     let (mut set, mut remove, mut add) = (String::new(), String::new(), String::new());
     for (index, (name, value)) in sets.into_iter().enumerate() {

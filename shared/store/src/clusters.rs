@@ -1,14 +1,15 @@
 //! Clusters, the pulse of their agents, and the inbox through which agents get their work.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck};
+use mainsheet_core::agent_protocol::HEARTBEAT_VALID;
 use mainsheet_core::cluster::{AgentPulse, Cluster};
-use mainsheet_core::{AgentId, ClusterId, Error, JobId, JobRunId, OrganizationId, Result, Timestamp};
+use mainsheet_core::{AgentId, ClusterId, Error, JobId, JobRunId, OrganizationId, Result, TeamId};
 use serde::{Deserialize, Serialize};
 
 use crate::agents::{RegistrationToken, agent_key, registration_key};
 use crate::change::Due;
 use crate::key::tenant_partition;
-use crate::row::attribute;
+use crate::row::{DATA, attribute};
 use crate::{Change, Entity, Item, Key, Listing, PageRequest, Row, Store, Tenant};
 
 /// The most clusters that an organization can have. Lists of them are read whole.
@@ -180,18 +181,34 @@ impl Change<'_> {
         change.delete(row).remove(&name_key(tenant, &row.value.name)).add(&count_key(tenant), "n", -1)
     }
 
-    /// The cluster has to be there and its agent alive: its last heartbeat is younger than `since`.
-    pub fn require_active_cluster(self, tenant: &Tenant, cluster: &ClusterId, since: Timestamp) -> Self {
-        self.require_above(&cluster_key(tenant, cluster), [PULSE, "seenAt"], &since.to_string(), cluster_unreachable())
+    /// The cluster has to be there with an agent that is alive, and shared with one of `teams` where they are given.
+    pub fn require_usable_cluster(self, tenant: &Tenant, cluster: &ClusterId, teams: Option<&[TeamId]>) -> Self {
+        let alive_since = self.now() - HEARTBEAT_VALID;
+        let mut check = ConditionCheck::builder()
+            .set_key(Some(cluster_key(tenant, cluster).to_item()))
+            .expression_attribute_names("#pulse", PULSE)
+            .expression_attribute_values(":since", AttributeValue::S(alive_since.to_string()));
+        let mut condition = "#pulse.seenAt > :since".to_owned();
+        if let Some(teams) = teams {
+            let names: Vec<String> =
+                (0..teams.len()).map(|index| format!("attribute_exists(#data.teams.#t{index})")).collect();
+            condition = format!("{condition} AND ({})", names.join(" OR "));
+            check = check.expression_attribute_names("#data", DATA);
+            for (index, team) in teams.iter().enumerate() {
+                check = check.expression_attribute_names(format!("#t{index}"), team.as_str());
+            }
+        }
+        self.check(check.condition_expression(condition), cluster_unusable())
     }
 }
 
-/// A cluster whose agent does not report.
+/// A cluster that work cannot be given to.
 #[must_use]
-pub fn cluster_unreachable() -> Error {
+pub fn cluster_unusable() -> Error {
     Error::conflict(
         "cluster_not_active",
-        "The cluster's agent has not reported within the last 2 minutes, or the cluster is gone. Start its agent or choose another cluster.",
+        "The cluster's agent has not reported within the last 2 minutes, or the cluster is gone or not shared with a team \
+         of the job. Start its agent, share it, or choose another cluster.",
     )
 }
 

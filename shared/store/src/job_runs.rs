@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use mainsheet_core::agent_protocol::{HEARTBEAT_VALID, HeldRun, LEASE};
+use mainsheet_core::agent_protocol::{HeldRun, LEASE};
 use mainsheet_core::cluster::Agent;
 use mainsheet_core::job::{Job, JobVersion};
 use mainsheet_core::job_run::{JobRun, RunStatus};
@@ -120,13 +120,13 @@ impl Store {
 }
 
 impl Change<'_> {
-    /// A new run of a job that is there, on a cluster that is active.
+    /// A new run of a job that is there, of a version that is published, on a cluster that can be used.
     pub fn create_run(self, tenant: &Tenant, run: &JobRun) -> Self {
-        let alive_since = self.now() - HEARTBEAT_VALID;
         let latest = Item::from([(LATEST_RUN.to_owned(), AttributeValue::S(run.id.to_string()))]);
         let used = Error::internal("a run id that was used before");
+        let unpublished = Error::invalid("jobVersion", "is no published version of this job");
         self.annotate(&job_key(tenant, &run.job_id), latest, &[(RUNS, 1)], Error::NotFound)
-            .require_active_cluster(tenant, &run.cluster_id, alive_since)
+            .require(&version_key(tenant, &run.job_id, run.job_version), unpublished)
             .create(&run_key(tenant, &run.job_id, &run.id), run, used)
             .emit(Event::JobRunPending { job_id: run.job_id.clone(), job_run_id: run.id.clone() })
     }

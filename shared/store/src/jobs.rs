@@ -182,6 +182,14 @@ impl Change<'_> {
         }
     }
 
+    /// The jobs that a job depends on have to be there.
+    pub fn require_job_keys<'a>(self, tenant: &Tenant, keys: impl IntoIterator<Item = &'a str>) -> Self {
+        keys.into_iter().enumerate().fold(self, |change, (index, key)| {
+            let unknown = Error::invalid(format!("dependsOn[{index}].jobKey"), "is no job of this organization");
+            change.require(&claim_key(tenant, key), unknown)
+        })
+    }
+
     /// The end of a job. Its runs and versions go when the event is heard; `query` is the saved query that it runs.
     pub fn delete_job(self, tenant: &Tenant, row: &Row<Job>, query: Option<&Row<SavedQuery>>) -> Self {
         let job = &row.value;

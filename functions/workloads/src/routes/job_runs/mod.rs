@@ -1,0 +1,9 @@
+//! Runs of jobs.
+
+pub(crate) mod cancel;
+pub(crate) mod create;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod logs;
+pub(crate) mod release;
+pub(crate) mod results;

@@ -1,0 +1,6 @@
+//! Jobs.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod get;
+pub(crate) mod list;
