@@ -181,8 +181,9 @@ impl Environment {
         let mut count = 0;
         let mut install = Command::new(python);
         install
-            .args(["-m", "pip", "install", "--no-deps", "--only-binary=:all:", "--disable-pip-version-check"])
-            .args(["--no-input", "--progress-bar=off", "-r"])
+            .args(["-m", "pip", "install", "--no-deps", "--disable-pip-version-check", "--no-input"])
+            // Nothing is compiled here. PySpark's client is pure Python and published as source only.
+            .args(["--only-binary=:all:", "--no-binary=pyspark-client", "--progress-bar=off", "-r"])
             .arg(&requirements);
         let progress = |line: &str| {
             if let Some(package) = line.strip_prefix("Collecting ") {
