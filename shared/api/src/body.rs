@@ -26,19 +26,26 @@ where
     type Rejection = Problem;
 
     async fn from_request(request: Request, _: &S) -> Result<Self> {
-        require_json(request.headers())?;
-        let bytes = read(request).await?;
+        let headers = request.headers().clone();
+        let bytes = or_empty_object(&headers, read(request).await?);
+        require_json(&headers, &bytes)?;
         Ok(Self(parse(&bytes)?))
     }
 }
 
 /// The body says that it is JSON.
-pub(crate) fn require_json(headers: &HeaderMap) -> Result<()> {
+pub(crate) fn require_json(headers: &HeaderMap, bytes: &Bytes) -> Result<()> {
     let media_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = media_type.split(';').next().unwrap_or_default().trim();
     let is_json = essence.eq_ignore_ascii_case("application/json")
         || (essence.starts_with("application/") && essence.ends_with("+json"));
-    if is_json { Ok(()) } else { Err(Error::UnsupportedMediaType.into()) }
+    let absent = bytes.as_ref() == b"{}" && !headers.contains_key(CONTENT_TYPE);
+    if is_json || absent { Ok(()) } else { Err(Error::UnsupportedMediaType.into()) }
+}
+
+/// A body that is not there at all, as clients send it when every field may be absent, counts as `{}`.
+pub(crate) fn or_empty_object(headers: &HeaderMap, bytes: Bytes) -> Bytes {
+    if bytes.is_empty() && !headers.contains_key(CONTENT_TYPE) { Bytes::from_static(b"{}") } else { bytes }
 }
 
 /// The whole body.

@@ -12,7 +12,7 @@ use mainsheet_store::idempotency::Idempotency;
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
-use crate::body::{parse, read, require_json};
+use crate::body::{or_empty_object, parse, read, require_json};
 use crate::identity::{ORGANIZATION_HEADER, idempotency_key, signed_in};
 use crate::problem::{Problem, Result};
 
@@ -87,8 +87,8 @@ where
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
         let signed_in = signed_in(&mut parts, &App::from_ref(state)).await?;
-        require_json(&parts.headers)?;
-        let bytes = read(Request::new(body)).await?;
+        let bytes = or_empty_object(&parts.headers, read(Request::new(body)).await?);
+        require_json(&parts.headers, &bytes)?;
         let idempotent = Idempotent::of(&parts, &signed_in, &bytes)?;
         Ok(Self { body: parse(&bytes)?, idempotent })
     }

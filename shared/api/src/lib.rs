@@ -22,7 +22,7 @@ pub use idempotent::{Action, Command, Idempotent};
 pub use identity::{AgentCaller, ClientAddress, Member, Permitted, Person, RequestOrigin};
 #[cfg(feature = "lambda")]
 pub use lambda::serve;
-pub use page::{ListQuery, MarkerQuery, PageOf, SortDirection};
+pub use page::{ListQuery, MarkerQuery, PageOf, PageQuery, SortDirection};
 pub use path::Path;
 pub use problem::{Problem, ProblemDetails, Result};
 pub use query::Query;

@@ -48,6 +48,29 @@ impl ListQuery {
     }
 }
 
+/// Which part of a short list is wanted, by page number alone.
+#[derive(Debug, Clone, Deserialize, Validate, utoipa::IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct PageQuery {
+    /// The most items in the answer.
+    #[serde(default = "default_limit")]
+    #[garde(range(max = 100))]
+    #[param(minimum = 0, maximum = 100, default = 100)]
+    pub limit: u32,
+    /// The page, counted from 1.
+    #[garde(inner(range(min = 1)))]
+    #[param(minimum = 1, default = 1)]
+    pub page: Option<u32>,
+}
+
+impl PageQuery {
+    /// The wanted part of all items.
+    pub fn cut<I: Iterator>(&self, items: I) -> impl Iterator<Item = I::Item> {
+        let limit = self.limit as usize;
+        items.skip((self.page.unwrap_or(1) as usize - 1).saturating_mul(limit)).take(limit)
+    }
+}
+
 /// Which part of a list is wanted, by marker.
 #[derive(Debug, Clone, Deserialize, Validate, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -96,7 +96,7 @@ pub(crate) async fn render(mut request: Request, next: Next, now: mainsheet_core
         );
         match &error {
             Error::Internal { .. } | Error::Unavailable { .. } => {
-                tracing::error!(%request_id, %method, path, %error, "failed")
+                tracing::error!(%request_id, %method, path, %error, "failed");
             }
             _ => tracing::debug!(%request_id, %method, path, %error, "refused"),
         }

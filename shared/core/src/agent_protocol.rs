@@ -35,17 +35,21 @@ pub const MAX_LOG_BYTES: usize = 64 * 1024;
 pub const MAX_HELD_RUNS: usize = 100;
 
 /// `POST /agent/register`: trades a one-time registration token for credentials.
-#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct AgentRegistration {
     /// The one-time token that the cluster's creation answered.
+    #[garde(length(bytes, min = 1, max = 255))]
     pub registration_token: String,
     /// SHA-256, as 64 lower-case hex digits, of a secret of at least 32 random bytes that the agent made and keeps. It
     /// authenticates later as `Authorization: Bearer msa_<agentId>_<secret>`. Sending the same pair again answers the same.
+    #[garde(pattern("^[0-9a-f]{64}$"))]
     pub secret_sha256: String,
     /// The agent's version.
+    #[garde(length(chars, min = 1, max = 64))]
     pub version: String,
     /// How it executes runs.
+    #[garde(skip)]
     pub backend: AgentBackend,
 }
 
@@ -72,41 +76,50 @@ pub struct AgentRegistered {
 }
 
 /// A run that an agent holds, and under which lease.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct HeldRun {
     /// The job.
+    #[garde(skip)]
     pub job_id: JobId,
     /// The run.
+    #[garde(skip)]
     pub job_run_id: JobRunId,
     /// The lease's number.
+    #[garde(skip)]
     pub attempt: u32,
 }
 
 /// `POST /agent/heartbeat`: the agent lives, and goes on with these runs.
-#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Heartbeat {
     /// Every run it works on, at most 100.
+    #[garde(length(max = MAX_HELD_RUNS), dive)]
     pub holding: Vec<HeldRun>,
     /// How busy its machine or cluster is.
+    #[garde(dive)]
     pub utilization: Utilization,
     /// What it is doing while it cannot execute runs yet, such as preparing its environment.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(bytes, max = 1024)))]
     pub message: Option<String>,
 }
 
 /// How busy an agent's machine or cluster is.
-#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Utilization {
     /// Share of CPU in use, 0 to 1.
     #[schema(minimum = 0, maximum = 1)]
+    #[garde(range(min = 0.0, max = 1.0))]
     pub cpu: f64,
     /// Share of memory in use, 0 to 1.
     #[schema(minimum = 0, maximum = 1)]
+    #[garde(range(min = 0.0, max = 1.0))]
     pub memory: f64,
     /// Runs it could take at once in all.
+    #[garde(skip)]
     pub capacity: u32,
 }
 
@@ -142,18 +155,21 @@ pub enum Order {
 }
 
 /// `POST /agent/lease`: asks for work, and for news about the work at hand.
-#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LeaseRequest {
     /// Every run it works on, at most 100. A run leased to this agent that is not named here is handed out again, with the
     /// same attempt: the answer that held it was lost.
+    #[garde(length(max = MAX_HELD_RUNS), dive)]
     pub holding: Vec<HeldRun>,
     /// How many more runs it can take, at most 10; 0 asks for orders only.
     #[schema(maximum = 10)]
+    #[garde(range(max = 10))]
     pub capacity: u32,
     /// How long to wait for work when there is none, in seconds, at most 20.
     #[serde(default)]
     #[schema(maximum = 20)]
+    #[garde(range(max = 20))]
     pub wait_seconds: u32,
 }
 
@@ -211,32 +227,39 @@ pub enum LeasedSource {
 }
 
 /// `POST /agent/jobs/{job}/runs/{jobRun}/events`: what happened to a held run.
-#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunReports {
     /// The lease's number.
+    #[garde(skip)]
     pub attempt: u32,
     /// In order; each is taken in once, whatever is sent again. At most 20.
+    #[garde(length(max = 20), dive)]
     pub reports: Vec<RunReport>,
 }
 
 /// One thing that happened to a run.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunReport {
     /// 1 for an attempt's first report, then one more each.
     #[schema(minimum = 1)]
+    #[garde(range(min = 1))]
     pub sequence: u64,
     /// What happened.
+    #[garde(skip)]
     pub event: ReportedEvent,
     /// Why, for a person: the engine's own message when it failed. At most 4,096 bytes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(bytes, max = 4096)))]
     pub message: Option<String>,
     /// How long the job's code took, in microseconds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
     pub runner_execution_time_us: Option<u64>,
     /// Where the results are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
     pub results: Option<JobRunResults>,
 }
 
@@ -293,14 +316,17 @@ pub struct ReportsTaken {
 }
 
 /// `POST /agent/jobs/{job}/runs/{jobRun}/logs`: the next lines of a run's log.
-#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LogBatch {
     /// The lease's number.
+    #[garde(skip)]
     pub attempt: u32,
     /// The number of the first line; an attempt's first line has number 0.
+    #[garde(skip)]
     pub first_line: u64,
     /// Lines in order, at most 100 and 64 KiB of text.
+    #[garde(length(max = MAX_LOG_LINES), dive, custom(log_bytes))]
     pub lines: Vec<LogLine>,
 }
 
@@ -313,16 +339,20 @@ pub struct LogTaken {
 }
 
 /// One line of a run's log (contract, `JobRunLogLine`).
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LogLine {
     /// When it was written.
+    #[garde(skip)]
     pub timestamp: Timestamp,
     /// Who wrote it.
+    #[garde(skip)]
     pub source: LogSource,
     /// Where to.
+    #[garde(skip)]
     pub stream: LogStream,
     /// The text, without its line end.
+    #[garde(length(bytes, max = MAX_LOG_LINE_BYTES))]
     pub message: String,
 }
 
@@ -347,35 +377,52 @@ pub enum LogStream {
 }
 
 /// `PUT /agent/jobs/{job}/runs/{jobRun}/results`: the first rows of a run's result.
-#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResultsReport {
     /// The lease's number.
+    #[garde(skip)]
     pub attempt: u32,
     /// The preview.
+    #[garde(dive, custom(preview_bytes))]
     pub preview: ResultPreview,
 }
 
 /// The first rows of a run's result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResultPreview {
     /// The columns, in order.
+    #[garde(length(max = 10_000), dive)]
     pub columns: Vec<ResultColumn>,
     /// At most 100 rows; each has a value for every column. Values that JSON cannot hold are texts.
     #[schema(value_type = Vec<Vec<Object>>)]
+    #[garde(length(max = PREVIEW_ROWS))]
     pub rows: Vec<Vec<serde_json::Value>>,
     /// Whether the result has more rows, or longer values, than are shown.
+    #[garde(skip)]
     pub truncated: bool,
 }
 
 /// A column of a result.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResultColumn {
     /// Its name.
+    #[garde(skip)]
     pub name: String,
     /// Its Spark SQL type, such as `bigint` or `array<string>`.
     #[serde(rename = "type")]
+    #[garde(skip)]
     pub data_type: String,
+}
+
+fn log_bytes(lines: &[LogLine], _: &()) -> garde::Result {
+    let bytes: usize = lines.iter().map(|line| line.message.len()).sum();
+    if bytes > MAX_LOG_BYTES { Err(garde::Error::new("must not be longer than 64 KiB in all")) } else { Ok(()) }
+}
+
+fn preview_bytes(preview: &ResultPreview, _: &()) -> garde::Result {
+    let bytes = serde_json::to_vec(preview).map_or(usize::MAX, |text| text.len());
+    if bytes > MAX_PREVIEW_BYTES { Err(garde::Error::new("must not be longer than 64 KiB as JSON")) } else { Ok(()) }
 }

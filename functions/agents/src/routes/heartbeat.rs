@@ -1,0 +1,48 @@
+//! `POST /agent/heartbeat`: the agent lives, and its leases are renewed.
+
+use axum::Json;
+use axum::extract::State;
+use futures::future::try_join_all;
+use mainsheet_api::{AgentCaller, App, Body, Result};
+use mainsheet_core::Error;
+use mainsheet_core::agent_protocol::{Heartbeat, HeartbeatAnswer, HeldRun, Order, RunOrder};
+use mainsheet_core::cluster::AgentPulse;
+use mainsheet_core::job_run::JobRun;
+use mainsheet_store::Row;
+
+use crate::held::order;
+
+/// Send a heartbeat
+///
+/// Renews the lease of every run that is named, and answers what to do with each.
+#[utoipa::path(
+    post, path = "/agent/heartbeat", operation_id = "agentHeartbeat", tag = "agents",
+    request_body = Heartbeat,
+    responses((status = 200, description = "What became of each run.", body = HeartbeatAnswer)),
+    security(("agentToken" = []))
+)]
+pub(crate) async fn heartbeat(
+    State(app): State<App>,
+    caller: AgentCaller,
+    Body(body): Body<Heartbeat>,
+) -> Result<Json<HeartbeatAnswer>> {
+    let pulse = AgentPulse { seen_at: Some(app.now()), message: body.message, utilization: Some(body.utilization) };
+    app.store.note_pulse(&caller.tenant, &caller.agent.value.cluster_id, &pulse).await?;
+    let runs = app.store.held_runs(&caller.tenant, &body.holding).await?;
+    let orders = body.holding.into_iter().map(|held| renew(&app, &caller, runs.get(&held.job_run_id), held));
+    Ok(Json(HeartbeatAnswer { runs: try_join_all(orders).await? }))
+}
+
+async fn renew(app: &App, caller: &AgentCaller, row: Option<&Row<JobRun>>, run: HeldRun) -> Result<RunOrder> {
+    let Some(row) = row else { return Ok(RunOrder { run, order: Order::Abandon }) };
+    let order = match order(caller, &row.value, run.attempt) {
+        Order::Abandon => Order::Abandon,
+        order => match app.store.renew_lease(row, &caller.agent.value).await {
+            Ok(()) => order,
+            // The lease ended between the read and the renewal.
+            Err(Error::NotFound) => Order::Abandon,
+            Err(error) => return Err(error.into()),
+        },
+    };
+    Ok(RunOrder { run, order })
+}

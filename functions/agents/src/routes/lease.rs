@@ -1,0 +1,145 @@
+//! `POST /agent/lease`: work for an agent, and news about the work at hand.
+
+use std::time::Duration;
+
+use axum::Json;
+use axum::extract::State;
+use mainsheet_api::{AgentCaller, App, Body, Result};
+use mainsheet_core::agent_protocol::{
+    HeldRun, LEASE, LeaseAnswer, LeaseRequest, LeasedRun, LeasedSource, MAX_WAIT, Order, RunOrder,
+};
+use mainsheet_core::job::ExecutionMode;
+use mainsheet_core::job_run::{JobRun, RunEvent, RunStatus};
+use mainsheet_core::{Error, Timestamp};
+use mainsheet_store::clusters::{InboxEntry, InboxKind};
+use mainsheet_store::job_runs::RunOfJob;
+use tokio::time::{Instant, sleep};
+
+use crate::source::{Resolved, resolve};
+
+/// How often a waiting request looks into the inbox: one query each.
+const LOOK_EVERY: Duration = Duration::from_millis(500);
+
+/// Ask for work
+///
+/// Waits up to `waitSeconds` for something to do.
+#[utoipa::path(
+    post, path = "/agent/lease", operation_id = "leaseJobRuns", tag = "agents",
+    request_body = LeaseRequest,
+    responses((status = 200, description = "Work and orders; both may be empty.", body = LeaseAnswer)),
+    security(("agentToken" = []))
+)]
+pub(crate) async fn lease(
+    State(app): State<App>,
+    caller: AgentCaller,
+    Body(body): Body<LeaseRequest>,
+) -> Result<Json<LeaseAnswer>> {
+    let wait = Duration::from_secs(body.wait_seconds.into()).min(MAX_WAIT);
+    let until = Instant::now() + wait;
+    loop {
+        let answer = look(&app, &caller, &body).await?;
+        let found = !answer.runs.is_empty() || !answer.orders.is_empty();
+        if found || Instant::now() + LOOK_EVERY > until {
+            return Ok(Json(answer));
+        }
+        sleep(LOOK_EVERY).await;
+    }
+}
+
+/// One look into the inbox of the agent's cluster.
+async fn look(app: &App, caller: &AgentCaller, request: &LeaseRequest) -> Result<LeaseAnswer> {
+    let inbox = app.store.inbox(&caller.tenant, &caller.agent.value.cluster_id).await?;
+    let mine = |entry: &&InboxEntry| entry.agent_id.as_ref() == Some(&caller.agent.value.id);
+    let held = |entry: &&InboxEntry| request.holding.contains(&held_run(entry));
+    let cancels = inbox.iter().filter(|entry| entry.kind == InboxKind::Cancel).filter(mine).filter(held);
+    let orders = cancels.map(|entry| RunOrder { run: held_run(entry), order: Order::Cancel }).collect();
+    let lost = inbox.iter().filter(|entry| entry.kind == InboxKind::Leased).filter(mine).filter(|entry| !held(entry));
+    let ready = inbox.iter().filter(|entry| entry.kind == InboxKind::Ready);
+    let mut runs = Vec::new();
+    for entry in lost.chain(ready) {
+        if runs.len() >= request.capacity as usize {
+            break;
+        }
+        match take(app, caller, entry).await {
+            Ok(run) => runs.extend(run),
+            // Another agent was faster, or the run moved on: there is nothing to take.
+            Err(Error::Conflict { .. }) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+    Ok(LeaseAnswer { runs, orders })
+}
+
+fn held_run(entry: &InboxEntry) -> HeldRun {
+    HeldRun { job_id: entry.job_id.clone(), job_run_id: entry.job_run_id.clone(), attempt: entry.attempt }
+}
+
+/// Leases a ready run, or hands a leased one out again whose answer was lost.
+async fn take(app: &App, caller: &AgentCaller, entry: &InboxEntry) -> mainsheet_core::Result<Option<LeasedRun>> {
+    let Some(found) = app.store.run_of_job(&caller.tenant, entry).await? else { return Ok(None) };
+    match (entry.kind, found.run.value.status) {
+        (InboxKind::Ready, RunStatus::Ready) => lease_run(app, caller, found).await,
+        (InboxKind::Leased, RunStatus::Starting) if found.run.value.attempt == entry.attempt => {
+            let source = resolved_before(app, caller, &found).await?;
+            Ok(source.map(|source| leased(&found, &found.run.value, source, app.now())))
+        }
+        // An agent that lost a run that was under way cannot go on with it: its lease runs out.
+        _ => Ok(None),
+    }
+}
+
+async fn lease_run(app: &App, caller: &AgentCaller, found: RunOfJob) -> mainsheet_core::Result<Option<LeasedRun>> {
+    let change = app.store.change(caller.audit("job_run.lease", &found.run.value.id));
+    let now = change.now();
+    let mut run = found.run.value.clone();
+    run.apply(RunEvent::Lease, now).map_err(Error::internal)?;
+    run.leased_by = Some(caller.agent.value.id.clone());
+    let source = match resolve(&app.store, &caller.tenant, &found.version.config).await? {
+        Resolved::Source(source) => source,
+        Resolved::Impossible(reason) => {
+            run.apply(RunEvent::Fail, now).map_err(Error::internal)?;
+            run.status_message = Some(reason);
+            change.replace_run(&caller.tenant, &found.run, &run).commit().await?;
+            return Ok(None);
+        }
+    };
+    if let (LeasedSource::Sql { text }, Some(_)) = (&source, found.job.value.query_id()) {
+        run.resolved_sql = Some(text.clone());
+    }
+    change.replace_run(&caller.tenant, &found.run, &run).commit().await?;
+    Ok(Some(leased(&found, &run, source, now)))
+}
+
+/// The source as it was at the lease whose answer was lost.
+async fn resolved_before(
+    app: &App,
+    caller: &AgentCaller,
+    found: &RunOfJob,
+) -> mainsheet_core::Result<Option<LeasedSource>> {
+    if let Some(text) = &found.run.value.resolved_sql {
+        return Ok(Some(LeasedSource::Sql { text: text.clone() }));
+    }
+    match resolve(&app.store, &caller.tenant, &found.version.config).await? {
+        Resolved::Source(source) => Ok(Some(source)),
+        Resolved::Impossible(_) => Ok(None),
+    }
+}
+
+fn leased(found: &RunOfJob, run: &JobRun, source: LeasedSource, now: Timestamp) -> LeasedRun {
+    let engine = found.version.config.lakesail.clone().unwrap_or_default();
+    let mut settings = engine.settings;
+    let mode = match engine.execution_mode {
+        ExecutionMode::Standalone => "standalone",
+        ExecutionMode::Cluster => "cluster",
+    };
+    settings.insert("executionMode".to_owned(), mode.to_owned());
+    LeasedRun {
+        run: HeldRun { job_id: run.job_id.clone(), job_run_id: run.id.clone(), attempt: run.attempt },
+        job_key: found.job.value.job_key.clone(),
+        lease_expires_at: now + LEASE,
+        timeout_seconds: (run.timeout_seconds > 0).then_some(run.timeout_seconds),
+        resource_cleanup_mode: run.resource_cleanup_mode,
+        source,
+        engine: settings,
+    }
+}

@@ -1,0 +1,49 @@
+//! What a leased run executes.
+
+use mainsheet_core::agent_protocol::LeasedSource;
+use mainsheet_core::job::{JobConfig, PythonSource};
+use mainsheet_core::{Error, Result};
+use mainsheet_store::{Store, Tenant};
+
+/// A run's source, or why there is none: a text for its status message.
+pub(crate) enum Resolved {
+    /// It can be executed.
+    Source(LeasedSource),
+    /// It cannot, for this reason.
+    Impossible(String),
+}
+
+/// Reads a run's source; a saved query's text is read now and kept with the run.
+pub(crate) async fn resolve(store: &Store, tenant: &Tenant, config: &JobConfig) -> Result<Resolved> {
+    if config.lakesail.as_ref().is_some_and(|engine| !engine.libraries.is_empty()) {
+        return Ok(impossible("Libraries are not installed yet: remove `config.lakesail.libraries`."));
+    }
+    match (&config.sql, &config.python) {
+        (Some(sql), _) => match (&sql.source, &sql.query_id) {
+            (Some(text), _) => Ok(Resolved::Source(LeasedSource::Sql { text: text.clone() })),
+            (None, Some(query)) => match store.query_saved(tenant, query).await {
+                Ok(row) => Ok(Resolved::Source(LeasedSource::Sql { text: row.value.query.query_text })),
+                Err(Error::NotFound) => Ok(impossible(&format!("The saved query {query} is gone."))),
+                Err(error) => Err(error),
+            },
+            (None, None) => Err(Error::internal("a SQL job without source")),
+        },
+        (None, Some(python)) => Ok(resolve_python(python)),
+        (None, None) => Err(Error::internal("a job without source")),
+    }
+}
+
+fn resolve_python(python: &PythonSource) -> Resolved {
+    if python.package_name.is_some() || python.entry_point.is_some() || python.source.ends_with(".whl") {
+        return impossible("Wheels are not executed yet: give the URI of a `.py` file, or its text.");
+    }
+    Resolved::Source(LeasedSource::Python {
+        source: python.source.clone(),
+        parameters: python.parameters.clone(),
+        named_parameters: python.named_parameters.clone(),
+    })
+}
+
+fn impossible(reason: &str) -> Resolved {
+    Resolved::Impossible(reason.to_owned())
+}

@@ -1,0 +1,4 @@
+//! Self-registered clusters.
+
+pub(crate) mod create;
+pub(crate) mod retire;

@@ -1,0 +1,77 @@
+//! `GET /me/clusters`: the clusters that the caller reaches through teams.
+
+use axum::Json;
+use axum::extract::State;
+use garde::Validate;
+use mainsheet_api::{App, Member, PageQuery, Query, Result, SortDirection};
+use mainsheet_core::cluster::Cluster;
+use mainsheet_store::Row;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::routes::my_clusters::get::reaches;
+use crate::view::{ClusterView, MyClusterIncluded, MyClusterItem};
+
+/// What clusters can be sorted by.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SortBy {
+    /// Their names.
+    #[default]
+    Name,
+}
+
+/// The order of the list.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Order {
+    /// What to sort by.
+    #[serde(default)]
+    #[garde(skip)]
+    #[param(inline, default = "name")]
+    sort_by: SortBy,
+    /// In which direction.
+    #[serde(default)]
+    #[garde(skip)]
+    #[param(inline, default = "asc")]
+    sort_direction: SortDirection,
+}
+
+/// Some of the clusters.
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct MyClusterPage {
+    /// How many there are in all.
+    total: u64,
+    items: Vec<MyClusterItem>,
+    included: MyClusterIncluded,
+}
+
+/// List my clusters
+///
+/// Those that are shared with one of the caller's teams.
+#[utoipa::path(
+    get, path = "/me/clusters", operation_id = "listMyClusters", tag = "clusters",
+    params(PageQuery, Order),
+    responses((status = 200, description = "Some of the clusters.", body = MyClusterPage)),
+    security(("accessToken" = [])), extensions(("x-required-relation" = json!("member")))
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Member(caller): Member,
+    Query(query): Query<PageQuery>,
+    Query(order): Query<Order>,
+) -> Result<Json<MyClusterPage>> {
+    let mut rows = app.store.clusters(caller.tenant()).await?;
+    rows.retain(|row| reaches(&caller, &row.value));
+    let SortBy::Name = order.sort_by;
+    rows.sort_by_cached_key(|row: &Row<Cluster>| (row.value.name.to_lowercase(), row.value.id.clone()));
+    if order.sort_direction == SortDirection::Desc {
+        rows.reverse();
+    }
+    let now = app.now();
+    let shown: Vec<&Row<Cluster>> = query.cut(rows.iter()).collect();
+    let items = shown.iter().map(|row| MyClusterItem { id: row.value.id.clone() }).collect();
+    let clusters = shown.iter().map(|row| ClusterView::of(row, now)).collect();
+    Ok(Json(MyClusterPage { total: rows.len() as u64, items, included: MyClusterIncluded { clusters } }))
+}

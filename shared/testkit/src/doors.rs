@@ -1,0 +1,38 @@
+//! Doors that only tests have: what no endpoint offers yet is written with the store's own functions.
+
+use std::collections::BTreeMap;
+
+use mainsheet_core::role::{OrganizationRole, TeamRole};
+use mainsheet_core::{MemberId, OrganizationId, TeamId, UserId};
+use mainsheet_store::Store;
+use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
+use mainsheet_store::users::Membership;
+
+/// What somebody is in an organization.
+#[derive(Debug, Clone)]
+pub(crate) struct Seating {
+    pub(crate) organization: OrganizationId,
+    pub(crate) roles: Vec<OrganizationRole>,
+    pub(crate) seats: BTreeMap<TeamId, Vec<TeamRole>>,
+}
+
+/// Makes a user a member of one organization and of no other, as accepting an invitation will.
+pub(crate) async fn make_member(store: &Store, user: &UserId, seating: Seating) {
+    let row = store.access(user).await.unwrap().unwrap();
+    let mut access = row.value.clone();
+    let membership = Membership {
+        member_id: MemberId::generate(store.now()),
+        roles: seating.roles,
+        seats: seating.seats,
+        is_enabled: true,
+    };
+    access.memberships = BTreeMap::from([(seating.organization, membership)]);
+    let audit = Audit {
+        scope: Scope::User(user.clone()),
+        actor: Actor::Platform,
+        origin: Origin::default(),
+        action: "test.make_member",
+        target: user.to_string(),
+    };
+    store.change(audit).replace_access(&row, &access).commit().await.unwrap();
+}

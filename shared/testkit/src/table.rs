@@ -1,0 +1,156 @@
+//! The embedded table, with a counting proxy in front of it and a side door for tests to look in.
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use dynoxide::Database;
+use dynoxide::actions::scan::ScanRequest;
+use mainsheet_core::Clock;
+use mainsheet_store::{Store, schema};
+use serde_json::Value;
+
+use crate::proxy::{Proxy, Rule};
+
+/// The table's name.
+pub(crate) const TABLE: &str = "mainsheet";
+
+/// A table in memory. Everything that the control plane asks of it goes through the proxy.
+#[derive(Clone)]
+pub struct TestTable {
+    database: Database,
+    client: Client,
+    proxy: Proxy,
+}
+
+impl TestTable {
+    /// An empty table.
+    pub async fn start() -> Self {
+        let database = Database::memory().unwrap();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let upstream = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
+        let (proxy, address) = Proxy::start(upstream).await;
+        let client = client(&address);
+        schema::create_table(&client, TABLE).await.unwrap();
+        proxy.take_operations();
+        Self { database, client, proxy }
+    }
+
+    /// The store over this table.
+    #[must_use]
+    pub fn store(&self, clock: Clock) -> Store {
+        Store::new(self.client.clone(), TABLE, clock)
+    }
+
+    /// A client of the table, through the proxy.
+    #[must_use]
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// The table's name.
+    #[must_use]
+    pub fn name(&self) -> &'static str {
+        TABLE
+    }
+
+    /// The database behind the table, past proxy and store.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// The operations that reached the proxy since the last call of this, in order.
+    #[must_use]
+    pub fn take_operations(&self) -> Vec<String> {
+        self.proxy.take_operations()
+    }
+
+    /// Decides from now on what becomes of each round trip.
+    pub fn set_rule(&self, rule: Rule) {
+        self.proxy.set_rule(rule);
+    }
+
+    /// All that is in the table.
+    #[must_use]
+    pub fn dump(&self) -> Dump {
+        let mut rows = BTreeMap::new();
+        let mut start = None;
+        loop {
+            let request =
+                ScanRequest { table_name: TABLE.to_owned(), exclusive_start_key: start, ..ScanRequest::default() };
+            let answer = serde_json::to_value(self.database.scan(request).unwrap()).unwrap();
+            for item in answer["Items"].as_array().into_iter().flatten() {
+                let text = |name: &str| item[name]["S"].as_str().unwrap().to_owned();
+                rows.insert((text("pk"), text("sk")), plain(&serde_json::json!({ "M": item })));
+            }
+            start = answer.get("LastEvaluatedKey").map(|key| serde_json::from_value(key.clone()).unwrap());
+            if start.is_none() {
+                return Dump { rows };
+            }
+        }
+    }
+}
+
+fn client(address: &str) -> Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("local"))
+        .endpoint_url(address)
+        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
+        .build();
+    Client::from_conf(config)
+}
+
+/// DynamoDB's JSON (`{"S": "text"}`) as the value it stands for.
+fn plain(typed: &Value) -> Value {
+    let Some((kind, value)) = typed.as_object().and_then(|object| object.iter().next()) else { return Value::Null };
+    match kind.as_str() {
+        "M" => value.as_object().unwrap().iter().map(|(name, value)| (name.clone(), plain(value))).collect(),
+        "L" => value.as_array().unwrap().iter().map(plain).collect(),
+        "N" => serde_json::from_str(value.as_str().unwrap()).unwrap(),
+        "NULL" => Value::Null,
+        _ => value.clone(),
+    }
+}
+
+/// A table's rows at one moment, by primary key.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Dump {
+    /// The rows, attributes as plain JSON.
+    pub rows: BTreeMap<(String, String), Value>,
+}
+
+impl Dump {
+    /// The rows of a kind.
+    pub fn of_kind<'d>(&'d self, kind: &'d str) -> impl Iterator<Item = &'d Value> {
+        self.rows.values().filter(move |row| row["kind"] == kind)
+    }
+
+    /// The rows of a kind that are here and were not in `earlier`.
+    pub fn new_of_kind<'d>(&'d self, earlier: &'d Self, kind: &'d str) -> Vec<&'d Value> {
+        let is_new = |key: &(String, String)| !earlier.rows.contains_key(key);
+        self.rows.iter().filter(|(key, row)| row["kind"] == kind && is_new(key)).map(|(_, row)| row).collect()
+    }
+
+    /// What became different since `earlier`, one line a row; for messages of assertions.
+    #[must_use]
+    pub fn difference(&self, earlier: &Self) -> Vec<String> {
+        let keys: std::collections::BTreeSet<_> = self.rows.keys().chain(earlier.rows.keys()).collect();
+        let line = |key: &&(String, String)| match (earlier.rows.get(key), self.rows.get(key)) {
+            (None, Some(row)) => Some(format!("+ {} {}: {row}", key.0, key.1)),
+            (Some(_), None) => Some(format!("- {} {}", key.0, key.1)),
+            (Some(before), Some(after)) if before != after => Some(format!("~ {} {}: {before} -> {after}", key.0, key.1)),
+            _ => None,
+        };
+        keys.iter().filter_map(line).collect()
+    }
+
+    /// Asserts that nothing is different from `earlier`.
+    #[track_caller]
+    pub fn assert_same_as(&self, earlier: &Self, context: &str) {
+        let difference = self.difference(earlier);
+        assert!(difference.is_empty(), "{context}: the table changed:\n{}", difference.join("\n"));
+    }
+}
