@@ -1,1 +1,27 @@
-//! placeholder
+//! Carries events from the table's stream to the queues of those who act on them: the second half of the outbox.
+
+use mainsheet_cloud::queue::{Message, Queue, Queues};
+use mainsheet_core::{Error, Result};
+use mainsheet_store::outbox::{Event, OutboxEvent};
+
+/// Sends an event to the queue of whoever acts on it. Sent again, it arrives again: consumers expect that.
+///
+/// # Errors
+/// [`Error::Unavailable`] when the queue does not take it.
+pub async fn carry(queues: &dyn Queues, event: &OutboxEvent) -> Result<()> {
+    let Some(queue) = destination(&event.event) else { return Ok(()) };
+    let body = serde_json::to_string(event).map_err(Error::internal)?;
+    queues.send(queue, Message { id: event.id.to_string(), body }).await
+}
+
+/// Who acts on an event; `None` when nobody does.
+fn destination(event: &Event) -> Option<Queue> {
+    match event {
+        Event::MailRequested { .. } => Some(Queue::Mail),
+        Event::JobRunPending { .. }
+        | Event::JobDeleted { .. }
+        | Event::JobRunDeleted { .. }
+        | Event::ClusterRetired { .. } => Some(Queue::Runs),
+        Event::ClusterRegistered { .. } => None,
+    }
+}

@@ -1,1 +1,96 @@
-//! placeholder
+//! The tick: runs whose lease ended, whose time is up or who did not stop as asked. It costs what is due, not what exists.
+
+use std::time::Duration;
+
+use mainsheet_core::job_run::{JobRun, RunEvent};
+use mainsheet_core::{Error, Result, Timestamp};
+use mainsheet_store::Store;
+use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
+use mainsheet_store::scheduler::DueRun;
+
+/// How often EventBridge sends a tick.
+pub const INTERVAL: Duration = Duration::from_secs(60);
+
+/// Looks at the due index that one tick takes at most; what is left is the next tick's.
+const MAX_LOOKS: usize = 20;
+
+/// What a tick did.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Ticked {
+    /// Runs that ended or were queued again.
+    pub settled: usize,
+    /// Runs that got another lease because the control plane had been away.
+    pub extended: usize,
+}
+
+/// Does what is due. `interval` is how often ticks come: when the last one is longer ago than twice that, nobody could renew a
+/// lease meanwhile, and agents get a lease more before they count as lost.
+///
+/// # Errors
+/// When the table does not answer; the next tick goes on.
+pub async fn tick(store: &Store, interval: Duration) -> Result<Ticked> {
+    let now = store.now();
+    let before = store.note_tick(now).await?;
+    let was_away = before.is_some_and(|before| now.since(before) > interval * 2);
+    let mut ticked = Ticked::default();
+    for _ in 0..MAX_LOOKS {
+        let due = store.due_runs(now).await?;
+        if due.is_empty() {
+            break;
+        }
+        for run in due {
+            if was_away && lease_ended_unseen(&run.row.value, now) {
+                ticked.extended += once(store.extend_lease(&run, now).await)?;
+            } else {
+                ticked.settled += once(settle(store, &run, now).await)?;
+            }
+        }
+    }
+    Ok(ticked)
+}
+
+/// 1 when it was done, 0 when the run moved on by itself meanwhile.
+fn once(result: Result<()>) -> Result<usize> {
+    match result {
+        Ok(()) => Ok(1),
+        Err(Error::NotFound | Error::Conflict { .. }) => Ok(0),
+        Err(error) => Err(error),
+    }
+}
+
+fn lease_ended_unseen(run: &JobRun, now: Timestamp) -> bool {
+    run.cancel_requested_at.is_none() && run.deadline().is_none_or(|deadline| deadline > now)
+}
+
+async fn settle(store: &Store, due: &DueRun, now: Timestamp) -> Result<()> {
+    let mut run = due.row.value.clone();
+    let (event, message) = outcome(&mut run, now);
+    run.apply(event, now).map_err(Error::internal)?;
+    run.status_message = Some(message);
+    run.updated_by = None;
+    let audit = Audit {
+        scope: Scope::Tenant(due.tenant.clone()),
+        actor: Actor::Platform,
+        origin: Origin::default(),
+        action: "job_run.settle",
+        target: run.id.to_string(),
+    };
+    store.change(audit).settle_due_run(due, &run).commit().await
+}
+
+fn outcome(run: &mut JobRun, now: Timestamp) -> (RunEvent, String) {
+    if run.deadline().is_some_and(|deadline| deadline <= now) {
+        return (RunEvent::TimeOut, format!("It took longer than {} seconds.", run.timeout_seconds));
+    }
+    if run.cancel_requested_at.is_some() {
+        return (RunEvent::Cancel, "It was cancelled; its agent did not confirm in time.".to_owned());
+    }
+    if run.retries_left > 0 {
+        run.retries_left -= 1;
+        return (
+            RunEvent::Requeue,
+            format!("agent_lost: its agent was lost; {} more tries are left.", run.retries_left),
+        );
+    }
+    (RunEvent::Fail, "agent_lost: its agent did not renew the lease for 60 seconds.".to_owned())
+}

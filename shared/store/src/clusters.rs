@@ -181,6 +181,11 @@ impl Change<'_> {
         change.delete(row).remove(&name_key(tenant, &row.value.name)).add(&count_key(tenant), "n", -1)
     }
 
+    /// The cluster has to be there; [`Error::NotFound`] when it is not.
+    pub fn require_cluster(self, tenant: &Tenant, cluster: &ClusterId) -> Self {
+        self.require(&cluster_key(tenant, cluster), Error::NotFound)
+    }
+
     /// The cluster has to be there with an agent that is alive, and shared with one of `teams` where they are given.
     pub fn require_usable_cluster(self, tenant: &Tenant, cluster: &ClusterId, teams: Option<&[TeamId]>) -> Self {
         let alive_since = self.now() - HEARTBEAT_VALID;

@@ -157,10 +157,17 @@ impl Store {
         Ok(JobPrerequisites { cluster: batch.take(&cluster_key)?, teams, query })
     }
 
-    /// A page of a job's published versions, for taking them away with it.
-    pub(crate) async fn versions(&self, tenant: &Tenant, job: &JobId) -> Result<Page<Row<JobVersion>>> {
-        let request = PageRequest { limit: 50, ..PageRequest::default() };
-        self.page(&Listing::of(versions_partition(tenant, job)), &request).await
+    /// Removes the versions of a job that is gone, in steps that can be repeated. True when nothing is left.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn erase_versions(&self, tenant: &Tenant, job: &JobId) -> Result<bool> {
+        let request = PageRequest { limit: 90, ..PageRequest::default() };
+        let page: Page<Row<JobVersion>> = self.page(&Listing::of(versions_partition(tenant, job)), &request).await?;
+        if !page.rows.is_empty() {
+            page.rows.iter().fold(self.telemetry(), |change, row| change.remove(&row.key)).commit().await?;
+        }
+        Ok(page.marker.is_none())
     }
 }
 

@@ -1,0 +1,36 @@
+//! A cluster was retired: runs that came at the same moment end.
+
+use mainsheet_core::job_run::RunEvent;
+use mainsheet_core::{ClusterId, Error, Result};
+use mainsheet_store::clusters::InboxEntry;
+use mainsheet_store::{Store, Tenant, retry_races};
+
+use crate::audit;
+
+pub(crate) async fn handle(store: &Store, tenant: &Tenant, cluster: &ClusterId) -> Result<()> {
+    loop {
+        let inbox = store.inbox(tenant, cluster).await?;
+        if inbox.is_empty() {
+            return Ok(());
+        }
+        for entry in &inbox {
+            retry_races(|| end(store, tenant, entry)).await?;
+        }
+    }
+}
+
+async fn end(store: &Store, tenant: &Tenant, entry: &InboxEntry) -> Result<()> {
+    let row = match store.job_run(tenant, &entry.job_id, &entry.job_run_id).await {
+        Ok(row) => row,
+        Err(Error::NotFound) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if row.value.status.is_terminal() {
+        return Ok(());
+    }
+    let change = store.change(audit(tenant, "job_run.cancel", &row.value.id));
+    let mut run = row.value.clone();
+    run.apply(RunEvent::Cancel, change.now()).map_err(Error::internal)?;
+    run.status_message = Some("Its cluster was retired.".to_owned());
+    change.replace_run(tenant, &row, &run).commit().await
+}

@@ -1,0 +1,6 @@
+//! One file per event.
+
+pub(crate) mod cluster_retired;
+pub(crate) mod job_deleted;
+pub(crate) mod job_run_deleted;
+pub(crate) mod job_run_pending;
