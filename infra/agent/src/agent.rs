@@ -192,7 +192,7 @@ impl Inner {
             tasks.shutdown().await;
         } else {
             tracing::error!("the control plane refuses this agent's credentials: its cluster was retired");
-            locked(&self.held).values().for_each(|switch| order_stop(switch, Stop::Abandon));
+            locked(&self.held).values().for_each(|switch| order_stop(switch, Stop::Revoked));
             while tasks.join_next().await.is_some() {}
         }
         end

@@ -41,8 +41,10 @@ const STOP_FILE: &str = "stop.json";
 pub(crate) enum Stop {
     /// Somebody asked for it.
     Cancel,
-    /// It is no longer this agent's.
+    /// It is no longer this agent's, or has ended.
     Abandon,
+    /// The agent is nobody to the control plane any more.
+    Revoked,
 }
 
 /// Lets the agent stop a run.
@@ -314,8 +316,15 @@ impl Supervisor {
 
     async fn abandoned(&self) {
         let mut orders = self.stop.subscribe();
+        let counts = |stop: &Option<Stop>| match stop {
+            // Of a run whose end is noted, the control plane may know the end while its answer was lost: sending the
+            // report again finds out.
+            Some(Stop::Abandon) => self.reports().ending().is_none(),
+            Some(Stop::Revoked) => true,
+            Some(Stop::Cancel) | None => false,
+        };
         // The sender is ours and lives as long as we do.
-        if orders.wait_for(|stop| *stop == Some(Stop::Abandon)).await.is_err() {
+        if orders.wait_for(counts).await.is_err() {
             std::future::pending::<()>().await;
         }
     }

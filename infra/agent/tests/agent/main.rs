@@ -6,9 +6,12 @@ mod workplace;
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use mainsheet_agent::{Agent, AgentConfig, Credentials, Environment, StartError};
+use mainsheet_core::Clock;
 use mainsheet_core::agent_protocol::{LeasedSource, LogSource, LogStream, ReportedEvent};
 use mainsheet_core::job_run::{ResourceCleanupMode, RunStatus};
 use serde_json::json;
@@ -223,7 +226,7 @@ async fn an_agent_whose_credentials_are_revoked_stops_all_work_and_ends() {
     let id = place.plane.add(script("import time; time.sleep(1000)"), |_| {});
     place.reported(&id, ReportedEvent::RunnerStarted).await;
     place.plane.has_revoked.store(true, Ordering::SeqCst);
-    // A message is due within a second, as the script has something to say; else a heartbeat finds out.
+    // A heartbeat or a request for work finds out.
     assert!(!place.agent_ended().await);
     assert!(place.agent_log().contains("its cluster was retired"));
     place.all_is_well().await;
@@ -416,6 +419,53 @@ async fn a_terminated_agent_leaves_its_runs_alone_and_finds_them_again() {
     assert_eq!(run.status, RunStatus::Succeeded, "{:?}", run.last());
     assert_eq!(fs::read_to_string(witness).unwrap(), "executed\n");
     assert!(place.plane.registrations() >= 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn embedded_agents_share_an_environment_and_can_be_stopped_and_started() {
+    let environment = Environment::new(workplace::environment_dir(), "python3");
+    let places = [Workplace::new().await, Workplace::new().await];
+    let start = |place: &Workplace| {
+        Agent::start(AgentConfig {
+            api_url: place.plane.url.clone(),
+            credentials: Credentials::new(place.plane.agent_id.clone(), "0123456789abcdef".into()),
+            data_dir: place.data_dir(),
+            output_base: Some(format!("file://{}/elsewhere", place.folder.path().display())),
+            capacity: Some(1),
+            environment: Arc::clone(&environment),
+            clock: Clock::system(),
+        })
+    };
+    let mut ids = Vec::new();
+    for place in &places {
+        place.plane.loses_answers.store(false, Ordering::SeqCst);
+        let agent = start(place).unwrap();
+        assert!(matches!(start(place), Err(StartError::InUse(_))));
+        assert!(agent.heartbeat_now().await);
+        let id = place.plane.add(witnessed(&place.folder.path().join("witness"), 2.0), |_| {});
+        place.reported(&id, ReportedEvent::RunnerStarted).await;
+        agent.shutdown().await;
+        assert!(!place.processes(Some("runner")).is_empty());
+        ids.push(id);
+    }
+    for (place, id) in places.iter().zip(&ids) {
+        let agent = start(place).unwrap();
+        let run = place.finished(id).await;
+        assert_eq!(run.status, RunStatus::Succeeded, "{:?}", run.last());
+        assert!(run.last().results.clone().unwrap().output_path.contains("/elsewhere/jobs/a-job/runs/"));
+        assert_eq!(fs::read_to_string(place.folder.path().join("witness")).unwrap(), "executed\n");
+        agent.shutdown().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_attempt_has_a_place_of_its_own() {
+    let place = Workplace::with_agent().await;
+    let source = LeasedSource::Sql { text: "select 1 as one".to_owned() };
+    let id = place.plane.add(source, |lease| lease.run.attempt = 2);
+    let run = place.finished(&id).await;
+    let output = run.last().results.clone().unwrap().output_path;
+    assert!(output.ends_with(&format!("/runs/{id}-attempt-2/")), "{output}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
