@@ -33,13 +33,18 @@ pub fn assemble(clock: &Clock, routers: impl IntoIterator<Item = OpenApiRouter>)
 }
 
 fn layered(router: Router, clock: &Clock) -> Router {
-    let clock = clock.clone();
     let panicked = |_: Box<dyn std::any::Any + Send>| Problem(Error::internal("a handler panicked")).into_response();
-    router
+    let router = router
         .fallback(|| async { Problem(Error::NotFound) })
         .layer(from_fn(name_refused_method))
-        .layer(CatchPanicLayer::custom(panicked))
-        .layer(from_fn(move |request: Request, next: Next| render(request, next, clock.now())))
+        .layer(CatchPanicLayer::custom(panicked));
+    with_problems(router, clock)
+}
+
+/// The layer that gives requests their ids and errors their bodies, for routes beside the protocol.
+pub fn with_problems(router: Router, clock: &Clock) -> Router {
+    let clock = clock.clone();
+    router.layer(from_fn(move |request: Request, next: Next| render(request, next, clock.now())))
 }
 
 /// A known path with another method answers 405 with `Allow`; here it gets a body.

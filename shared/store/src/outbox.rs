@@ -105,7 +105,8 @@ impl OutboxEvent {
     ///
     /// # Errors
     /// [`Error::Internal`] when it is an event that cannot be read.
-    pub fn of_stream_image(image: Item) -> Result<Option<Self>> {
+    pub fn of_stream_image(image: impl Into<Item>) -> Result<Option<Self>> {
+        let image = image.into();
         let kind = image.get(crate::row::KIND).and_then(|kind| kind.as_s().ok());
         if kind.map(String::as_str) != Some(Self::KIND) {
             return Ok(None);

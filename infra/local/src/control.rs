@@ -1,0 +1,108 @@
+//! Control endpoints of the embedded platform, outside the protocol: the caught mail, the clock, the queues, its health.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::State;
+use axum::routing::{get, post};
+use axum::{Json, Router};
+use garde::Validate;
+use mainsheet_api::{Body, Result};
+use mainsheet_cloud::queue::Queue;
+use mainsheet_core::Timestamp;
+use mainsheet_store::Store;
+use serde::{Deserialize, Serialize};
+
+use crate::agents::BuiltInAgents;
+use crate::clock::PlatformClock;
+use crate::mailbox::{CaughtMail, Mailbox};
+use crate::outbox::Outbox;
+use crate::queues::LocalQueues;
+
+/// What the control endpoints reach.
+#[derive(Clone)]
+pub(crate) struct Control {
+    pub(crate) store: Store,
+    pub(crate) clock: PlatformClock,
+    pub(crate) mailbox: Mailbox,
+    pub(crate) queues: LocalQueues,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) agents: Arc<BuiltInAgents>,
+}
+
+/// The routes under `/_local`.
+pub(crate) fn router(control: Control) -> Router {
+    Router::new()
+        .route("/_local/health", get(health))
+        .route("/_local/mail", get(mail))
+        .route("/_local/clock", post(move_clock))
+        .route("/_local/queues", get(queues))
+        .with_state(control)
+}
+
+#[derive(Serialize)]
+struct Health {
+    status: &'static str,
+    now: Timestamp,
+}
+
+async fn health(State(control): State<Control>) -> Result<Json<Health>> {
+    control.store.public_keys().await?;
+    Ok(Json(Health { status: "ok", now: control.store.now() }))
+}
+
+#[derive(Serialize)]
+struct Mails {
+    items: Vec<CaughtMail>,
+}
+
+/// Delivers first, so that the mail of a request that was answered is there.
+async fn mail(State(control): State<Control>) -> Result<Json<Mails>> {
+    control.outbox.deliver().await?;
+    Ok(Json(Mails { items: control.mailbox.mails().await? }))
+}
+
+/// How far to move the clock: at most a year at once.
+#[derive(Debug, Deserialize, Validate)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+struct MoveClock {
+    #[garde(range(max = 366 * 24 * 3600))]
+    advance_seconds: u64,
+}
+
+#[derive(Serialize)]
+struct Moved {
+    now: Timestamp,
+}
+
+/// Moves the clock, then runs everything that became due. The built-in agents are alive all the while, so they say so first.
+async fn move_clock(State(control): State<Control>, Body(body): Body<MoveClock>) -> Result<Json<Moved>> {
+    let now = control.clock.advance(Duration::from_secs(body.advance_seconds)).await?;
+    control.agents.send_heartbeats().await;
+    control.store.note_tick(now).await?;
+    mainsheet_scheduler::tick(&control.store, mainsheet_scheduler::INTERVAL).await?;
+    control.outbox.deliver().await?;
+    Ok(Json(Moved { now: control.store.now() }))
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct QueueDepth {
+    queue: &'static str,
+    waiting: usize,
+    dead_letters: usize,
+}
+
+#[derive(Serialize)]
+struct Depths {
+    items: Vec<QueueDepth>,
+}
+
+async fn queues(State(control): State<Control>) -> Result<Json<Depths>> {
+    let mut items = Vec::new();
+    for queue in Queue::ALL {
+        let (waiting, dead_letters) = control.queues.depth(queue).await?;
+        items.push(QueueDepth { queue: queue.as_str(), waiting, dead_letters });
+    }
+    Ok(Json(Depths { items }))
+}

@@ -1,0 +1,50 @@
+//! The secrets that keys are made from: in AWS from Secrets Manager, here in files that only their owner can read.
+
+use std::fs::{self, OpenOptions};
+use std::io::{ErrorKind, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use mainsheet_auth::keys::{Purpose, SigningKey};
+use mainsheet_core::{Error, Result};
+use secrecy::SecretString;
+
+/// The key for a purpose. Its secret is made the first time.
+pub(crate) fn signing_key(data_dir: &Path, purpose: Purpose) -> Result<SigningKey> {
+    let folder = data_dir.join("keys");
+    fs::create_dir_all(&folder).map_err(Error::unavailable)?;
+    let file = folder.join(format!("{}.secret", purpose.as_str()));
+    SigningKey::derive(&secret(&file)?, purpose)
+}
+
+/// A secret of 32 random bytes as hex digits. It is made the first time.
+fn secret(file: &Path) -> Result<SecretString> {
+    match fs::read_to_string(file) {
+        Ok(text) => Ok(SecretString::from(text)),
+        Err(error) if error.kind() == ErrorKind::NotFound => make_secret(file),
+        Err(error) => Err(Error::unavailable(format!("{}: {error}", file.display()))),
+    }
+}
+
+fn make_secret(file: &Path) -> Result<SecretString> {
+    let text = random_secret()?;
+    write_private(file, text.as_bytes())?;
+    Ok(SecretString::from(text))
+}
+
+/// 32 random bytes as hex digits.
+pub(crate) fn random_secret() -> Result<String> {
+    let mut bytes = [0; 32];
+    getrandom::fill(&mut bytes).map_err(Error::internal)?;
+    Ok(hex::encode(bytes))
+}
+
+/// Writes a file that only its owner can read: whole under another name first, so that it is there whole or not at all.
+pub(crate) fn write_private(file: &Path, content: &[u8]) -> Result<()> {
+    let draft = file.with_extension("draft");
+    let mut options = OpenOptions::new();
+    let mut out =
+        options.write(true).create(true).truncate(true).mode(0o600).open(&draft).map_err(Error::unavailable)?;
+    out.write_all(content).and_then(|()| out.sync_all()).map_err(Error::unavailable)?;
+    fs::rename(&draft, file).map_err(Error::unavailable)
+}

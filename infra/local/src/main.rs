@@ -1,0 +1,33 @@
+//! The embedded platform: all of Mainsheet in one process, for one machine. `cargo run` starts it.
+
+mod agents;
+mod clock;
+mod control;
+mod docs;
+mod keys;
+mod local_table;
+mod mailbox;
+mod outbox;
+mod platform;
+mod queues;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use settings::Settings;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    tracing_subscriber::fmt().with_env_filter(filter).with_target(false).with_writer(std::io::stderr).init();
+    match platform::run(Settings::parse()).await {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}

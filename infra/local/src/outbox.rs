@@ -1,0 +1,132 @@
+//! What happens behind an answer: events go from the table's stream to the queues, and from there to those who act on them.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainsheet_cloud::queue::Queue;
+use mainsheet_core::{Error, Result};
+use mainsheet_embedded::{EmbeddedDynamoDb, Stream};
+use mainsheet_notifier::Notifier;
+use mainsheet_store::Store;
+use mainsheet_store::outbox::OutboxEvent;
+use tokio::sync::{Mutex, Notify};
+use tokio::time::timeout;
+
+use crate::agents::BuiltInAgents;
+use crate::local_table::LocalTable;
+use crate::queues::LocalQueues;
+
+const LIST: &str = "STREAM";
+const KEY: &str = "LAST_RECORD";
+
+/// How long nothing may happen before it looks by itself: some writes come from elsewhere, and failed messages come again.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Records that are read before the ones behind them are forgotten.
+const FORGET_EVERY: usize = 2_000;
+/// Rounds of one delivery; each may give rise to new events.
+const MAX_ROUNDS: usize = 100;
+
+/// Carries events and handles messages.
+pub(crate) struct Outbox {
+    store: Store,
+    table: LocalTable,
+    queues: LocalQueues,
+    notifier: Notifier,
+    agents: Arc<BuiltInAgents>,
+    reading: Mutex<Reading>,
+    something_was_written: Notify,
+}
+
+struct Reading {
+    stream: Stream,
+    unforgotten: usize,
+}
+
+impl Outbox {
+    pub(crate) async fn open(
+        dynamodb: &EmbeddedDynamoDb,
+        (store, table_name): (Store, &str),
+        (table, queues): (LocalTable, LocalQueues),
+        notifier: Notifier,
+        agents: Arc<BuiltInAgents>,
+    ) -> Result<Self> {
+        let last: Option<String> = table.get(LIST, KEY).await?;
+        let stream = dynamodb.stream(table_name, last.as_deref())?;
+        let reading = Mutex::new(Reading { stream, unforgotten: FORGET_EVERY });
+        Ok(Self { store, table, queues, notifier, agents, reading, something_was_written: Notify::new() })
+    }
+
+    /// Something may have been written.
+    pub(crate) fn wake(&self) {
+        self.something_was_written.notify_one();
+    }
+
+    /// Delivers as things are written, for ever.
+    pub(crate) async fn work(&self) {
+        loop {
+            let _ = timeout(LOOK_EVERY, self.something_was_written.notified()).await;
+            if let Err(error) = self.deliver().await {
+                tracing::error!(%error, "cannot deliver events; trying again");
+            }
+        }
+    }
+
+    /// Delivers until nothing is left that can be handled now.
+    pub(crate) async fn deliver(&self) -> Result<()> {
+        let mut reading = self.reading.lock().await;
+        for _ in 0..MAX_ROUNDS {
+            let carried = self.carry(&mut reading).await?;
+            let mut handled = 0;
+            for queue in Queue::ALL {
+                handled += self.handle(queue).await?;
+            }
+            if carried + handled == 0 {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// Stream to queues. Killed half way, it carries the same events again.
+    async fn carry(&self, reading: &mut Reading) -> Result<usize> {
+        let records = reading.stream.next()?;
+        let Some(last) = records.last() else { return Ok(0) };
+        for event in records.iter().filter_map(|record| record.event.as_ref()) {
+            self.agents.hear(event).await?;
+            mainsheet_relay::carry(&self.queues, event).await?;
+        }
+        self.table.put(LIST, KEY, &last.sequence_number).await?;
+        reading.unforgotten += records.len();
+        if reading.unforgotten >= FORGET_EVERY {
+            reading.stream.forget_before(&last.sequence_number)?;
+            reading.unforgotten = 0;
+        }
+        Ok(records.len())
+    }
+
+    /// Queues to those who act.
+    async fn handle(&self, queue: Queue) -> Result<usize> {
+        let messages = self.queues.receive(queue).await?;
+        for (id, message) in &messages {
+            let handled = match serde_json::from_str::<OutboxEvent>(&message.body) {
+                Ok(event) => self.act(queue, &event).await,
+                Err(error) => Err(Error::internal(error)),
+            };
+            match handled {
+                Ok(()) => self.queues.done(queue, id).await?,
+                Err(error) => {
+                    tracing::warn!(queue = queue.as_str(), id, %error, "a message could not be handled");
+                    self.queues.failed(queue, id, message).await?;
+                }
+            }
+        }
+        Ok(messages.len())
+    }
+
+    async fn act(&self, queue: Queue, event: &OutboxEvent) -> Result<()> {
+        match queue {
+            Queue::Mail => self.notifier.handle(event.clone()).await,
+            Queue::Runs => mainsheet_dispatcher::handle(&self.store, event).await,
+        }
+    }
+}

@@ -1,0 +1,205 @@
+//! Puts everything together, and takes it apart again in order.
+
+use std::fs::{self, File};
+use std::future::Future;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use axum::http::Method;
+use axum::middleware::{Next, from_fn};
+use fd_lock::RwLock;
+use mainsheet_api::{App, BASE, assemble, with_problems};
+use mainsheet_auth::keys::{KeyRing, Purpose};
+use mainsheet_core::{Error, Result};
+use mainsheet_embedded::EmbeddedDynamoDb;
+use mainsheet_identity::IdentityState;
+use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
+use mainsheet_notifier::Notifier;
+use mainsheet_store::{Store, schema};
+use tokio::net::TcpListener;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::agents::BuiltInAgents;
+use crate::clock::PlatformClock;
+use crate::control::{self, Control};
+use crate::docs;
+use crate::keys::signing_key;
+use crate::local_table::LocalTable;
+use crate::mailbox::Mailbox;
+use crate::outbox::Outbox;
+use crate::queues::LocalQueues;
+use crate::settings::{BuiltInAgent, Settings};
+
+/// The tenants' table.
+const TABLE: &str = "mainsheet";
+/// How often the scheduler ticks.
+const TICK: Duration = Duration::from_secs(5);
+/// How long requests may take to end when the platform stops.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Runs the platform until it is told to stop.
+pub(crate) async fn run(settings: Settings) -> Result<()> {
+    let stop = stop_signal()?;
+    let data_dir = open_data_dir(&settings.data_dir)?;
+    let mut lock = RwLock::new(File::create(data_dir.join("lock")).map_err(Error::unavailable)?);
+    let in_use = || {
+        Error::unavailable(format!("another platform uses {}; stop it, or set MAINSHEET_DATA_DIR", data_dir.display()))
+    };
+    let _lock = lock.try_write().map_err(|_| in_use())?;
+    let listener = listen(settings.port).await?;
+    let address = listener.local_addr().map_err(Error::unavailable)?;
+    let platform = Platform::open(&settings, &data_dir, address).await?;
+    let outbox = Arc::clone(&platform.outbox);
+    let delivering = tokio::spawn(async move { outbox.work().await });
+    let ticking = tokio::spawn(tick(platform.control.store.clone(), Arc::clone(&platform.outbox)));
+    let server = tokio::spawn(serve(listener, platform.router, stop));
+    platform.agents.start().await?;
+    greet(address, &data_dir);
+    server.await.map_err(Error::internal)??;
+    tracing::info!("stopping; runs at hand go on and are found again at the next start");
+    platform.agents.shut_down().await;
+    ticking.abort();
+    delivering.abort();
+    Ok(())
+}
+
+struct Platform {
+    router: Router,
+    control: Control,
+    outbox: Arc<Outbox>,
+    agents: Arc<BuiltInAgents>,
+}
+
+impl Platform {
+    async fn open(settings: &Settings, data_dir: &Path, address: SocketAddr) -> Result<Self> {
+        let dynamodb = EmbeddedDynamoDb::open(&data_dir.join("table.sqlite")).await?;
+        let client = dynamodb.client();
+        let local = LocalTable::open(client.clone()).await?;
+        let clock = PlatformClock::open(local.clone()).await?;
+        schema::create_table(&client, TABLE).await?;
+        let store = Store::new(client, TABLE, clock.clock());
+        let public_url = format!("http://{address}");
+        let agents = Arc::new(BuiltInAgents::new(store.clone(), settings, data_dir, format!("{public_url}{BASE}")));
+        let queues = LocalQueues::new(local.clone(), clock.clock());
+        let mailbox = Mailbox::new(local.clone(), clock.clock());
+        let mail_key = signing_key(data_dir, Purpose::MailLink)?;
+        mail_key.publish(&store).await?;
+        let notifier = Notifier::new(Arc::new(mailbox.clone()), Arc::new(mail_key), clock.clock(), public_url);
+        let outbox =
+            Outbox::open(&dynamodb, (store.clone(), TABLE), (local, queues.clone()), notifier, Arc::clone(&agents))
+                .await?;
+        let outbox = Arc::new(outbox);
+        let control = Control {
+            store: store.clone(),
+            clock,
+            mailbox,
+            queues,
+            outbox: Arc::clone(&outbox),
+            agents: Arc::clone(&agents),
+        };
+        let router = router(settings, data_dir, store, &control).await?;
+        Ok(Self { router, control, outbox, agents })
+    }
+}
+
+/// The protocol, its reference, and the control endpoints.
+async fn router(settings: &Settings, data_dir: &Path, store: Store, control: &Control) -> Result<Router> {
+    let access_key = signing_key(data_dir, Purpose::Access)?;
+    access_key.publish(&store).await?;
+    let app = App::new(store.clone());
+    app.access_keys.warm().await?;
+    let local_region = match settings.built_in_agent {
+        BuiltInAgent::On => LocalRegion::BuiltInAgent,
+        BuiltInAgent::Off => LocalRegion::Absent,
+    };
+    let identity = IdentityState::new(app.clone(), Arc::new(access_key), KeyRing::new(store, Purpose::MailLink));
+    let routers = [
+        mainsheet_identity::router(identity),
+        mainsheet_organization::router(app.clone()),
+        mainsheet_infrastructure::router(InfrastructureState { app: app.clone(), local_region }),
+        mainsheet_workloads::router(app.clone()),
+        mainsheet_agents::router(app),
+    ];
+    let clock = control.clock.clock();
+    let (protocol, document) = assemble(&clock, routers);
+    let beside = with_problems(control::router(control.clone()), &clock);
+    let outbox = Arc::clone(&control.outbox);
+    let wake = from_fn(move |request: Request, next: Next| wake_after(Arc::clone(&outbox), request, next));
+    Ok(protocol.merge(docs::router(&document)?).merge(beside).layer(wake))
+}
+
+/// What a request wrote is delivered right after its answer.
+async fn wake_after(outbox: Arc<Outbox>, request: Request, next: Next) -> axum::response::Response {
+    let writes = request.method() != Method::GET;
+    let response = next.run(request).await;
+    if writes {
+        outbox.wake();
+    }
+    response
+}
+
+async fn tick(store: Store, outbox: Arc<Outbox>) {
+    let mut ticks = interval(TICK);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        match mainsheet_scheduler::tick(&store, TICK).await {
+            Ok(_) => outbox.wake(),
+            Err(error) => tracing::error!(%error, "a tick failed; the next one goes on"),
+        }
+    }
+}
+
+async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()> + Send + 'static) -> Result<()> {
+    let service = router.into_make_service_with_connect_info::<SocketAddr>();
+    let (stopping, stopped) = tokio::sync::oneshot::channel();
+    let server = axum::serve(listener, service).with_graceful_shutdown(async move {
+        stop.await;
+        let _ = stopping.send(());
+    });
+    // A client that keeps its connection busy does not keep the platform from stopping.
+    let patience = async {
+        let _ = stopped.await;
+        tokio::time::sleep(PATIENCE).await;
+    };
+    tokio::select! {
+        served = server.into_future() => served.map_err(Error::unavailable),
+        () = patience => Ok(()),
+    }
+}
+
+fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
+    let mut terminate = signal(SignalKind::terminate()).map_err(Error::unavailable)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(Error::unavailable)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+fn open_data_dir(path: &Path) -> Result<PathBuf> {
+    let cannot = |error| Error::unavailable(format!("{}: {error}", path.display()));
+    fs::create_dir_all(path).map_err(cannot)?;
+    fs::canonicalize(path).map_err(cannot)
+}
+
+async fn listen(port: u16) -> Result<TcpListener> {
+    let address = SocketAddr::from(([127, 0, 0, 1], port));
+    let cannot =
+        |error| Error::unavailable(format!("cannot listen on {address}: {error}; set MAINSHEET_PORT to another port"));
+    TcpListener::bind(address).await.map_err(cannot)
+}
+
+fn greet(address: SocketAddr, data_dir: &Path) {
+    tracing::info!("Mainsheet listens on http://{address}{BASE}");
+    tracing::info!("API reference: http://{address}{BASE}/docs");
+    tracing::info!("caught mail: http://{address}/_local/mail; data: {}", data_dir.display());
+    tracing::info!("to begin, sign up with POST {BASE}/auth/signup, as the quickstart in README.md shows");
+}

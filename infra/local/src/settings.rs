@@ -1,0 +1,38 @@
+//! What can be set, by flag or by environment.
+
+use std::path::PathBuf;
+
+use clap::{Parser, ValueEnum};
+
+/// All of Mainsheet in one process, for one machine.
+#[derive(Debug, Clone, Parser)]
+#[command(version)]
+pub(crate) struct Settings {
+    /// The port of 127.0.0.1 to listen on; 0 takes a free one
+    #[arg(long, env = "MAINSHEET_PORT", default_value_t = 8080)]
+    pub(crate) port: u16,
+    /// Where everything is kept
+    #[arg(long, env = "MAINSHEET_DATA_DIR", default_value = ".mainsheet")]
+    pub(crate) data_dir: PathBuf,
+    /// Whether to execute the runs of clusters of the region `local` on this machine
+    #[arg(long, env = "MAINSHEET_BUILT_IN_AGENT", value_enum, default_value_t = BuiltInAgent::On)]
+    pub(crate) built_in_agent: BuiltInAgent,
+    /// How many runs the built-in agent executes at once [default: one a processor]
+    #[arg(long, env = "MAINSHEET_AGENT_CAPACITY")]
+    pub(crate) capacity: Option<u32>,
+    /// The Python interpreter to make the Spark environment with
+    #[arg(long, env = "MAINSHEET_PYTHON", default_value = "python3")]
+    pub(crate) python: PathBuf,
+    /// Where Spark environments are, to share them [default: the folder `python` in the data directory]
+    #[arg(long, env = "MAINSHEET_ENVIRONMENT_DIR")]
+    pub(crate) environment_dir: Option<PathBuf>,
+}
+
+/// Whether there is a built-in agent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum BuiltInAgent {
+    /// There is.
+    On,
+    /// There is none: clusters wait for agents that are started by hand.
+    Off,
+}

@@ -1,0 +1,88 @@
+//! The table without AWS: DynamoDB embedded in this process, in a file or in memory, spoken to through the SDK on loopback, so
+//! that the store has one code path. For the embedded platform and the tests.
+
+mod stream;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use dynoxide::Database;
+use mainsheet_core::{Error, Result};
+use tokio::net::TcpListener;
+
+pub use stream::{Record, Stream};
+
+/// An embedded DynamoDB that answers on loopback as long as the process lives.
+#[derive(Clone)]
+pub struct EmbeddedDynamoDb {
+    database: Database,
+    file: Option<PathBuf>,
+    address: SocketAddr,
+}
+
+impl EmbeddedDynamoDb {
+    /// Opens, or makes, the one in a file. What a transaction wrote survives `kill -9`.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the file or a port cannot be opened.
+    pub async fn open(file: &Path) -> Result<Self> {
+        let name = file.to_str().ok_or_else(|| Error::unavailable("the path of the table's file is not UTF-8"))?;
+        let database = Database::new(name).map_err(Error::unavailable)?;
+        Self::serve(database, Some(file.to_owned())).await
+    }
+
+    /// Makes an empty one in memory.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when a port cannot be opened.
+    pub async fn in_memory() -> Result<Self> {
+        Self::serve(Database::memory().map_err(Error::unavailable)?, None).await
+    }
+
+    async fn serve(database: Database, file: Option<PathBuf>) -> Result<Self> {
+        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Error::unavailable)?;
+        let address = listener.local_addr().map_err(Error::unavailable)?;
+        tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
+        Ok(Self { database, file, address })
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// A client of it.
+    #[must_use]
+    pub fn client(&self) -> Client {
+        client(&self.endpoint())
+    }
+
+    /// The database itself, past the SDK.
+    #[must_use]
+    pub fn database(&self) -> &Database {
+        &self.database
+    }
+
+    /// A table's stream, from after the record `after`, or from its beginning.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the table has no stream.
+    pub fn stream(&self, table: &str, after: Option<&str>) -> Result<Stream> {
+        Stream::open(self.database.clone(), self.file.clone(), table, after)
+    }
+}
+
+/// A client of an embedded DynamoDB at `endpoint`. It takes any credentials.
+#[must_use]
+pub fn client(endpoint: &str) -> Client {
+    let config = aws_sdk_dynamodb::Config::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("local"))
+        .endpoint_url(endpoint)
+        .credentials_provider(Credentials::new("embedded", "embedded", None, None, "embedded"))
+        .build();
+    Client::from_conf(config)
+}

@@ -1,0 +1,112 @@
+//! The table's stream: every change of a row, in order.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use dynoxide::Database;
+use dynoxide::actions::describe_stream::DescribeStreamRequest;
+use dynoxide::actions::get_records::GetRecordsRequest;
+use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
+use dynoxide::actions::list_streams::ListStreamsRequest;
+use mainsheet_core::{Error, Result};
+use mainsheet_store::outbox::OutboxEvent;
+
+/// The most records that one read takes.
+const AT_ONCE: usize = 500;
+
+/// A stream that is read from front to end.
+pub struct Stream {
+    database: Database,
+    file: Option<PathBuf>,
+    table: String,
+    iterator: String,
+}
+
+/// A change of a row.
+#[derive(Debug, Clone)]
+pub struct Record {
+    /// Its place in the stream.
+    pub sequence_number: String,
+    /// The event that it brought into being, if the row is one.
+    pub event: Option<OutboxEvent>,
+}
+
+impl Stream {
+    pub(crate) fn open(database: Database, file: Option<PathBuf>, table: &str, after: Option<&str>) -> Result<Self> {
+        let request = ListStreamsRequest { table_name: Some(table.to_owned()), ..ListStreamsRequest::default() };
+        let streams = database.list_streams(request).map_err(Error::internal)?.streams;
+        let stream_arn =
+            streams.into_iter().next().ok_or_else(|| Error::internal("the table has no stream"))?.stream_arn;
+        let describe = DescribeStreamRequest { stream_arn: stream_arn.clone(), ..DescribeStreamRequest::default() };
+        let shards = database.describe_stream(describe).map_err(Error::internal)?.stream_description.shards;
+        let shard = shards.into_iter().next().ok_or_else(|| Error::internal("the stream has no shard"))?;
+        let kind = if after.is_some() { "AFTER_SEQUENCE_NUMBER" } else { "TRIM_HORIZON" };
+        let request = GetShardIteratorRequest {
+            stream_arn,
+            shard_id: shard.shard_id,
+            shard_iterator_type: kind.to_owned(),
+            sequence_number: after.map(str::to_owned),
+        };
+        let iterator = database.get_shard_iterator(request).map_err(Error::internal)?.shard_iterator;
+        let iterator = iterator.ok_or_else(|| Error::internal("the stream gives no iterator"))?;
+        Ok(Self { database, file, table: table.to_owned(), iterator })
+    }
+
+    /// The next records; none when there are no more yet.
+    ///
+    /// # Errors
+    /// [`Error::Internal`] when the stream cannot be read; the same records come again then.
+    pub fn next(&mut self) -> Result<Vec<Record>> {
+        let request = GetRecordsRequest { shard_iterator: self.iterator.clone(), limit: Some(AT_ONCE) };
+        let answer = self.database.get_records(request).map_err(Error::internal)?;
+        let records = answer.records.iter().map(record).collect::<Result<_>>()?;
+        if let Some(next) = answer.next_shard_iterator {
+            self.iterator = next;
+        }
+        Ok(records)
+    }
+
+    /// Forgets records that were read, all but the last one. DynamoDB does so after a day; this database never does, and each
+    /// write looks through all that it keeps (dynoxide 3.2, `next_stream_sequence_number`).
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when the file is busy.
+    pub fn forget_before(&self, sequence_number: &str) -> Result<usize> {
+        let Some(file) = &self.file else { return Ok(0) };
+        let Some(position) = position(sequence_number) else { return Ok(0) };
+        let connection = rusqlite::Connection::open(file).map_err(Error::unavailable)?;
+        connection.busy_timeout(Duration::from_secs(2)).map_err(Error::unavailable)?;
+        let statement = "DELETE FROM _stream_records WHERE table_name = ?1 AND CAST(sequence_number AS INTEGER) < ?2";
+        connection.execute(statement, rusqlite::params![self.table, position]).map_err(Error::unavailable)
+    }
+}
+
+/// The number that a public sequence number stands for: it is padded to 21 digits behind a leading 1.
+fn position(sequence_number: &str) -> Option<i64> {
+    sequence_number.strip_prefix('1')?.parse().ok()
+}
+
+fn record(record: &dynoxide::actions::get_records::Record) -> Result<Record> {
+    let sequence_number = record.dynamodb.sequence_number.clone();
+    let image = record.dynamodb.new_image.as_ref().filter(|_| record.event_name == "INSERT");
+    let event = match image {
+        None => None,
+        Some(image) => {
+            let json = serde_json::to_value(image).map_err(Error::internal)?;
+            let item: serde_dynamo::Item = serde_json::from_value(json).map_err(Error::internal)?;
+            OutboxEvent::of_stream_image(item)?
+        }
+    };
+    Ok(Record { sequence_number, event })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn public_sequence_numbers_are_read() {
+        assert_eq!(position("100000000000000000005"), Some(5));
+        assert_eq!(position("5"), None);
+    }
+}
