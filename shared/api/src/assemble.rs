@@ -120,13 +120,9 @@ fn describe_common(method: &str, operation: &mut Operation) {
             .into_iter()
             .any(|requirement| serde_json::to_string(requirement).is_ok_and(|text| text.contains(scheme)))
     };
-    let (person, agent) = (secured_by("accessToken"), secured_by("agentToken"));
-    let mut statuses = vec!["400", "404", "429", "500", "503"];
-    if person || agent {
-        statuses.push("401");
-    }
+    let person = secured_by("accessToken");
+    let mut statuses = vec!["400", "401", "403", "404", "429", "500", "503"];
     if person {
-        statuses.push("403");
         add_header(operation, "LakeSail-Organization-Id", "The organization, for members of several.", 20);
     }
     if person && method == "post" {

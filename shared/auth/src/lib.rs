@@ -1,6 +1,7 @@
 //! Who calls, and what they may do.
 
 pub mod agent;
+pub mod breached;
 mod caller;
 pub mod keys;
 pub mod mail_link;

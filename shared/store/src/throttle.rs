@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use mainsheet_core::Timestamp;
 use mainsheet_core::user::NormalizedEmail;
+use mainsheet_core::{Error, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::change::Due;
-use crate::{Change, Entity, Key, Row};
+use crate::{Change, Entity, Key, Row, Store};
 
 /// Failures after which every further one doubles the wait, beginning with a second.
 const FREE_FAILURES: u32 = 3;
@@ -26,6 +26,8 @@ pub enum ThrottleKey {
     Account(NormalizedEmail),
     /// A network address. Many people may share one, so its counts weigh a tenth.
     Address(String),
+    /// Mails that anybody can ask for, to one address.
+    Mail(NormalizedEmail),
 }
 
 impl ThrottleKey {
@@ -33,13 +35,14 @@ impl ThrottleKey {
         let (scope, text) = match self {
             Self::Account(email) => ("ACCOUNT", email.as_str()),
             Self::Address(address) => ("ADDRESS", address.as_str()),
+            Self::Mail(email) => ("MAIL", email.as_str()),
         };
         Key::global(format!("THROTTLE#{scope}#{}", hex::encode(digest(&SHA256, text.as_bytes()).as_ref())), "THROTTLE")
     }
 
     fn weight(&self) -> u32 {
         match self {
-            Self::Account(_) => 10,
+            Self::Account(_) | Self::Mail(_) => 10,
             Self::Address(_) => 1,
         }
     }
@@ -93,9 +96,26 @@ impl Throttle {
     }
 }
 
+impl Store {
+    /// Counts a failure for each key: one transaction. When others fail at the same moment, theirs may count alone.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn count_failures<'a>(
+        &self,
+        keys: impl IntoIterator<Item = (&'a ThrottleKey, Option<&'a Row<Throttle>>)>,
+    ) -> Result<()> {
+        let change =
+            keys.into_iter().fold(self.telemetry(), |change, (key, earlier)| change.count_failure(key, earlier));
+        match change.commit().await {
+            Err(Error::Conflict { .. }) => Ok(()),
+            counted => counted,
+        }
+    }
+}
+
 impl Change<'_> {
-    /// Counts a failure.
-    pub fn count_failure(self, key: &ThrottleKey, earlier: Option<&Row<Throttle>>) -> Self {
+    fn count_failure(self, key: &ThrottleKey, earlier: Option<&Row<Throttle>>) -> Self {
         let now = self.now();
         let relevant = earlier.map(|row| &row.value).filter(|throttle| !throttle.is_served(now));
         let throttle = Throttle::after_failure(relevant, key.weight(), now);

@@ -47,7 +47,7 @@ impl Answer {
         let answer = Self { status: parts.status, headers: parts.headers, body, sent };
         assert!(answer.header("x-request-id").is_some(), "{answer} has no x-request-id");
         if answer.status.as_u16() >= 400 {
-            answer.problem();
+            let _ = answer.problem();
         }
         answer
     }

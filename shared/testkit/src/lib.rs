@@ -13,8 +13,9 @@ mod mail;
 mod person;
 mod proxy;
 mod table;
+mod temporary;
 
-pub use agent::TestAgent;
+pub use agent::{TestAgent, held, registration};
 pub use answer::{Answer, Problem};
 pub use app::TestApp;
 pub use client::{Call, Client};

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
 use dynoxide::Database;
 use dynoxide::actions::scan::ScanRequest;
 use mainsheet_core::Clock;
+use mainsheet_embedded::{EmbeddedDynamoDb, Stream, client};
 use mainsheet_store::{Store, schema};
 use serde_json::Value;
 
@@ -18,7 +18,7 @@ pub(crate) const TABLE: &str = "mainsheet";
 /// A table in memory. Everything that the control plane asks of it goes through the proxy.
 #[derive(Clone)]
 pub struct TestTable {
-    database: Database,
+    dynamodb: EmbeddedDynamoDb,
     client: Client,
     proxy: Proxy,
 }
@@ -26,15 +26,12 @@ pub struct TestTable {
 impl TestTable {
     /// An empty table.
     pub async fn start() -> Self {
-        let database = Database::memory().unwrap();
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let upstream = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
-        let (proxy, address) = Proxy::start(upstream).await;
+        let dynamodb = EmbeddedDynamoDb::in_memory().await.unwrap();
+        let (proxy, address) = Proxy::start(dynamodb.endpoint()).await;
         let client = client(&address);
         schema::create_table(&client, TABLE).await.unwrap();
-        proxy.take_operations();
-        Self { database, client, proxy }
+        let _ = proxy.take_operations();
+        Self { dynamodb, client, proxy }
     }
 
     /// The store over this table.
@@ -58,7 +55,13 @@ impl TestTable {
     /// The database behind the table, past proxy and store.
     #[must_use]
     pub fn database(&self) -> &Database {
-        &self.database
+        self.dynamodb.database()
+    }
+
+    /// The table's stream from its beginning.
+    #[must_use]
+    pub fn stream(&self) -> Stream {
+        self.dynamodb.stream(TABLE, None).unwrap()
     }
 
     /// The operations that reached the proxy since the last call of this, in order.
@@ -80,7 +83,7 @@ impl TestTable {
         loop {
             let request =
                 ScanRequest { table_name: TABLE.to_owned(), exclusive_start_key: start, ..ScanRequest::default() };
-            let answer = serde_json::to_value(self.database.scan(request).unwrap()).unwrap();
+            let answer = serde_json::to_value(self.database().scan(request).unwrap()).unwrap();
             for item in answer["Items"].as_array().into_iter().flatten() {
                 let text = |name: &str| item[name]["S"].as_str().unwrap().to_owned();
                 rows.insert((text("pk"), text("sk")), plain(&serde_json::json!({ "M": item })));
@@ -91,16 +94,6 @@ impl TestTable {
             }
         }
     }
-}
-
-fn client(address: &str) -> Client {
-    let config = aws_sdk_dynamodb::Config::builder()
-        .behavior_version(BehaviorVersion::latest())
-        .region(Region::new("local"))
-        .endpoint_url(address)
-        .credentials_provider(Credentials::new("test", "test", None, None, "test"))
-        .build();
-    Client::from_conf(config)
 }
 
 /// DynamoDB's JSON (`{"S": "text"}`) as the value it stands for.

@@ -1,0 +1,69 @@
+//! `POST /auth/email/verify`: the address is the person's own.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use garde::Validate;
+use mainsheet_api::{Body, RequestOrigin, Result};
+use mainsheet_auth::mail_link::EmailVerification;
+use mainsheet_core::Error;
+use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
+use mainsheet_store::retry_races;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::IdentityState;
+
+/// The token of a mailed link.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct EmailVerify {
+    /// What follows `token=` in the link.
+    #[garde(length(bytes, min = 1, max = 4096))]
+    #[schema(min_length = 1, max_length = 4096)]
+    token: String,
+}
+
+/// Confirm an address
+///
+/// Doing so twice does no harm.
+#[utoipa::path(
+    post, path = "/auth/email/verify", operation_id = "verifyEmail", tag = "authentication",
+    request_body = EmailVerify,
+    responses((status = 204, description = "The address is confirmed."))
+)]
+pub(crate) async fn verify_email(
+    State(state): State<IdentityState>,
+    RequestOrigin(origin): RequestOrigin,
+    Body(body): Body<EmailVerify>,
+) -> Result<StatusCode> {
+    let now = state.app.now();
+    let verification = match EmailVerification::check(&state.mail_links, &body.token, now).await {
+        Err(Error::Unauthenticated { .. }) => return Err(useless().into()),
+        verification => verification?,
+    };
+    retry_races(|| confirm(&state, &verification, &origin)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn confirm(state: &IdentityState, token: &EmailVerification, origin: &Origin) -> mainsheet_core::Result<()> {
+    let store = &state.app.store;
+    let row = store.access(&token.user_id).await?.ok_or_else(useless)?;
+    if row.value.email_verified_at.is_some() {
+        return Ok(());
+    }
+    let audit = Audit {
+        scope: Scope::User(token.user_id.clone()),
+        actor: Actor::User { user_id: token.user_id.clone() },
+        origin: origin.clone(),
+        action: "user.verify_email",
+        target: token.user_id.to_string(),
+    };
+    let change = store.change(audit);
+    let mut access = row.value.clone();
+    access.email_verified_at = Some(change.now());
+    change.replace_access(&row, &access).commit().await
+}
+
+fn useless() -> Error {
+    Error::malformed("invalid_token", "The token is not one of ours, or has expired. Ask for a new mail.")
+}

@@ -1,0 +1,4 @@
+//! Who one is.
+
+pub(crate) mod get;
+pub(crate) mod organizations;

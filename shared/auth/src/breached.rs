@@ -1,0 +1,21 @@
+//! Passwords that are known from leaks.
+
+use std::collections::HashSet;
+use std::sync::LazyLock;
+
+use mainsheet_core::{Error, Result};
+use secrecy::{ExposeSecret, SecretString};
+
+/// Leaked passwords of 12 characters or more that are tried first, one a line, in lower case.
+static KNOWN: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("breached-passwords.txt").lines().collect());
+
+/// The password is not one that everybody tries first.
+///
+/// # Errors
+/// [`Error::Invalid`] for the field `password` when it is.
+pub fn refuse(password: &SecretString) -> Result<()> {
+    if KNOWN.contains(password.expose_secret().to_lowercase().as_str()) {
+        return Err(Error::invalid("password", "is known from leaks; choose another one"));
+    }
+    Ok(())
+}

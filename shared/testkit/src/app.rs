@@ -1,0 +1,191 @@
+//! The control plane in one process, over a table and a clock of its own.
+
+use std::time::Duration;
+
+use axum::Router;
+use mainsheet_api::{App, Document, assemble};
+use mainsheet_auth::keys::{Purpose, SigningKey};
+use mainsheet_cloud::queue::Queue;
+use mainsheet_core::role::{OrganizationRole, TeamRole};
+use mainsheet_core::time::ManualClock;
+use mainsheet_core::{OrganizationId, TeamId, Timestamp, UserId};
+use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
+use mainsheet_store::Store;
+use mainsheet_store::outbox::OutboxEvent;
+
+use crate::client::Client;
+use crate::delivery::{MemoryQueues, Outbox};
+use crate::doors::{Seating, make_member};
+use crate::mail::{CatchingMailer, CaughtMail};
+use crate::person::Person;
+use crate::proxy::Rule;
+use crate::table::{Dump, TestTable};
+
+/// The secrets that tests sign with.
+pub(crate) const ACCESS_SECRET: &str = "the secret of the tests' access tokens, of no use elsewhere";
+const MAIL_LINK_SECRET: &str = "the secret of the tests' mail links, of no use elsewhere";
+/// When every test begins.
+const BEGINNING: &str = "2026-11-21T08:30:00.000Z";
+
+/// The control plane. Dropping it while events or messages wait fails the test: call [`TestApp::deliver`] first.
+pub struct TestApp {
+    router: Router,
+    document: Document,
+    table: TestTable,
+    store: Store,
+    clock: ManualClock,
+    mailer: CatchingMailer,
+    outbox: Outbox,
+    queues: MemoryQueues,
+}
+
+impl TestApp {
+    /// A new control plane with an empty table.
+    pub async fn start() -> Self {
+        let clock = ManualClock::new(BEGINNING.parse().unwrap());
+        let table = TestTable::start().await;
+        let store = table.store(clock.clock());
+        for (secret, purpose) in [(ACCESS_SECRET, Purpose::Access), (MAIL_LINK_SECRET, Purpose::MailLink)] {
+            signing_key(secret, purpose).publish(&store).await.unwrap();
+        }
+        let app = App::new(store.clone());
+        app.access_keys.warm().await.unwrap();
+        let (router, document) = assemble(&clock.clock(), routers(&app));
+        let outbox = Outbox::of(table.stream());
+        let mailer = CatchingMailer::default();
+        let _ = table.take_operations();
+        Self { router, document, table, store, clock, mailer, outbox, queues: MemoryQueues::default() }
+    }
+
+    /// The OpenAPI document of all routers.
+    #[must_use]
+    pub fn document(&self) -> &Document {
+        &self.document
+    }
+
+    /// The table.
+    #[must_use]
+    pub fn table(&self) -> &TestTable {
+        &self.table
+    }
+
+    /// The store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// All that is in the table.
+    #[must_use]
+    pub fn dump(&self) -> Dump {
+        self.table.dump()
+    }
+
+    /// Decides from now on what becomes of each round trip to the table.
+    pub fn set_rule(&self, rule: Rule) {
+        self.table.set_rule(rule);
+    }
+
+    /// The present.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.store.now()
+    }
+
+    /// Moves the clock ahead. Nothing else moves it.
+    pub fn advance(&self, duration: Duration) {
+        self.clock.advance(duration);
+    }
+
+    /// Somebody who is not signed in.
+    #[must_use]
+    pub fn anonymous(&self) -> Client {
+        Client::new(self.router.clone())
+    }
+
+    /// What was mailed so far, oldest first.
+    #[must_use]
+    pub fn mails(&self) -> Vec<CaughtMail> {
+        self.mailer.caught()
+    }
+
+    /// What an operation costs the table: its result, and the round trips it took.
+    pub async fn measure<T>(&self, work: impl Future<Output = T>) -> (T, Vec<String>) {
+        let _ = self.table.take_operations();
+        let result = work.await;
+        (result, self.table.take_operations())
+    }
+
+    /// Everything that waits happens: events are carried to queues and handled there, with all that follows from it.
+    /// Queues deliver at least once, so each message is handled twice.
+    pub async fn deliver(&self) {
+        loop {
+            while let Some(event) = self.outbox.take() {
+                mainsheet_relay::carry(&self.queues, &event).await.unwrap();
+            }
+            let Some((queue, message)) = self.queues.receive() else { return };
+            let event: OutboxEvent = serde_json::from_str(&message.body).unwrap();
+            assert_eq!(event.id.to_string(), message.id);
+            for _ in 0..2 {
+                self.handle(queue, &event).await;
+            }
+        }
+    }
+
+    async fn handle(&self, queue: Queue, event: &OutboxEvent) {
+        match queue {
+            Queue::Mail => {}
+            Queue::Runs => mainsheet_dispatcher::handle(&self.store, event).await.unwrap(),
+        }
+    }
+
+    /// The scheduler's tick, and what follows from it.
+    pub async fn tick(&self) -> mainsheet_scheduler::Ticked {
+        let ticked = mainsheet_scheduler::tick(&self.store, mainsheet_scheduler::INTERVAL).await.unwrap();
+        self.deliver().await;
+        ticked
+    }
+
+    /// A person who signed up with an organization of their own, verified their address and signed in.
+    pub async fn sign_up(&self, email: &str) -> Person {
+        crate::temporary::sign_up(self, email).await
+    }
+
+    /// A person who signed up and was made a member of somebody else's organization, with nothing else to their name.
+    pub async fn member(
+        &self,
+        email: &str,
+        organization: &str,
+        roles: &[OrganizationRole],
+        seats: &[(&str, TeamRole)],
+    ) -> Person {
+        let person = self.sign_up(email).await;
+        let seats = seats.iter().map(|(team, role)| (team.parse::<TeamId>().unwrap(), vec![*role])).collect();
+        let organization: OrganizationId = organization.parse().unwrap();
+        let seating = Seating { organization: organization.clone(), roles: roles.to_vec(), seats };
+        let user: UserId = person.user_id.parse().unwrap();
+        make_member(&self.store, &user, seating).await;
+        Person { organization_id: organization.to_string(), team_id: String::new(), ..person }
+    }
+}
+
+fn signing_key(secret: &str, purpose: Purpose) -> SigningKey {
+    SigningKey::derive(&secret.into(), purpose).unwrap()
+}
+
+fn routers(app: &App) -> Vec<utoipa_axum::router::OpenApiRouter> {
+    let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
+    vec![
+        mainsheet_infrastructure::router(infrastructure),
+        mainsheet_workloads::router(app.clone()),
+        mainsheet_agents::router(app.clone()),
+    ]
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            assert!(self.queues.is_empty() && self.outbox.is_empty(), "messages wait: call `deliver` before the end");
+        }
+    }
+}
