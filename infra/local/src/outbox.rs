@@ -89,7 +89,7 @@ impl Outbox {
 
     /// Stream to queues. Killed half way, it carries the same events again.
     async fn carry(&self, reading: &mut Reading) -> Result<usize> {
-        let records = reading.stream.next()?;
+        let records = reading.stream.read_on()?;
         let Some(last) = records.last() else { return Ok(0) };
         for event in records.iter().filter_map(|record| record.event.as_ref()) {
             self.agents.hear(event).await?;

@@ -89,7 +89,7 @@ impl Platform {
         let mailbox = Mailbox::new(local.clone(), clock.clock());
         let mail_key = signing_key(data_dir, Purpose::MailLink)?;
         mail_key.publish(&store).await?;
-        let notifier = Notifier::new(Arc::new(mailbox.clone()), Arc::new(mail_key), clock.clock(), public_url);
+        let notifier = Notifier::new(Arc::new(mailbox.clone()), Arc::new(mail_key), clock.clock(), public_url)?;
         let outbox =
             Outbox::open(&dynamodb, (store.clone(), TABLE), (local, queues.clone()), notifier, Arc::clone(&agents))
                 .await?;

@@ -56,7 +56,7 @@ impl Stream {
     ///
     /// # Errors
     /// [`Error::Internal`] when the stream cannot be read; the same records come again then.
-    pub fn next(&mut self) -> Result<Vec<Record>> {
+    pub fn read_on(&mut self) -> Result<Vec<Record>> {
         let request = GetRecordsRequest { shard_iterator: self.iterator.clone(), limit: Some(AT_ONCE) };
         let answer = self.database.get_records(request).map_err(Error::internal)?;
         let records = answer.records.iter().map(record).collect::<Result<_>>()?;

@@ -108,13 +108,16 @@ impl Change<'_> {
             .add(&count_key(tenant), "n", 1)
     }
 
+    /// A team has to be there; the answer names the field that says otherwise.
+    pub fn require_team(self, tenant: &Tenant, team: &TeamId, field: &str) -> Self {
+        self.require(&team_key(tenant, team), Error::invalid(field, "is no team of this organization"))
+    }
+
     /// The teams have to be there; the answer names the field that says otherwise.
     pub fn require_teams<'a>(self, tenant: &Tenant, teams: impl IntoIterator<Item = &'a TeamId>) -> Self {
-        teams.into_iter().enumerate().fold(self, |change, (index, team)| {
-            change.require(
-                &team_key(tenant, team),
-                Error::invalid(format!("teamIds[{index}]"), "is no team of this organization"),
-            )
-        })
+        teams
+            .into_iter()
+            .enumerate()
+            .fold(self, |change, (index, team)| change.require_team(tenant, team, &format!("teamIds[{index}]")))
     }
 }

@@ -1,0 +1,4 @@
+//! One file per endpoint.
+
+pub(crate) mod organization;
+pub(crate) mod teams;

@@ -1,0 +1,4 @@
+//! The organization itself.
+
+pub(crate) mod get;
+pub(crate) mod update;

@@ -1,0 +1,91 @@
+//! `PATCH /org`: change what is given.
+
+use axum::extract::State;
+use garde::Validate;
+use mainsheet_api::{App, Body, IfMatch, Permitted, Result, Tagged, text};
+use mainsheet_auth::needs::CanManageOrganization;
+use mainsheet_core::organization::{AuthSettings, Organization, OrganizationSettings, SessionSettings};
+use mainsheet_core::role::OrganizationRole;
+use mainsheet_core::{Error, RoleId, TeamId};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// What to change of the organization. What is absent stays.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct OrganizationUpdate {
+    /// Its name for people.
+    #[garde(inner(length(chars, min = 1, max = 255)), custom(text::optional_line))]
+    #[schema(min_length = 1, max_length = 255)]
+    name: Option<String>,
+    /// Its name in addresses: lower-case letters, digits and `-`; unique over all organizations.
+    #[garde(inner(length(chars, min = 1, max = 63), pattern("^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$")))]
+    #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$")]
+    slug: Option<String>,
+    /// Each part that is given takes the place of the whole part.
+    #[garde(skip)]
+    settings: Option<SettingsUpdate>,
+    /// The team that new members join.
+    #[garde(skip)]
+    default_team_id: Option<TeamId>,
+    /// The role that new members get.
+    #[garde(skip)]
+    default_org_role_id: Option<RoleId>,
+}
+
+/// Parts of the settings to change.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct SettingsUpdate {
+    /// How its people sign in.
+    auth: Option<AuthSettings>,
+    /// What their sessions may ask for.
+    sessions: Option<SessionSettings>,
+}
+
+/// Change the organization
+#[utoipa::path(
+    patch, path = "/org", operation_id = "updateOrganization", tag = "organizations",
+    params(("If-Match" = Option<String>, Header, description = "The version to change.")),
+    request_body = OrganizationUpdate,
+    responses((status = 200, description = "The changed organization.", body = Organization, headers(("ETag" = String, description = "Its version.")))),
+    security(("accessToken" = [])), extensions(("x-required-relation" = json!("organization:CanManageOrganization")))
+)]
+pub(crate) async fn update(
+    State(app): State<App>,
+    caller: Permitted<CanManageOrganization>,
+    if_match: IfMatch,
+    Body(body): Body<OrganizationUpdate>,
+) -> Result<Tagged<Organization>> {
+    let role = body.default_org_role_id;
+    if role.as_ref().is_some_and(|role| OrganizationRole::try_from(role).is_err()) {
+        return Err(Error::invalid("defaultOrgRoleId", "is no role of organizations").into());
+    }
+    let row = app.store.organization(caller.tenant()).await?;
+    if_match.check(row.version)?;
+    let change = app.store.change(caller.audit("organization.update", &row.value.id));
+    let before = row.value.clone();
+    let organization = Organization {
+        name: body.name.unwrap_or(before.name),
+        slug: body.slug.unwrap_or(before.slug),
+        settings: merged(before.settings, body.settings),
+        default_team_id: body.default_team_id.clone().unwrap_or(before.default_team_id),
+        default_org_role_id: role.unwrap_or(before.default_org_role_id),
+        updated_at: change.now(),
+        ..row.value.clone()
+    };
+    let change = match &body.default_team_id {
+        Some(team) => change.require_team(caller.tenant(), team, "defaultTeamId"),
+        None => change,
+    };
+    change.replace_organization(&row, &organization).commit().await?;
+    Ok(Tagged { body: organization, version: row.version + 1 })
+}
+
+fn merged(before: OrganizationSettings, update: Option<SettingsUpdate>) -> OrganizationSettings {
+    let Some(update) = update else { return before };
+    OrganizationSettings {
+        auth: update.auth.unwrap_or(before.auth),
+        sessions: update.sessions.unwrap_or(before.sessions),
+    }
+}

@@ -1,0 +1,78 @@
+//! `POST /org/teams`: a new team, with its creator as its first Team Admin.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use garde::Validate;
+use mainsheet_api::{App, Command, Permitted, Result, Tagged, created, text};
+use mainsheet_auth::needs::CanManageTeams;
+use mainsheet_core::role::TeamRole;
+use mainsheet_core::team::{Team, TeamWithCount};
+use mainsheet_core::{Error, OrganizationId, RoleId, TeamId};
+use mainsheet_store::teams::{Seat, with_count};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// A new team.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct TeamCreate {
+    /// The caller's organization, if it is repeated here.
+    #[garde(skip)]
+    organization_id: Option<OrganizationId>,
+    /// Its name.
+    #[garde(length(chars, min = 1, max = 255), custom(text::line))]
+    #[schema(min_length = 1, max_length = 255)]
+    name: String,
+    /// The team role of members who are added without one; `EDITOR` unless given.
+    #[garde(skip)]
+    default_role_id: Option<RoleId>,
+}
+
+/// Create a team
+#[utoipa::path(
+    post, path = "/org/teams", operation_id = "createTeam", tag = "teams",
+    request_body = TeamCreate,
+    responses((status = 201, description = "The new team.", body = TeamWithCount, headers(("ETag" = String, description = "Its version.")))),
+    security(("accessToken" = [])), extensions(("x-required-relation" = json!("organization:CanManageTeams")))
+)]
+pub(crate) async fn create(
+    State(app): State<App>,
+    caller: Permitted<CanManageTeams>,
+    Command { body, idempotent }: Command<TeamCreate>,
+) -> Result<(StatusCode, Tagged<TeamWithCount>)> {
+    let organization = caller.tenant().organization_id();
+    if body.organization_id.as_ref().is_some_and(|id| id != organization) {
+        return Err(
+            Error::malformed("contradictory_ids", "`organizationId` is not the organization of the request.").into()
+        );
+    }
+    if let Some(earlier) = idempotent.earlier::<TeamId>()? {
+        let row = app.store.team(caller.tenant(), &earlier).await?;
+        let version = row.version;
+        return Ok(created(with_count(row), version));
+    }
+    let role = body.default_role_id.unwrap_or_else(|| TeamRole::Editor.into());
+    if TeamRole::try_from(&role).is_err() {
+        return Err(Error::invalid("defaultRoleId", "is no role of teams").into());
+    }
+    let change = app.store.change(caller.audit("team.create", &body.name));
+    let now = change.now();
+    let team = Team {
+        id: TeamId::generate(now),
+        organization_id: organization.clone(),
+        name: body.name,
+        default_role_id: role,
+        created_at: now,
+        created_by: caller.member_id().clone(),
+        updated_at: now,
+        updated_by: caller.member_id().clone(),
+    };
+    let seat = Seat { member_id: caller.member_id().clone(), roles: vec![TeamRole::Admin], created_at: now };
+    change
+        .create_team(caller.tenant(), &team, &seat)
+        .seat(caller.signed_in.user_id(), caller.tenant(), &team.id, &seat.roles)
+        .idempotent(idempotent.request(), team.id.as_str())
+        .commit()
+        .await?;
+    Ok(created(TeamWithCount { team, member_count: 1 }, 1))
+}
