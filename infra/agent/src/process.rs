@@ -35,6 +35,12 @@ pub(crate) struct ProcessIdentity {
 }
 
 impl ProcessIdentity {
+    /// The process that has this id at present, such as a child that was not collected yet.
+    pub(crate) fn of(pid: u32) -> Option<Self> {
+        let pid = pid.try_into().ok()?;
+        Some(Self { pid, start_time: Stat::read(pid)?.start_time, boot_id: BOOT_ID.clone() })
+    }
+
     /// Whether it still executes. One that has ended and was not collected yet does not.
     pub(crate) fn lives(&self) -> bool {
         self.boot_id == *BOOT_ID

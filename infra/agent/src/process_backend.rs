@@ -8,14 +8,14 @@ use std::io;
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use mainsheet_core::agent_protocol::{LeasedSource, ResultPreview};
 use reqwest::Url;
 use serde::{Deserialize, Serialize};
 use tokio::net::TcpStream;
-use tokio::process::Command;
+use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
 use crate::environment::Environment;
@@ -87,11 +87,34 @@ pub(crate) enum RunnerStatus {
 pub(crate) struct ProcessBackend {
     directory: RunDirectory,
     environment: Arc<Environment>,
+    sail: OwnChild,
+    runner: OwnChild,
+}
+
+/// The process that this agent has started in a role, if it was this one and not the one before it.
+#[derive(Default)]
+struct OwnChild(Mutex<Option<Child>>);
+
+impl OwnChild {
+    fn keep(&self, child: Child) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(child);
+    }
+
+    /// Whether it executes; `None` when it was not this agent that started it.
+    fn lives(&self) -> Option<bool> {
+        let mut child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        child.as_mut().map(|child| matches!(child.try_wait(), Ok(None)))
+    }
+
+    fn identity(&self) -> Option<ProcessIdentity> {
+        let child = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        ProcessIdentity::of(child.as_ref()?.id()?)
+    }
 }
 
 impl ProcessBackend {
     pub(crate) fn new(directory: RunDirectory, environment: Arc<Environment>) -> Self {
-        Self { directory, environment }
+        Self { directory, environment, sail: OwnChild::default(), runner: OwnChild::default() }
     }
 
     /// Looks after the Sail server.
@@ -99,6 +122,7 @@ impl ProcessBackend {
     /// # Errors
     /// When the run's directory cannot be read.
     pub(crate) async fn sail(&self) -> io::Result<SailStatus> {
+        let comes = self.comes(&self.sail, SAIL);
         match self.directory.read::<SailFile>("sail.json")? {
             Some(sail) if sail.process.lives() => {
                 let connect = TcpStream::connect((Ipv4Addr::LOCALHOST, sail.port));
@@ -107,7 +131,7 @@ impl ProcessBackend {
                     _ => SailStatus::Starting,
                 })
             }
-            _ if process::has_role(self.directory.root(), SAIL) => Ok(SailStatus::Starting),
+            _ if comes => Ok(SailStatus::Starting),
             _ => Ok(SailStatus::Absent),
         }
     }
@@ -132,7 +156,8 @@ impl ProcessBackend {
         let mut command = self.command(SAIL, "sail_server.py").await?;
         let log = self.log(SAIL_LOG)?;
         command.env("SAIL_MODE", mode).stdout(log.try_clone()?).stderr(log);
-        command.spawn().map(drop)
+        self.sail.keep(command.spawn()?);
+        Ok(())
     }
 
     /// Looks after the runner.
@@ -140,10 +165,23 @@ impl ProcessBackend {
     /// # Errors
     /// When the run's directory cannot be read.
     pub(crate) fn runner(&self) -> io::Result<RunnerStatus> {
-        let Some(runner) = self.directory.read::<ProcessIdentity>("started.json")? else {
-            let comes = process::has_role(self.directory.root(), RUNNER);
-            return Ok(if comes { RunnerStatus::Starting } else { RunnerStatus::Absent });
-        };
+        if let Some(started) = self.started()? {
+            return self.started_runner(&started);
+        }
+        let comes = self.comes(&self.runner, RUNNER);
+        // Once more, because it may have been quick.
+        match self.started()? {
+            Some(started) => self.started_runner(&started),
+            None if comes => Ok(RunnerStatus::Starting),
+            None => Ok(RunnerStatus::Absent),
+        }
+    }
+
+    fn started(&self) -> io::Result<Option<ProcessIdentity>> {
+        self.directory.read("started.json")
+    }
+
+    fn started_runner(&self, runner: &ProcessIdentity) -> io::Result<RunnerStatus> {
         // In this order: its outcome is the last thing that it does.
         let lives = runner.lives();
         Ok(match self.directory.read("outcome.json")? {
@@ -166,7 +204,8 @@ impl ProcessBackend {
             .env("SPARK_REMOTE", format!("sc://{}:{port}", Ipv4Addr::LOCALHOST))
             .stdout(self.log(STDOUT_LOG)?)
             .stderr(self.log(STDERR_LOG)?);
-        command.spawn().map(drop)
+        self.runner.keep(command.spawn()?);
+        Ok(())
     }
 
     /// The preview that a runner left.
@@ -180,9 +219,18 @@ impl ProcessBackend {
     /// Ends every process of the run, within 5 seconds even those that do not want to.
     pub(crate) async fn end_processes(&self) {
         let sail = self.directory.read::<SailFile>("sail.json").ok().flatten().map(|sail| sail.process);
-        let runner = self.directory.read::<ProcessIdentity>("started.json").ok().flatten();
-        let leaders: Vec<ProcessIdentity> = sail.into_iter().chain(runner).collect();
+        let runner = self.started().ok().flatten();
+        // Started a moment ago, they may have left no word and show no variables yet.
+        let own = [self.sail.identity(), self.runner.identity()].into_iter().flatten();
+        let leaders: Vec<ProcessIdentity> = sail.into_iter().chain(runner).chain(own).collect();
         process::end_all(self.directory.root(), &leaders).await;
+    }
+
+    /// Whether a process in this role executes that has left no word of itself yet. To be asked before looking for that
+    /// word: it may leave it and end in between.
+    fn comes(&self, child: &OwnChild, role: &str) -> bool {
+        // A process that was started a moment ago shows no variables yet: only one of an agent before is looked for.
+        child.lives().unwrap_or_else(|| process::has_role(self.directory.root(), role))
     }
 
     /// A Python program of ours, as a process group of its own, in an environment that holds nothing of the agent's.
