@@ -60,9 +60,7 @@ impl TestAgent {
 
     /// Sends log lines, of which the first has number `first`.
     pub async fn log(&self, held: &Value, first: u64, lines: &[&str]) -> Answer {
-        let line = |text: &&str| {
-            json!({ "timestamp": "2026-11-21T08:30:00.000Z", "source": "runner", "stream": "stdout", "message": text })
-        };
+        let line = |text: &&str| json!({ "timestamp": "2026-11-21T08:30:00.000Z", "source": "runner", "stream": "stdout", "message": text });
         let lines: Vec<Value> = lines.iter().map(line).collect();
         self.post(held, "logs", json!({ "attempt": held["attempt"], "firstLine": first, "lines": lines })).await
     }

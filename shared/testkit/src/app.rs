@@ -1,17 +1,21 @@
 //! The control plane in one process, over a table and a clock of its own.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use mainsheet_api::{App, Document, assemble};
-use mainsheet_auth::keys::{Purpose, SigningKey};
+use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_cloud::queue::Queue;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::time::ManualClock;
 use mainsheet_core::{OrganizationId, TeamId, Timestamp, UserId};
+use mainsheet_identity::IdentityState;
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
+use mainsheet_notifier::Notifier;
 use mainsheet_store::Store;
 use mainsheet_store::outbox::OutboxEvent;
+use utoipa_axum::router::OpenApiRouter;
 
 use crate::client::Client;
 use crate::delivery::{MemoryQueues, Outbox};
@@ -22,8 +26,10 @@ use crate::proxy::Rule;
 use crate::table::{Dump, TestTable};
 
 /// The secrets that tests sign with.
-pub(crate) const ACCESS_SECRET: &str = "the secret of the tests' access tokens, of no use elsewhere";
+const ACCESS_SECRET: &str = "the secret of the tests' access tokens, of no use elsewhere";
 const MAIL_LINK_SECRET: &str = "the secret of the tests' mail links, of no use elsewhere";
+/// Where links in mails lead.
+const PUBLIC_URL: &str = "https://mainsheet.example";
 /// When every test begins.
 const BEGINNING: &str = "2026-11-21T08:30:00.000Z";
 
@@ -35,6 +41,7 @@ pub struct TestApp {
     store: Store,
     clock: ManualClock,
     mailer: CatchingMailer,
+    notifier: Notifier,
     outbox: Outbox,
     queues: MemoryQueues,
 }
@@ -45,16 +52,16 @@ impl TestApp {
         let clock = ManualClock::new(BEGINNING.parse().unwrap());
         let table = TestTable::start().await;
         let store = table.store(clock.clock());
-        for (secret, purpose) in [(ACCESS_SECRET, Purpose::Access), (MAIL_LINK_SECRET, Purpose::MailLink)] {
-            signing_key(secret, purpose).publish(&store).await.unwrap();
-        }
+        let access_key = published_key(&store, ACCESS_SECRET, Purpose::Access).await;
+        let mail_key = published_key(&store, MAIL_LINK_SECRET, Purpose::MailLink).await;
         let app = App::new(store.clone());
         app.access_keys.warm().await.unwrap();
-        let (router, document) = assemble(&clock.clock(), routers(&app));
+        let (router, document) = assemble(&clock.clock(), routers(&app, access_key));
         let outbox = Outbox::of(table.stream());
         let mailer = CatchingMailer::default();
+        let notifier = Notifier::new(Arc::new(mailer.clone()), mail_key, clock.clock(), PUBLIC_URL.to_owned()).unwrap();
         let _ = table.take_operations();
-        Self { router, document, table, store, clock, mailer, outbox, queues: MemoryQueues::default() }
+        Self { router, document, table, store, clock, mailer, notifier, outbox, queues: MemoryQueues::default() }
     }
 
     /// The OpenAPI document of all routers.
@@ -134,7 +141,7 @@ impl TestApp {
 
     async fn handle(&self, queue: Queue, event: &OutboxEvent) {
         match queue {
-            Queue::Mail => {}
+            Queue::Mail => self.notifier.handle(event.clone()).await.unwrap(),
             Queue::Runs => mainsheet_dispatcher::handle(&self.store, event).await.unwrap(),
         }
     }
@@ -148,7 +155,7 @@ impl TestApp {
 
     /// A person who signed up with an organization of their own, verified their address and signed in.
     pub async fn sign_up(&self, email: &str) -> Person {
-        crate::temporary::sign_up(self, email).await
+        Person::sign_up(self, email).await
     }
 
     /// A person who signed up and was made a member of somebody else's organization, with nothing else to their name.
@@ -169,13 +176,19 @@ impl TestApp {
     }
 }
 
-fn signing_key(secret: &str, purpose: Purpose) -> SigningKey {
-    SigningKey::derive(&secret.into(), purpose).unwrap()
+async fn published_key(store: &Store, secret: &str, purpose: Purpose) -> Arc<SigningKey> {
+    let key = SigningKey::derive(&secret.into(), purpose).unwrap();
+    key.publish(store).await.unwrap();
+    Arc::new(key)
 }
 
-fn routers(app: &App) -> Vec<utoipa_axum::router::OpenApiRouter> {
+/// The routers of all functions. A new function's is added here.
+fn routers(app: &App, access_key: Arc<SigningKey>) -> [OpenApiRouter; 5] {
+    let mail_links = KeyRing::new(app.store.clone(), Purpose::MailLink);
     let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
-    vec![
+    [
+        mainsheet_identity::router(IdentityState::new(app.clone(), access_key, mail_links)),
+        mainsheet_organization::router(app.clone()),
         mainsheet_infrastructure::router(infrastructure),
         mainsheet_workloads::router(app.clone()),
         mainsheet_agents::router(app.clone()),

@@ -52,7 +52,7 @@ impl Outbox {
         let mut guard = self.0.lock().unwrap();
         let (stream, events) = &mut *guard;
         loop {
-            let records = stream.next().unwrap();
+            let records = stream.read_on().unwrap();
             if records.is_empty() {
                 return guard;
             }

@@ -13,13 +13,12 @@ mod mail;
 mod person;
 mod proxy;
 mod table;
-mod temporary;
 
 pub use agent::{TestAgent, held, registration};
 pub use answer::{Answer, Problem};
 pub use app::TestApp;
 pub use client::{Call, Client};
 pub use mail::CaughtMail;
-pub use person::Person;
+pub use person::{PASSWORD, Person};
 pub use proxy::{Rule, Verdict, refuse_scan};
 pub use table::{Dump, TestTable};

@@ -11,7 +11,7 @@ use crate::build;
 use crate::client::Client;
 
 /// Everybody's password.
-pub(crate) const PASSWORD: &str = "correct horse battery staple";
+pub const PASSWORD: &str = "correct horse battery staple";
 
 /// A person, signed in. Sends requests as one.
 #[derive(Clone)]

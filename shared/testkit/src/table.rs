@@ -134,7 +134,9 @@ impl Dump {
         let line = |key: &&(String, String)| match (earlier.rows.get(key), self.rows.get(key)) {
             (None, Some(row)) => Some(format!("+ {} {}: {row}", key.0, key.1)),
             (Some(_), None) => Some(format!("- {} {}", key.0, key.1)),
-            (Some(before), Some(after)) if before != after => Some(format!("~ {} {}: {before} -> {after}", key.0, key.1)),
+            (Some(before), Some(after)) if before != after => {
+                Some(format!("~ {} {}: {before} -> {after}", key.0, key.1))
+            }
             _ => None,
         };
         keys.iter().filter_map(line).collect()

@@ -1,0 +1,51 @@
+//! The OpenAPI document as the gates look at it.
+
+use mainsheet_testkit::TestApp;
+use serde_json::Value;
+
+/// An operation of the document.
+#[derive(Debug, Clone)]
+pub(crate) struct Operation {
+    /// `operationId`.
+    pub(crate) id: String,
+    /// Upper case.
+    pub(crate) method: String,
+    /// Below `/api/v1`.
+    pub(crate) path: String,
+    /// The status of success.
+    pub(crate) success: u16,
+    /// Names of security schemes; empty for anybody.
+    pub(crate) schemes: Vec<String>,
+    /// `x-required-relation`.
+    pub(crate) relation: Option<String>,
+}
+
+/// All operations, in the document's order.
+pub(crate) fn operations(app: &TestApp) -> Vec<Operation> {
+    let document = serde_json::to_value(app.document()).unwrap();
+    let paths = document["paths"].as_object().unwrap();
+    let of_path = |(path, item): (&String, &Value)| {
+        let methods = item.as_object().unwrap().clone().into_iter();
+        let path = path.strip_prefix("/api/v1").unwrap_or_else(|| panic!("{path} is not below /api/v1")).to_owned();
+        methods
+            .filter(|(_, operation)| operation.is_object())
+            .map(move |(method, operation)| read(&path, &method, &operation))
+    };
+    paths.iter().flat_map(of_path).collect()
+}
+
+fn read(path: &str, method: &str, operation: &Value) -> Operation {
+    let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path} has no operationId"));
+    let statuses = operation["responses"].as_object().unwrap().keys().filter_map(|status| status.parse().ok());
+    let successes: Vec<u16> = statuses.filter(|status| (200..300).contains(status)).collect();
+    let [success] = successes[..] else { panic!("{id} has success statuses {successes:?}") };
+    let requirements = operation["security"].as_array().into_iter().flatten();
+    Operation {
+        id: id.to_owned(),
+        method: method.to_uppercase(),
+        path: path.to_owned(),
+        success,
+        schemes: requirements.flat_map(|requirement| requirement.as_object().unwrap().keys().cloned()).collect(),
+        relation: operation["x-required-relation"].as_str().map(str::to_owned),
+    }
+}

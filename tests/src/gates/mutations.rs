@@ -1,0 +1,42 @@
+//! Every change is one transaction that carries its audit record. Driven by the document: a new operation is tried as well.
+
+use super::document::operations;
+use crate::operations::right;
+use crate::world::World;
+
+/// What an agent says about how it is getting on changes nothing that somebody decided, and is not audited.
+const TELEMETRY: [&str; 3] = ["agentHeartbeat", "appendJobRunLog", "putJobRunResults"];
+/// These count tries besides, whether anything comes of one or not: a write of its own.
+const THROTTLED: [&str; 1] = ["resendEmailVerification"];
+/// These may find nothing to change.
+const MAY_CHANGE_NOTHING: [&str; 1] = ["leaseJobRuns"];
+
+#[tokio::test]
+async fn every_mutation_is_one_audited_transaction() {
+    let world = World::start().await;
+    for operation in operations(&world.app) {
+        let request = right(&operation.id, &world).unwrap_or_else(|| panic!("no right request to {}", operation.id));
+        let before = world.app.dump();
+        let (answer, round_trips) = world.app.measure(request.send(&world)).await;
+        let answer = answer.expect(operation.success);
+        let after = world.app.dump();
+        let writes = round_trips.iter().filter(|name| *name == "TransactWriteItems").count();
+        let audits = after.new_of_kind(&before, "audit").len();
+        let reads = ["GetItem", "BatchGetItem", "Query", "TransactGetItems", "TransactWriteItems"];
+        assert!(round_trips.iter().all(|name| reads.contains(&name.as_str())), "{answer}: {round_trips:?}");
+        if operation.method == "GET" {
+            after.assert_same_as(&before, &operation.id);
+        } else if TELEMETRY.contains(&operation.id.as_str()) {
+            assert_eq!(audits, 0, "{answer}");
+        } else if !MAY_CHANGE_NOTHING.contains(&operation.id.as_str()) || after != before {
+            let expected = 1 + usize::from(THROTTLED.contains(&operation.id.as_str()));
+            assert_eq!(
+                (writes, audits),
+                (expected, 1),
+                "{answer}: {round_trips:?}\n{}",
+                after.difference(&before).join("\n")
+            );
+        }
+    }
+    world.app.deliver().await;
+}

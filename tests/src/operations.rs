@@ -1,0 +1,200 @@
+//! A right request to every operation of the document. The gates send it as it is, or with one thing wrong.
+
+use mainsheet_testkit::{Answer, Call, Client, PASSWORD, build, registration};
+use serde_json::{Value, json};
+
+use crate::world::{NEWCOMER, World, preview};
+
+/// Who may send a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sender {
+    /// Anybody.
+    Anonymous,
+    /// Somebody signed in.
+    Person,
+    /// Somebody signed in, by another login.
+    SecondLogin,
+    /// A cluster's agent.
+    Agent,
+}
+
+/// A right request.
+#[derive(Debug, Clone)]
+pub(crate) struct Request {
+    pub(crate) sender: Sender,
+    pub(crate) method: &'static str,
+    pub(crate) path: String,
+    pub(crate) body: Option<Value>,
+}
+
+impl Request {
+    /// Sends it as somebody.
+    pub(crate) async fn send_as(&self, client: &Client) -> Answer {
+        self.call(client).send().await
+    }
+
+    /// Sends it as the one who may.
+    pub(crate) async fn send(&self, world: &World) -> Answer {
+        match self.sender {
+            Sender::Anonymous => self.send_as(&world.app.anonymous()).await,
+            Sender::Person => self.send_as(&world.owner.client).await,
+            Sender::SecondLogin => self.send_as(&world.second_login.client).await,
+            Sender::Agent => self.send_as(&world.agent.client).await,
+        }
+    }
+
+    fn call(&self, client: &Client) -> Call {
+        let call = client.call(self.method, &self.path);
+        match &self.body {
+            Some(body) => call.json(body),
+            None => call,
+        }
+    }
+}
+
+fn request(sender: Sender, method: &'static str, path: impl Into<String>, body: Option<Value>) -> Request {
+    Request { sender, method, path: path.into(), body }
+}
+
+fn get(path: impl Into<String>) -> Request {
+    request(Sender::Person, "GET", path, None)
+}
+
+fn post(path: impl Into<String>, body: Value) -> Request {
+    request(Sender::Person, "POST", path, Some(body))
+}
+
+fn act(path: impl Into<String>) -> Request {
+    request(Sender::Person, "POST", path, None)
+}
+
+fn patch(path: impl Into<String>, body: Value) -> Request {
+    request(Sender::Person, "PATCH", path, Some(body))
+}
+
+fn delete(path: impl Into<String>) -> Request {
+    request(Sender::Person, "DELETE", path, None)
+}
+
+fn agent(method: &'static str, path: impl Into<String>, body: Value) -> Request {
+    request(Sender::Agent, method, path, Some(body))
+}
+
+fn anonymous(path: impl Into<String>, body: Value) -> Request {
+    request(Sender::Anonymous, "POST", path, Some(body))
+}
+
+/// A right request to an operation; `None` for one that is not known here.
+pub(crate) fn right(operation: &str, world: &World) -> Option<Request> {
+    let areas = [identity, organization, clusters, queries, jobs, job_runs, agents];
+    areas.into_iter().find_map(|area| area(operation, world))
+}
+
+fn identity(operation: &str, world: &World) -> Option<Request> {
+    let owner = &world.owner;
+    Some(match operation {
+        "signUp" => anonymous("/auth/signup", build::sign_up("new@example.com", PASSWORD, "New")),
+        "verifyEmail" => anonymous("/auth/email/verify", json!({ "token": world.mailed_token })),
+        "resendEmailVerification" => anonymous("/auth/email/resend", json!({ "email": NEWCOMER })),
+        "loginWithPassword" => anonymous("/auth/login", json!({ "email": owner.email, "password": PASSWORD })),
+        "refreshToken" => anonymous("/auth/token/refresh", json!({ "refreshToken": owner.refresh_token })),
+        "logout" => request(Sender::SecondLogin, "POST", "/auth/logout", None),
+        "getMe" => get("/me"),
+        "listMyOrganizations" => get("/me/organizations"),
+        _ => return None,
+    })
+}
+
+fn organization(operation: &str, world: &World) -> Option<Request> {
+    Some(match operation {
+        "getOrganization" => get("/org"),
+        "updateOrganization" => patch("/org", json!({ "name": "Renamed" })),
+        "listTeams" => get("/org/teams"),
+        "createTeam" => post("/org/teams", build::team("Data")),
+        "getTeam" => get(format!("/org/teams/{}", world.owner.team_id)),
+        _ => return None,
+    })
+}
+
+fn clusters(operation: &str, world: &World) -> Option<Request> {
+    let cluster = &world.agent.cluster_id;
+    let teams = |cluster: &str| format!("/workloads/clusters/{cluster}/teams");
+    Some(match operation {
+        "registerCluster" => post("/workloads/clusters", build::cluster("new")),
+        "retireCluster" => delete(format!("/workloads/clusters/{}", world.idle_cluster)),
+        "listClusterTeams" => get(teams(cluster)),
+        "addClusterTeams" => post(teams(cluster), json!({ "teamIds": [world.second_team] })),
+        "removeClusterTeam" => delete(format!("{}/{}", teams(&world.idle_cluster), world.second_team)),
+        "listMyClusters" => get("/me/clusters"),
+        "getMyCluster" => get(format!("/me/clusters/{cluster}")),
+        _ => return None,
+    })
+}
+
+fn queries(operation: &str, world: &World) -> Option<Request> {
+    let query = format!("/workloads/queries/{}", world.query);
+    Some(match operation {
+        "listQueries" => get("/workloads/queries"),
+        "createQuery" => post("/workloads/queries", build::query("new", &world.owner.team_id)),
+        "getQuery" => get(query),
+        "updateQuery" => patch(query, json!({ "name": "renamed" })),
+        "deleteQuery" => delete(format!("/workloads/queries/{}", world.spare_query)),
+        _ => return None,
+    })
+}
+
+fn jobs(operation: &str, world: &World) -> Option<Request> {
+    let job = build::job("new", &world.agent.cluster_id, &world.owner.team_id);
+    Some(match operation {
+        "listJobs" => get("/workloads/jobs"),
+        "createJob" => post("/workloads/jobs", job),
+        "getJob" => get(format!("/workloads/jobs/{}", world.job)),
+        "deleteJob" => delete(format!("/workloads/jobs/{}", world.spare_job)),
+        _ => return None,
+    })
+}
+
+fn job_runs(operation: &str, world: &World) -> Option<Request> {
+    let runs = format!("/workloads/jobs/{}/runs", world.job);
+    let ended = format!("{runs}/{}", world.ended_run);
+    Some(match operation {
+        "listJobRuns" => get(runs),
+        "createJobRun" => post(runs, build::run()),
+        "getJobRun" => get(ended),
+        "cancelJobRun" => act(format!("{runs}/{}/cancel", world.spare_run)),
+        "releaseJobRun" => act(format!("{runs}/{}/ready", world.held_run)),
+        "getJobRunLogs" => get(format!("{ended}/logs")),
+        "getJobRunResults" => get(format!("{ended}/results")),
+        _ => return None,
+    })
+}
+
+fn agents(operation: &str, world: &World) -> Option<Request> {
+    let leased = &world.leased;
+    let id = |field: &str| leased[field].as_str().unwrap().to_owned();
+    let run = format!("/agent/jobs/{}/runs/{}", id("jobId"), id("jobRunId"));
+    let attempt = &leased["attempt"];
+    let line = json!({ "timestamp": world.app.now(), "source": "sail", "stream": "stderr", "message": "up" });
+    let utilization = json!({ "cpu": 0, "memory": 0, "capacity": 4 });
+    Some(match operation {
+        "registerAgent" => {
+            let secret = "another secret of an agent, of no use elsewhere";
+            anonymous("/agent/register", registration(&world.registration_token, secret))
+        }
+        "agentHeartbeat" => {
+            agent("POST", "/agent/heartbeat", json!({ "holding": [leased], "utilization": utilization }))
+        }
+        "leaseJobRuns" => agent("POST", "/agent/lease", json!({ "holding": [leased], "capacity": 1 })),
+        "reportJobRunEvents" => {
+            let report = json!({ "sequence": 1, "event": "sail_requested" });
+            agent("POST", format!("{run}/events"), json!({ "attempt": attempt, "reports": [report] }))
+        }
+        "appendJobRunLog" => {
+            agent("POST", format!("{run}/logs"), json!({ "attempt": attempt, "firstLine": 0, "lines": [line] }))
+        }
+        "putJobRunResults" => {
+            agent("PUT", format!("{run}/results"), json!({ "attempt": attempt, "preview": preview() }))
+        }
+        _ => return None,
+    })
+}
