@@ -33,7 +33,11 @@ impl LocalTable {
             .key_schema(key("key", KeyType::Range).map_err(Error::internal)?);
         match request.send().await {
             Ok(_) => Ok(Self(client)),
-            Err(error) if error.as_service_error().is_some_and(aws_sdk_dynamodb::operation::create_table::CreateTableError::is_resource_in_use_exception) => {
+            Err(error)
+                if error.as_service_error().is_some_and(
+                    aws_sdk_dynamodb::operation::create_table::CreateTableError::is_resource_in_use_exception,
+                ) =>
+            {
                 Ok(Self(client))
             }
             Err(error) => Err(Error::unavailable(DisplayErrorContext(error))),

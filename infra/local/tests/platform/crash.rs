@@ -1,0 +1,133 @@
+//! `kill -9` at every step of a run: afterwards no run is lost, doubled or stuck.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use serde_json::{Value, json};
+
+use crate::harness::{Owner, Platform, eventually, spark_environment};
+
+/// The steps at which things are killed, in the order a run takes them.
+const STEPS: [&str; 7] =
+    ["pending", "ready", "starting", "creating_sail", "waiting_for_sail", "creating_runner", "running"];
+
+/// A job that leaves a line in a file each time its code runs, and then takes a moment.
+fn counting_job(witness: &Path) -> Value {
+    let path = witness.to_str().unwrap();
+    let source = format!(
+        "import os, time\n\
+         with open({path:?}, 'a') as witness: witness.write('ran\\n')\n\
+         from pyspark.sql import SparkSession\n\
+         spark = SparkSession.builder.remote(os.environ['SPARK_REMOTE']).getOrCreate()\n\
+         assert spark.sql('SELECT 1 + 1 AS two').collect()[0].two == 2\n\
+         time.sleep(1.5)\n"
+    );
+    json!({"python": {"source": source}})
+}
+
+fn times_run(witness: &Path) -> usize {
+    fs::read_to_string(witness).unwrap_or_default().lines().count()
+}
+
+/// Waits until the run has come as far as `step`, or further.
+async fn comes_to(owner: &Owner, run: &str, step: &str) {
+    let wanted = STEPS.iter().position(|known| *known == step).unwrap();
+    let beyond = |status: &str| STEPS.iter().position(|known| *known == status).is_none_or(|index| index >= wanted);
+    owner.reached(run, beyond).await;
+}
+
+fn assert_ran_once(run: &Value, witness: &Path, step: &str) {
+    assert_eq!(run["status"], "succeeded", "killed at {step}: {run}");
+    assert_eq!(times_run(witness), 1, "killed at {step}: {run}");
+}
+
+#[tokio::test]
+async fn killing_the_platform_with_its_agent_at_any_step_neither_loses_nor_doubles_a_run() {
+    let mut platform = Platform::start(&[]).await;
+    let owner = Owner::of(&platform).await;
+    let (cluster, _) = owner.cluster(&json!({"name": "laptop"})).await;
+    for step in STEPS {
+        let witness = platform.folder().join(format!("witness-{step}"));
+        let job = owner.job(&format!("killed-at-{}", step.replace('_', "-")), &cluster, counting_job(&witness)).await;
+        let run = owner.run(&job).await;
+        comes_to(&owner, &run, step).await;
+        platform.kill();
+        platform.start_again().await;
+        assert_ran_once(&owner.ended(&run).await, &witness, step);
+    }
+}
+
+#[tokio::test]
+async fn killing_the_platform_again_and_again_in_one_run_still_ends_it_once() {
+    let mut platform = Platform::start(&[]).await;
+    let owner = Owner::of(&platform).await;
+    let (cluster, _) = owner.cluster(&json!({"name": "laptop"})).await;
+    let witness = platform.folder().join("witness");
+    let job = owner.job("killed-often", &cluster, counting_job(&witness)).await;
+    let run = owner.run(&job).await;
+    for step in STEPS {
+        comes_to(&owner, &run, step).await;
+        platform.kill();
+        platform.start_again().await;
+    }
+    assert_ran_once(&owner.ended(&run).await, &witness, "every step");
+}
+
+/// An agent of a cluster of its own, as a process of its own.
+struct AgentProcess(Child);
+
+impl AgentProcess {
+    fn start(platform: &Platform, token: &str) -> Self {
+        let program = Path::new(env!("CARGO_BIN_EXE_mainsheet")).with_file_name("mainsheet-agent");
+        assert!(program.exists(), "build the agent's program first: cargo build --package mainsheet-agent");
+        let mut command = Command::new(program);
+        command.args([
+            "--url",
+            &format!("{}/api/v1", platform.url()),
+            "--registration-token",
+            token,
+            "--capacity",
+            "2",
+        ]);
+        command.arg("--data-dir").arg(platform.folder().join("agent"));
+        command.env("MAINSHEET_ENVIRONMENT_DIR", spark_environment());
+        Self(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+    }
+
+    fn kill(mut self) {
+        self.0.kill().unwrap();
+        self.0.wait().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn killing_the_agent_or_the_platform_alone_neither_loses_nor_doubles_a_run() {
+    let mut platform = Platform::start(&[]).await;
+    let owner = Owner::of(&platform).await;
+    let (cluster, token) = owner.cluster(&json!({"name": "own", "region": "on-premises"})).await;
+    let mut agent = AgentProcess::start(&platform, &token);
+    eventually("the agent's first heartbeat", || async {
+        let seen = owner.get(&format!("/me/clusters/{cluster}")).await;
+        (seen["included"]["clusters"][0]["status"] == "active").then_some(())
+    })
+    .await;
+    for (victim, step) in
+        [("agent", "starting"), ("platform", "waiting_for_sail"), ("agent", "running"), ("platform", "running")]
+    {
+        let witness = platform.folder().join(format!("witness-{victim}-{step}"));
+        let key = format!("{victim}-{}", step.replace('_', "-"));
+        let job = owner.job(&key, &cluster, counting_job(&witness)).await;
+        let run = owner.run(&job).await;
+        comes_to(&owner, &run, step).await;
+        if victim == "agent" {
+            agent.kill();
+            agent = AgentProcess::start(&platform, &token);
+        } else {
+            platform.kill();
+            platform.start_again().await;
+        }
+        assert_ran_once(&owner.ended(&run).await, &witness, &key);
+    }
+    agent.kill();
+}

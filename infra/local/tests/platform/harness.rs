@@ -1,0 +1,212 @@
+//! A platform as a process of its own, and somebody who is signed in to it.
+
+use std::fs::File;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::time::{Instant, sleep};
+
+/// How long anything may take before a test gives up: the first one also prepares the Spark environment.
+const PATIENCE: Duration = Duration::from_secs(400);
+
+/// A data directory, and the platform that runs on it.
+pub(crate) struct Platform {
+    folder: TempDir,
+    port: u16,
+    settings: Vec<(&'static str, String)>,
+    process: Option<Child>,
+}
+
+impl Platform {
+    /// Starts a platform on an empty data directory.
+    pub(crate) async fn start(settings: &[(&'static str, &str)]) -> Self {
+        let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+        let folder = tempfile::tempdir().unwrap();
+        let mut platform = Self { folder, port: free_port(), settings, process: None };
+        platform.start_again().await;
+        platform
+    }
+
+    /// Starts the platform on what is in its data directory.
+    pub(crate) async fn start_again(&mut self) {
+        let log = File::options().create(true).append(true).open(self.log()).unwrap();
+        let mut command = Command::new(env!("CARGO_BIN_EXE_mainsheet"));
+        command.env("MAINSHEET_PORT", self.port.to_string()).env("MAINSHEET_DATA_DIR", self.data_dir());
+        command.env("MAINSHEET_ENVIRONMENT_DIR", spark_environment()).env("MAINSHEET_AGENT_CAPACITY", "2");
+        command.envs(self.settings.iter().map(|(name, value)| (*name, value)));
+        self.process = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
+        let health = format!("{}/_local/health", self.url());
+        eventually("the platform answers", || async { Client::new().get(&health).send().await.ok() }).await;
+    }
+
+    /// `kill -9`.
+    pub(crate) fn kill(&mut self) {
+        self.stop(Signal::SIGKILL);
+    }
+
+    /// Sends a signal and waits for the end.
+    pub(crate) fn stop(&mut self, signal: Signal) {
+        if let Some(mut process) = self.process.take() {
+            kill(Pid::from_raw(i32::try_from(process.id()).unwrap()), signal).unwrap();
+            process.wait().unwrap();
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub(crate) fn data_dir(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    fn log(&self) -> PathBuf {
+        self.folder.path().join("platform.log")
+    }
+
+    /// What is caught of the mail to an address: the last text.
+    async fn last_mail(&self) -> String {
+        let mails: Value =
+            Client::new().get(format!("{}/_local/mail", self.url())).send().await.unwrap().json().await.unwrap();
+        mails["items"].as_array().unwrap().last().unwrap()["text"].as_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Platform {
+    fn drop(&mut self) {
+        self.stop(Signal::SIGTERM);
+        if std::thread::panicking() {
+            eprintln!("{}", std::fs::read_to_string(self.log()).unwrap_or_default());
+        }
+        // A test that failed half way leaves runs behind, which would go on without it.
+        stop_leftovers(self.folder.path());
+    }
+}
+
+/// Ends the processes that were started from files below a folder.
+fn stop_leftovers(folder: &Path) {
+    for entry in std::fs::read_dir("/proc").unwrap().flatten() {
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else { continue };
+        let command = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
+        if String::from_utf8_lossy(&command).contains(folder.to_str().unwrap()) {
+            let _ = kill(Pid::from_raw(pid), Signal::SIGKILL);
+        }
+    }
+}
+
+/// An owner who is signed in.
+pub(crate) struct Owner {
+    client: Client,
+    url: String,
+    token: String,
+}
+
+impl Owner {
+    /// Signs up, confirms the address and signs in.
+    pub(crate) async fn of(platform: &Platform) -> Self {
+        let mut owner = Self { client: Client::new(), url: platform.url(), token: String::new() };
+        let credentials = json!({"email": "ada@example.com", "password": "four sails, one quiet harbour"});
+        let mut sign_up = credentials.clone();
+        sign_up["organizationName"] = json!("Acme");
+        owner.post("/auth/signup", &sign_up).await;
+        let mail = platform.last_mail().await;
+        let token = mail.lines().find(|line| line.starts_with("ey")).unwrap();
+        owner.post("/auth/email/verify", &json!({"token": token})).await;
+        let login = owner.post("/auth/login", &credentials).await;
+        login["accessToken"].as_str().unwrap().clone_into(&mut owner.token);
+        owner
+    }
+
+    pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Option<(StatusCode, Value)> {
+        let request = self.client.request(method, format!("{}/api/v1{path}", self.url));
+        let request = if self.token.is_empty() { request } else { request.bearer_auth(&self.token) };
+        let request = match body {
+            Some(body) => request.json(body),
+            None => request,
+        };
+        let answer = request.send().await.ok()?;
+        let status = answer.status();
+        let text = answer.text().await.ok()?;
+        Some((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value) -> Value {
+        let (status, answer) = self.send(Method::POST, path, Some(body)).await.unwrap();
+        assert!(status.is_success(), "POST {path}: {status} {answer}");
+        answer
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Value {
+        let (status, answer) = self.send(Method::GET, path, None).await.unwrap();
+        assert!(status.is_success(), "GET {path}: {status} {answer}");
+        answer
+    }
+
+    /// A cluster; answers its id and its registration token.
+    pub(crate) async fn cluster(&self, body: &Value) -> (String, String) {
+        let cluster = self.post("/workloads/clusters", body).await;
+        (text(&cluster["id"]), text(&cluster["agentRegistrationToken"]))
+    }
+
+    /// A job of the default team.
+    pub(crate) async fn job(&self, key: &str, cluster: &str, config: Value) -> String {
+        let team = text(&self.get("/org/teams").await["items"][0]["team"]["id"]);
+        let job = json!({"jobKey": key, "clusterId": cluster, "teamIds": [team], "config": config});
+        text(&self.post("/workloads/jobs", &job).await["id"])
+    }
+
+    /// A run; answers its path.
+    pub(crate) async fn run(&self, job: &str) -> String {
+        let run = text(&self.post(&format!("/workloads/jobs/{job}/runs"), &json!({})).await["id"]);
+        format!("/workloads/jobs/{job}/runs/{run}")
+    }
+
+    /// The run once it has ended; answers meanwhile may fail.
+    pub(crate) async fn ended(&self, run: &str) -> Value {
+        self.reached(run, |status| matches!(status, "succeeded" | "failed" | "cancelled" | "timeout")).await
+    }
+
+    /// The run once its status fits.
+    pub(crate) async fn reached(&self, run: &str, fits: impl Fn(&str) -> bool) -> Value {
+        eventually(run, || async {
+            let (_, run) = self.send(Method::GET, run, None).await?;
+            run["status"].as_str().is_some_and(&fits).then_some(run)
+        })
+        .await
+    }
+}
+
+pub(crate) fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_else(|| panic!("not a text: {value}")).to_owned()
+}
+
+/// Asks again and again until there is an answer.
+pub(crate) async fn eventually<T, A: Future<Output = Option<T>>>(what: &str, ask: impl Fn() -> A) -> T {
+    let start = Instant::now();
+    loop {
+        if let Some(answer) = ask().await {
+            return answer;
+        }
+        assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// One Spark environment for all tests of the workspace.
+pub(crate) fn spark_environment() -> PathBuf {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).join("spark-environment")
+}

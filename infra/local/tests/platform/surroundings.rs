@@ -1,0 +1,100 @@
+//! What is around the API: the reference, the control endpoints, stopping and starting, failing and cancelling for real.
+
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use reqwest::{Client, Method, StatusCode};
+use serde_json::{Value, json};
+use tokio::time::Instant;
+
+use crate::harness::{Owner, Platform, text};
+
+#[tokio::test]
+async fn the_reference_is_served_whole_from_here() {
+    let platform = Platform::start(&[]).await;
+    let fetch = |path: &str| Client::new().get(format!("{}/api/v1/{path}", platform.url())).send();
+    let page = fetch("docs").await.unwrap().text().await.unwrap();
+    for part in page.split('"').filter(|part| part.starts_with("docs/")) {
+        let answer = fetch(part).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{part}");
+    }
+    assert!(!page.contains("http://") && !page.contains("https://"), "{page}");
+    let document: Value = fetch("openapi.json").await.unwrap().json().await.unwrap();
+    assert_eq!(document["openapi"], "3.1.0");
+}
+
+#[tokio::test]
+async fn what_was_written_survives_kill_and_a_moved_clock_stays_moved() {
+    let mut platform = Platform::start(&[]).await;
+    let owner = Owner::of(&platform).await;
+    let clock = format!("{}/_local/clock", platform.url());
+    let moved = Client::new().post(clock).json(&json!({"advanceSeconds": 600})).send().await.unwrap();
+    let moved: Value = moved.json().await.unwrap();
+    let before = owner.get("/org").await;
+    platform.kill();
+    platform.start_again().await;
+    assert_eq!(owner.get("/org").await, before);
+    let health: Value =
+        Client::new().get(format!("{}/_local/health", platform.url())).send().await.unwrap().json().await.unwrap();
+    assert!(text(&health["now"]) > text(&moved["now"]), "{health} is before {moved}");
+    let queues: Value =
+        Client::new().get(format!("{}/_local/queues", platform.url())).send().await.unwrap().json().await.unwrap();
+    assert!(queues["items"].as_array().unwrap().iter().all(|queue| queue["deadLetters"] == 0), "{queues}");
+}
+
+#[tokio::test]
+async fn it_stops_when_told_to_and_its_data_directory_is_its_own() {
+    let mut platform = Platform::start(&[]).await;
+    let mut second = std::process::Command::new(env!("CARGO_BIN_EXE_mainsheet"));
+    second.env("MAINSHEET_PORT", "0").env("MAINSHEET_DATA_DIR", platform.data_dir());
+    let second = second.output().unwrap();
+    assert!(!second.status.success());
+    assert!(String::from_utf8_lossy(&second.stderr).contains("another platform uses"), "{second:?}");
+    platform.stop(Signal::SIGTERM);
+    platform.start_again().await;
+}
+
+#[tokio::test]
+async fn failing_sql_ends_with_the_engines_message_and_cancelling_ends_within_thirty_seconds() {
+    let platform = Platform::start(&[]).await;
+    let owner = Owner::of(&platform).await;
+    let (cluster, _) = owner.cluster(&json!({"name": "laptop"})).await;
+    let broken = json!({"sql": {"source": "SELECT * FROM nowhere_to_be_found"}});
+    let broken = owner.run(&owner.job("broken", &cluster, broken).await).await;
+    let sleeping = json!({"python": {"source": "import time\nprint('asleep', flush=True)\ntime.sleep(600)\n"}});
+    let sleeping = owner.run(&owner.job("sleeping", &cluster, sleeping).await).await;
+
+    let broken = (owner.ended(&broken).await, owner.get(&format!("{broken}/logs")).await);
+    assert_eq!(broken.0["status"], "failed");
+    assert!(text(&broken.0["statusMessage"]).contains("nowhere_to_be_found"), "{}", broken.0);
+    assert!(!broken.1["items"].as_array().unwrap().is_empty());
+
+    owner.reached(&sleeping, |status| status == "running").await;
+    let asked = Instant::now();
+    let (status, _) = owner.send(Method::POST, &format!("{sleeping}/cancel"), None).await.unwrap();
+    assert_eq!(status, StatusCode::OK);
+    assert_eq!(owner.ended(&sleeping).await["status"], "cancelled");
+    assert!(asked.elapsed() < Duration::from_secs(30), "the contract's limit, not a measure of speed");
+}
+
+#[tokio::test]
+async fn a_saved_query_is_read_when_its_run_starts_and_a_run_stops_at_its_limit() {
+    let platform = Platform::start(&[]).await;
+    let owner = Owner::of(&platform).await;
+    let (cluster, _) = owner.cluster(&json!({"name": "laptop"})).await;
+    let team = text(&owner.get("/org/teams").await["items"][0]["team"]["id"]);
+    let query = json!({"name": "answer", "queryText": "SELECT 41 AS answer", "teamIds": [team]});
+    let query = text(&owner.post("/workloads/queries", &query).await["id"]);
+    let job = owner.job("saved", &cluster, json!({"sql": {"queryId": query}})).await;
+    let change = json!({"queryText": "SELECT 42 AS answer"});
+    owner.send(Method::PATCH, &format!("/workloads/queries/{query}"), Some(&change)).await.unwrap();
+    let run = owner.run(&job).await;
+    assert_eq!(owner.ended(&run).await["status"], "succeeded");
+    assert_eq!(owner.get(&format!("{run}/results")).await["rows"], json!([[42]]));
+
+    let slow = json!({"python": {"source": "import time\ntime.sleep(600)\n"}});
+    let slow = json!({"jobKey": "slow", "clusterId": cluster, "teamIds": [team], "config": slow, "timeoutSeconds": 6});
+    let job = text(&owner.post("/workloads/jobs", &slow).await["id"]);
+    let run = owner.run(&job).await;
+    assert_eq!(owner.ended(&run).await["status"], "timeout");
+}
