@@ -22,6 +22,9 @@ use crate::problem::{Problem, ProblemDetails, render};
 /// Where every path of the protocol begins.
 pub const BASE: &str = "/api/v1";
 
+/// Says in the document what a caller has to hold: a relation with its scope, `member`, or `self`.
+const RELATION: &str = "x-required-relation";
+
 /// The OpenAPI document.
 pub type Document = OpenApi;
 
@@ -114,29 +117,22 @@ fn problem_answer() -> Answer {
 }
 
 fn describe_common(method: &str, operation: &mut Operation) {
-    let secured_by = |scheme: &str| {
-        let requirements = operation.security.iter().flatten();
-        requirements
-            .into_iter()
-            .any(|requirement| serde_json::to_string(requirement).is_ok_and(|text| text.contains(scheme)))
-    };
-    let person = secured_by("accessToken");
-    let mut statuses = vec!["400", "401", "403", "404", "429", "500", "503"];
-    if person {
-        add_header(operation, "LakeSail-Organization-Id", "The organization, for members of several.", 20);
-    }
-    if person && method == "post" {
+    let person = is_for_people(operation);
+    if person && needs_organization(operation) {
         add_header(
             operation,
-            "Idempotency-Key",
-            "Names the request, so that it can be sent again: it takes effect once.",
-            255,
+            "LakeSail-Organization-Id",
+            "The organization, for members of several.",
+            "^[A-Z0-9]{1,20}$",
         );
     }
+    if person && method == "post" {
+        let description = "Names the request, so that it can be sent again: it takes effect once.";
+        add_header(operation, "Idempotency-Key", description, "^[!-~]{1,255}$");
+    }
+    let mut statuses = vec!["400", "401", "403", "404", "422", "429", "500", "503"];
     if method != "get" {
-        statuses.extend(["409", "412", "422"]);
-    } else {
-        statuses.push("422");
+        statuses.extend(["409", "412"]);
     }
     if operation.request_body.is_some() {
         statuses.extend(["413", "415"]);
@@ -147,13 +143,25 @@ fn describe_common(method: &str, operation: &mut Operation) {
     }
 }
 
-fn add_header(operation: &mut Operation, name: &str, description: &str, max_length: usize) {
-    let text = ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(max_length));
+fn is_for_people(operation: &Operation) -> bool {
+    let requirements = operation.security.iter().flatten();
+    requirements
+        .into_iter()
+        .any(|requirement| serde_json::to_value(requirement).is_ok_and(|schemes| schemes.get("accessToken").is_some()))
+}
+
+/// What concerns a person alone happens in no organization's name.
+fn needs_organization(operation: &Operation) -> bool {
+    let relation = operation.extensions.as_ref().and_then(|extensions| extensions.get(RELATION));
+    relation.is_none_or(|relation| relation != "self")
+}
+
+fn add_header(operation: &mut Operation, name: &str, description: &str, pattern: &str) {
     let header = ParameterBuilder::new()
         .name(name)
         .parameter_in(ParameterIn::Header)
         .required(Required::False)
         .description(Some(description))
-        .schema(Some(text));
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern))));
     operation.parameters.get_or_insert_default().push(RefOr::T(header.build()));
 }

@@ -40,13 +40,16 @@ pub const MAX_HELD_RUNS: usize = 100;
 pub struct AgentRegistration {
     /// The one-time token that the cluster's creation answered.
     #[garde(length(bytes, min = 1, max = 255))]
+    #[schema(min_length = 1, max_length = 255)]
     pub registration_token: String,
     /// SHA-256, as 64 lower-case hex digits, of a secret of at least 32 random bytes that the agent made and keeps. It
     /// authenticates later as `Authorization: Bearer msa_<agentId>_<secret>`. Sending the same pair again answers the same.
     #[garde(pattern("^[0-9a-f]{64}$"))]
+    #[schema(pattern = "^[0-9a-f]{64}$")]
     pub secret_sha256: String,
     /// The agent's version.
     #[garde(length(chars, min = 1, max = 64))]
+    #[schema(min_length = 1, max_length = 64)]
     pub version: String,
     /// How it executes runs.
     #[garde(skip)]
@@ -96,6 +99,7 @@ pub struct HeldRun {
 pub struct Heartbeat {
     /// Every run it works on, at most 100.
     #[garde(length(max = MAX_HELD_RUNS), dive)]
+    #[schema(max_items = 100)]
     pub holding: Vec<HeldRun>,
     /// How busy its machine or cluster is.
     #[garde(dive)]
@@ -161,6 +165,7 @@ pub struct LeaseRequest {
     /// Every run it works on, at most 100. A run leased to this agent that is not named here is handed out again, with the
     /// same attempt: the answer that held it was lost.
     #[garde(length(max = MAX_HELD_RUNS), dive)]
+    #[schema(max_items = 100)]
     pub holding: Vec<HeldRun>,
     /// How many more runs it can take, at most 10; 0 asks for orders only.
     #[schema(maximum = 10)]
@@ -235,6 +240,7 @@ pub struct RunReports {
     pub attempt: u32,
     /// In order; each is taken in once, whatever is sent again. At most 20.
     #[garde(length(max = 20), dive)]
+    #[schema(max_items = 20)]
     pub reports: Vec<RunReport>,
 }
 
@@ -327,6 +333,7 @@ pub struct LogBatch {
     pub first_line: u64,
     /// Lines in order, at most 100 and 64 KiB of text.
     #[garde(length(max = MAX_LOG_LINES), dive, custom(log_bytes))]
+    #[schema(max_items = 100)]
     pub lines: Vec<LogLine>,
 }
 
@@ -353,6 +360,7 @@ pub struct LogLine {
     pub stream: LogStream,
     /// The text, without its line end.
     #[garde(length(bytes, max = MAX_LOG_LINE_BYTES))]
+    #[schema(max_length = 8192)]
     pub message: String,
 }
 
@@ -394,9 +402,10 @@ pub struct ResultsReport {
 pub struct ResultPreview {
     /// The columns, in order.
     #[garde(length(max = 10_000), dive)]
+    #[schema(max_items = 10_000)]
     pub columns: Vec<ResultColumn>,
     /// At most 100 rows; each has a value for every column. Values that JSON cannot hold are texts.
-    #[schema(value_type = Vec<Vec<Object>>)]
+    #[schema(value_type = Vec<Vec<serde_json::Value>>, max_items = 100)]
     #[garde(length(max = PREVIEW_ROWS))]
     pub rows: Vec<Vec<serde_json::Value>>,
     /// Whether the result has more rows, or longer values, than are shown.

@@ -124,6 +124,14 @@ impl Answer {
         }
     }
 
+    /// Status and body with the request's id left out: two answers that say the same are the same text.
+    #[must_use]
+    pub fn anonymous(&self) -> String {
+        let body = String::from_utf8_lossy(&self.body);
+        let body = self.header("x-request-id").map_or(body.to_string(), |id| body.replace(id, ""));
+        format!("{} {body}", self.status)
+    }
+
     /// Asserts a 422 whose `fieldErrors` name this field.
     #[track_caller]
     pub fn assert_names_field(&self, field: &str) {

@@ -9,7 +9,7 @@ use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_cloud::queue::Queue;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::time::ManualClock;
-use mainsheet_core::{OrganizationId, TeamId, Timestamp, UserId};
+use mainsheet_core::{TeamId, Timestamp};
 use mainsheet_identity::IdentityState;
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 use mainsheet_notifier::Notifier;
@@ -19,7 +19,7 @@ use utoipa_axum::router::OpenApiRouter;
 
 use crate::client::Client;
 use crate::delivery::{MemoryQueues, Outbox};
-use crate::doors::{Seating, make_member};
+use crate::doors::{Seating, join, leave_all};
 use crate::mail::{CatchingMailer, CaughtMail};
 use crate::person::Person;
 use crate::proxy::Rule;
@@ -68,6 +68,13 @@ impl TestApp {
     #[must_use]
     pub fn document(&self) -> &Document {
         &self.document
+    }
+
+    /// The document as it is checked in: pretty, in a stable order.
+    #[must_use]
+    pub fn openapi_json(&self) -> String {
+        let document = serde_json::to_value(&self.document).unwrap();
+        format!("{}\n", serde_json::to_string_pretty(&document).unwrap())
     }
 
     /// The table.
@@ -167,12 +174,16 @@ impl TestApp {
         seats: &[(&str, TeamRole)],
     ) -> Person {
         let person = self.sign_up(email).await;
+        leave_all(&self.store, &person.user_id()).await;
+        self.join(&person, organization, roles, seats).await;
+        Person { organization_id: organization.to_owned(), team_id: String::new(), ..person }
+    }
+
+    /// Makes a person a member of one more organization.
+    pub async fn join(&self, person: &Person, organization: &str, roles: &[OrganizationRole], seats: &[(&str, TeamRole)]) {
         let seats = seats.iter().map(|(team, role)| (team.parse::<TeamId>().unwrap(), vec![*role])).collect();
-        let organization: OrganizationId = organization.parse().unwrap();
-        let seating = Seating { organization: organization.clone(), roles: roles.to_vec(), seats };
-        let user: UserId = person.user_id.parse().unwrap();
-        make_member(&self.store, &user, seating).await;
-        Person { organization_id: organization.to_string(), team_id: String::new(), ..person }
+        let seating = Seating { organization: organization.parse().unwrap(), roles: roles.to_vec(), seats };
+        join(&self.store, &person.user_id(), seating).await;
     }
 }
 

@@ -16,22 +16,38 @@ pub(crate) struct Seating {
     pub(crate) seats: BTreeMap<TeamId, Vec<TeamRole>>,
 }
 
-/// Makes a user a member of one organization and of no other, as accepting an invitation will.
-pub(crate) async fn make_member(store: &Store, user: &UserId, seating: Seating) {
-    let row = store.access(user).await.unwrap().unwrap();
-    let mut access = row.value.clone();
+/// Makes a user a member of an organization, as accepting an invitation will.
+pub(crate) async fn join(store: &Store, user: &UserId, seating: Seating) {
     let membership = Membership {
         member_id: MemberId::generate(store.now()),
         roles: seating.roles,
         seats: seating.seats,
         is_enabled: true,
     };
-    access.memberships = BTreeMap::from([(seating.organization, membership)]);
+    change_memberships(store, user, |memberships| {
+        memberships.insert(seating.organization, membership);
+    })
+    .await;
+}
+
+/// Takes a user out of every organization.
+pub(crate) async fn leave_all(store: &Store, user: &UserId) {
+    change_memberships(store, user, BTreeMap::clear).await;
+}
+
+async fn change_memberships(
+    store: &Store,
+    user: &UserId,
+    change: impl FnOnce(&mut BTreeMap<OrganizationId, Membership>),
+) {
+    let row = store.access(user).await.unwrap().unwrap();
+    let mut access = row.value.clone();
+    change(&mut access.memberships);
     let audit = Audit {
         scope: Scope::User(user.clone()),
         actor: Actor::Platform,
         origin: Origin::default(),
-        action: "test.make_member",
+        action: "test.change_memberships",
         target: user.to_string(),
     };
     store.change(audit).replace_access(&row, &access).commit().await.unwrap();

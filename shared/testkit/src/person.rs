@@ -2,6 +2,7 @@
 
 use std::ops::Deref;
 
+use mainsheet_core::UserId;
 use serde_json::{Value, json};
 
 use crate::agent::TestAgent;
@@ -70,6 +71,10 @@ impl Person {
             access_token,
             refresh_token: tokens.text("refreshToken"),
         }
+    }
+
+    pub(crate) fn user_id(&self) -> UserId {
+        self.user_id.parse().unwrap()
     }
 
     /// Trades the refresh token for new tokens; access tokens are short-lived.

@@ -30,6 +30,7 @@ pub(crate) struct OrganizationUpdate {
     default_team_id: Option<TeamId>,
     /// The role that new members get.
     #[garde(skip)]
+    #[schema(value_type = Option<String>, pattern = "^(OWNER|ADMIN|BILLING|AUDITOR|MEMBER|EMERGENCY)$")]
     default_org_role_id: Option<RoleId>,
 }
 

@@ -25,6 +25,7 @@ pub(crate) struct TeamCreate {
     name: String,
     /// The team role of members who are added without one; `EDITOR` unless given.
     #[garde(skip)]
+    #[schema(value_type = Option<String>, pattern = "^(TEAMADMIN|EDITOR|VIEWER)$")]
     default_role_id: Option<RoleId>,
 }
 
