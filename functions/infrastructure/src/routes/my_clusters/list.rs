@@ -29,12 +29,12 @@ pub(crate) struct Order {
     /// What to sort by.
     #[serde(default)]
     #[garde(skip)]
-    #[param(inline, default = "name")]
+    #[param(inline)]
     sort_by: SortBy,
     /// In which direction.
     #[serde(default)]
     #[garde(skip)]
-    #[param(inline, default = "asc")]
+    #[param(inline)]
     sort_direction: SortDirection,
 }
 

@@ -28,12 +28,12 @@ pub(crate) struct Order {
     /// What to sort by.
     #[serde(default, rename = "sortBy")]
     #[garde(skip)]
-    #[param(inline, default = "name")]
+    #[param(inline)]
     _sort_by: SortBy,
     /// In which direction.
     #[serde(default)]
     #[garde(skip)]
-    #[param(inline, default = "asc")]
+    #[param(inline)]
     sort_direction: SortDirection,
 }
 
