@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::{CatalogId, JobId, MemberId, QueryId, TeamId, Timestamp};
 
 /// The most jobs that one saved query can serve.
-pub const MAX_JOBS: usize = 500;
+pub const MAX_JOBS: usize = 100;
 
 /// A saved query, as it is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

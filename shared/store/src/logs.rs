@@ -9,7 +9,11 @@ use serde::{Deserialize, Serialize};
 use crate::change::update_of;
 use crate::job_runs::run_key;
 use crate::key::tenant_partition;
+use crate::page::bad_marker;
 use crate::{Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
+
+/// Rows that are removed at once: a transaction holds 4 MB, and a row of log lines is up to 80 KB.
+const ERASED_AT_ONCE: u32 = 40;
 
 /// Lines of a run's log that came together.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -93,34 +97,25 @@ impl Store {
     /// [`Error::Malformed`] for a bad marker.
     pub async fn log(&self, tenant: &Tenant, run: &JobRunId, request: &PageRequest) -> Result<Page<LogLine>> {
         let listing = Listing::of(log_partition(tenant, run));
-        let (marker, skipped) = split_marker(request.marker.as_deref())?;
+        let mut position = LogPosition::of_marker(request.marker.as_deref(), &listing)?;
         let wanted = request.limit as usize;
         let mut lines: Vec<LogLine> = Vec::new();
-        let mut inner = PageRequest { limit: 1, skip: 0, marker };
-        let mut skip = skipped;
-        if wanted == 0 {
-            return Ok(Page { rows: lines, marker: None });
-        }
-        loop {
-            // The chunk that a page ends in is read again by the next one, so a marker names the chunk before it.
-            let page: Page<Row<LogChunk>> = self.page(&listing, &inner).await?;
-            let Some(chunk) = page.rows.into_iter().next() else { return Ok(Page { rows: lines, marker: None }) };
-            let chunk = chunk.value.lines;
-            let length = chunk.len();
-            let room = wanted - lines.len();
-            lines.extend(chunk.into_iter().skip(skip).take(room));
-            if skip + room < length {
-                return Ok(Page { rows: lines, marker: Some(join_marker(inner.marker.as_deref(), skip + room)) });
-            }
-            skip = 0;
-            match page.marker {
-                None => return Ok(Page { rows: lines, marker: None }),
-                Some(marker) if lines.len() == wanted => {
-                    return Ok(Page { rows: lines, marker: Some(join_marker(Some(&marker), 0)) });
-                }
-                Some(marker) => inner.marker = Some(marker),
+        while lines.len() < wanted {
+            let one = PageRequest { limit: 1, skip: 0, marker: position.after.clone() };
+            let page: Page<Row<LogChunk>> = self.page(&listing, &one).await?;
+            let Some(chunk) = page.rows.into_iter().next() else { break };
+            let (length, room) = (chunk.value.lines.len(), wanted - lines.len());
+            lines.extend(chunk.value.lines.into_iter().skip(position.skip).take(room));
+            if position.skip + room < length {
+                position.skip += room;
+            } else if page.marker.is_some() {
+                position = LogPosition { after: page.marker, skip: 0 };
+            } else {
+                return Ok(Page { rows: lines, marker: None });
             }
         }
+        let more = wanted > 0 && lines.len() == wanted;
+        Ok(Page { rows: lines, marker: more.then(|| position.to_marker(&listing)) })
     }
 
     /// Keeps a run's result preview in place of an earlier one.
@@ -152,7 +147,7 @@ impl Store {
     /// # Errors
     /// When the table does not answer.
     pub async fn erase_remains(&self, tenant: &Tenant, run: &JobRunId) -> Result<bool> {
-        let request = PageRequest { limit: 90, ..PageRequest::default() };
+        let request = PageRequest { limit: ERASED_AT_ONCE, ..PageRequest::default() };
         let partitions = [log_partition(tenant, run), tenant_partition(tenant, format!("RUN#{run}"))];
         for partition in partitions {
             let items: Page<Item> = self.page_of_items(&Listing::of(partition), &request).await?;
@@ -168,16 +163,25 @@ impl Store {
     }
 }
 
-/// A log's marker is a list's marker and the number of lines to leave out of the chunk after it.
-fn join_marker(marker: Option<&str>, skip: usize) -> String {
-    format!("{skip}.{}", marker.unwrap_or_default())
+/// Where a page of a log ended: the marker of the chunk before the one it ended in, and the lines of that one to leave out.
+struct LogPosition {
+    after: Option<String>,
+    skip: usize,
 }
 
-fn split_marker(marker: Option<&str>) -> Result<(Option<String>, usize)> {
-    let Some(marker) = marker else { return Ok((None, 0)) };
-    let bad =
-        || Error::malformed("invalid_marker", "`marker` is not one that this list answered; begin again without it.");
-    let (skip, marker) = marker.split_once('.').ok_or_else(bad)?;
-    let skip = skip.parse().map_err(|_| bad())?;
-    Ok(((!marker.is_empty()).then(|| marker.to_owned()), skip))
+impl LogPosition {
+    fn to_marker(&self, listing: &Listing) -> String {
+        let text = format!("{}.{}", self.skip, self.after.as_deref().unwrap_or_default());
+        format!("{}.{text}", listing.fingerprint(&text, 0))
+    }
+
+    fn of_marker(marker: Option<&str>, listing: &Listing) -> Result<Self> {
+        let Some(marker) = marker else { return Ok(Self { after: None, skip: 0 }) };
+        let read = || {
+            let (fingerprint, text) = marker.split_once('.')?;
+            let (skip, after) = text.split_once('.').filter(|_| fingerprint == listing.fingerprint(text, 0))?;
+            Some(Self { after: (!after.is_empty()).then(|| after.to_owned()), skip: skip.parse().ok()? })
+        };
+        read().ok_or_else(bad_marker)
+    }
 }

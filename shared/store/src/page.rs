@@ -1,7 +1,5 @@
 //! Pages of a partition, and the opaque markers between them.
 
-use std::fmt::Display;
-
 use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
@@ -75,7 +73,7 @@ impl Listing {
     }
 
     /// What a marker of this list must have been made for.
-    fn fingerprint(&self, position: &str, issued_at: i64) -> String {
+    pub(crate) fn fingerprint(&self, position: &str, issued_at: i64) -> String {
         let scope = format!("{}|{:?}|{}|{position}|{issued_at}", self.partition, self.index, self.descending);
         URL_SAFE_NO_PAD.encode(&digest(&SHA256, scope.as_bytes()).as_ref()[..12])
     }
@@ -109,8 +107,7 @@ impl Listing {
     }
 
     fn start_of(&self, marker: &str, now: Timestamp) -> Result<Item> {
-        self.read_marker(marker, now)
-            .ok_or_else(|| bad_marker("is not one that this list answered, or has expired; begin again without it"))
+        self.read_marker(marker, now).ok_or_else(bad_marker)
     }
 
     fn read_marker(&self, marker: &str, now: Timestamp) -> Option<Item> {
@@ -128,8 +125,9 @@ impl Listing {
     }
 }
 
-fn bad_marker(problem: impl Display) -> Error {
-    Error::malformed("invalid_marker", format!("`marker` {problem}."))
+pub(crate) fn bad_marker() -> Error {
+    let message = "`marker` is not one that this list answered, or has expired; begin again without it.";
+    Error::malformed("invalid_marker", message)
 }
 
 impl Store {

@@ -96,7 +96,7 @@ impl Change<'_> {
             .expression_attribute_values(":job", AttributeValue::L(vec![AttributeValue::S(job.to_string())]))
             .expression_attribute_values(":most", AttributeValue::N(MAX_JOBS.to_string()));
         let refused =
-            Error::invalid("config.sql.queryId", "is no saved query that can serve one more job (500 at most)");
+            Error::invalid("config.sql.queryId", "is no saved query that can serve one more job (100 at most)");
         self.update(update, refused)
     }
 }

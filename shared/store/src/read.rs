@@ -1,10 +1,11 @@
 //! Reads: one row, several rows, a page of a partition. Always consistent, never a Scan.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
+use futures::future::try_join_all;
 use mainsheet_core::{Clock, Error, Result, Timestamp};
 
 use crate::{Entity, Item, Key, Row};
@@ -48,20 +49,14 @@ impl Store {
 
     /// Several rows in one round trip for every 100 of them. Absent ones are left out.
     pub(crate) async fn get_batch(&self, keys: impl IntoIterator<Item = Key>) -> Result<Batch> {
-        let mut wanted: Vec<Key> = Vec::new();
-        for key in keys {
-            if !wanted.contains(&key) {
-                wanted.push(key);
-            }
-        }
-        let mut found = HashMap::with_capacity(wanted.len());
-        for chunk in wanted.chunks(BATCH) {
-            self.read_chunk(chunk, &mut found).await?;
-        }
-        Ok(Batch(found))
+        let distinct: HashSet<Key> = keys.into_iter().collect();
+        let wanted: Vec<Key> = distinct.into_iter().collect();
+        let chunks = try_join_all(wanted.chunks(BATCH).map(|chunk| self.read_chunk(chunk))).await?;
+        Ok(Batch(chunks.into_iter().flatten().collect()))
     }
 
-    async fn read_chunk(&self, keys: &[Key], found: &mut HashMap<Key, Item>) -> Result<()> {
+    async fn read_chunk(&self, keys: &[Key]) -> Result<HashMap<Key, Item>> {
+        let mut found = HashMap::with_capacity(keys.len());
         let keys = keys.iter().map(Key::to_item).collect();
         let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
         let mut pending = HashMap::from([(self.table.clone(), request.map_err(Error::internal)?)]);
@@ -71,7 +66,7 @@ impl Store {
             found.extend(items.filter_map(|item| Some((Key::of_item(&item)?, item))));
             pending = answer.unprocessed_keys.unwrap_or_default();
             if pending.is_empty() {
-                return Ok(());
+                return Ok(found);
             }
         }
         Err(Error::unavailable("the table leaves keys of a batch unprocessed"))

@@ -15,6 +15,9 @@ use crate::row::attribute;
 use crate::throttle::{Throttle, ThrottleKey};
 use crate::{Change, Entity, Key, Row, Store, Tenant};
 
+/// The most teams that a member can sit in: all seats are read with every request.
+const MAX_SEATS: usize = 500;
+
 impl Entity for User {
     const KIND: &'static str = "user";
 }
@@ -251,12 +254,14 @@ impl Change<'_> {
         let roles = attribute(&roles).unwrap_or_else(|_| AttributeValue::L(Vec::new()));
         let update = update_of(&access_key(user), Vec::new(), &[], &[("version", 1)])
             .update_expression("SET #data.memberships.#organization.seats.#team = :roles ADD #a0 :a0")
-            .condition_expression("attribute_exists(#data.memberships.#organization)")
+            .condition_expression("size(#data.memberships.#organization.seats) < :most")
             .expression_attribute_names("#data", crate::row::DATA)
             .expression_attribute_names("#organization", tenant.organization_id().as_str())
             .expression_attribute_names("#team", team.as_str())
-            .expression_attribute_values(":roles", roles);
-        self.update(update, Error::NotFound)
+            .expression_attribute_values(":roles", roles)
+            .expression_attribute_values(":most", AttributeValue::N(MAX_SEATS.to_string()));
+        let full = Error::conflict("too_many_teams", "You sit in 500 teams already. Leave one first.");
+        self.update(update, full)
     }
 
     /// A new login.

@@ -7,8 +7,11 @@ use mainsheet_store::{Store, Tenant, retry_races};
 
 use crate::audit;
 
+/// Looks into the inbox before it gives up and is called again: each takes up to 100 runs.
+const MAX_LOOKS: usize = 100;
+
 pub(crate) async fn handle(store: &Store, tenant: &Tenant, cluster: &ClusterId) -> Result<()> {
-    loop {
+    for _ in 0..MAX_LOOKS {
         let inbox = store.inbox(tenant, cluster).await?;
         if inbox.is_empty() {
             return Ok(());
@@ -17,6 +20,7 @@ pub(crate) async fn handle(store: &Store, tenant: &Tenant, cluster: &ClusterId) 
             retry_races(|| end(store, tenant, entry)).await?;
         }
     }
+    Err(Error::unavailable(format!("the inbox of the retired cluster {cluster} does not empty")))
 }
 
 async fn end(store: &Store, tenant: &Tenant, entry: &InboxEntry) -> Result<()> {

@@ -20,6 +20,9 @@ use utoipa::ToSchema;
 use crate::routes::queries::create::distinct;
 use crate::view::JobView;
 
+/// The longest configuration, in bytes of JSON: a job with its version in force is one item of the table.
+const MAX_CONFIG_BYTES: usize = 80 * 1024;
+
 /// A new job.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -150,9 +153,15 @@ fn check_rules(body: &JobCreate) -> Result<()> {
         errors.add("cronTimezone", "is no time zone of the IANA database");
     }
     for (index, dependency) in body.depends_on.iter().enumerate() {
+        let field = format!("dependsOn[{index}].jobKey");
         if dependency.job_key == body.job_key {
-            errors.add(format!("dependsOn[{index}].jobKey"), "is the job itself");
+            errors.add(field, "is the job itself");
+        } else if body.depends_on[..index].contains(dependency) {
+            errors.add(field, "is named twice");
         }
+    }
+    if serde_json::to_vec(&body.config).map_or(usize::MAX, |text| text.len()) > MAX_CONFIG_BYTES {
+        errors.add("config", "must not be longer than 80 KiB as JSON; keep large sources in a file and give its URI");
     }
     Ok(errors.into_result()?)
 }

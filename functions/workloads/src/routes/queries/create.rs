@@ -40,8 +40,8 @@ pub(crate) struct QueryCreate {
     #[schema(max_items = 50)]
     tags: Vec<String>,
     /// The teams to share it with.
-    #[garde(length(min = 1, max = 100))]
-    #[schema(min_items = 1, max_items = 100)]
+    #[garde(length(min = 1, max = 50))]
+    #[schema(min_items = 1, max_items = 50)]
     team_ids: Vec<TeamId>,
 }
 
