@@ -9,10 +9,14 @@ RUN_DIRECTORY = Path(__file__).resolve().parent.parent
 
 def own_identity():
     """Names this process for good: a process id alone is given to somebody else sooner or later."""
+    return _identity(os.getpid())
+
+
+def _identity(pid):
     # The second field is the program's name in parentheses and may hold anything, so count from the last one.
-    fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return {
-        "pid": os.getpid(),
+        "pid": pid,
         "startTime": int(fields[19]),
         "bootId": Path("/proc/sys/kernel/random/boot_id").read_text().strip(),
     }
@@ -42,3 +46,12 @@ def write_first(name, content):
     finally:
         aside.unlink()
     return True
+
+
+def runner_is_alive():
+    """Whether the process that executes the run's code is there."""
+    try:
+        runner = json.loads((RUN_DIRECTORY / "started.json").read_text(encoding="utf-8"))
+        return runner == _identity(runner["pid"])
+    except OSError:
+        return False

@@ -1,13 +1,25 @@
 """A run's own Sail server. It takes a free port itself, so that nobody can take it in between, and leaves word of it."""
 
-import threading
+import time
 
 from pysail.spark import SparkConnectServer
 
 import run_files
 
+# The agent stops the server when its run has ended. Where no agent comes back, it does not stay for ever.
+LOOK_EVERY_SECONDS = 5
+STAYS_WITHOUT_RUNNER_SECONDS = 600
+STAYS_AFTER_RUNNER_SECONDS = 60
+
 server = SparkConnectServer("127.0.0.1", 0)
 server.start(background=True)
 _, port = server.listening_address
 run_files.write("sail.json", {"process": run_files.own_identity(), "port": port})
-threading.Event().wait()
+
+needed = time.monotonic()
+allowance = STAYS_WITHOUT_RUNNER_SECONDS
+while time.monotonic() - needed < allowance:
+    time.sleep(LOOK_EVERY_SECONDS)
+    if run_files.runner_is_alive():
+        needed = time.monotonic()
+        allowance = STAYS_AFTER_RUNNER_SECONDS
