@@ -208,11 +208,16 @@ impl Change<'_> {
         let put = new_item(&key.row(user_id), &record).map(|item| {
             Put::builder()
                 .set_item(Some(item))
-                .condition_expression("attribute_not_exists(pk) OR #expires < :now")
+                .condition_expression("attribute_not_exists(pk) OR #expires <= :now")
                 .expression_attribute_names("#expires", EXPIRES)
                 .expression_attribute_values(":now", AttributeValue::N(self.now.as_second().to_string()))
         });
-        self.push_put(put, at_once)
+        // First of all writes, because the first one that is refused decides the answer: a request that comes twice at once
+        // hears that, and not that its own name is taken.
+        let mut change = self.push_put(put, at_once);
+        change.writes.rotate_right(1);
+        change.refusals.rotate_right(1);
+        change
     }
 
     /// Writes all of it, or nothing.
