@@ -392,7 +392,7 @@ pub struct ResultsReport {
     #[garde(skip)]
     pub attempt: u32,
     /// The preview.
-    #[garde(dive, custom(preview_bytes))]
+    #[garde(dive, custom(preview_bytes), custom(preview_width))]
     pub preview: ResultPreview,
 }
 
@@ -429,6 +429,11 @@ pub struct ResultColumn {
 fn log_bytes(lines: &[LogLine], _: &()) -> garde::Result {
     let bytes: usize = lines.iter().map(|line| line.message.len()).sum();
     if bytes > MAX_LOG_BYTES { Err(garde::Error::new("must not be longer than 64 KiB in all")) } else { Ok(()) }
+}
+
+fn preview_width(preview: &ResultPreview, _: &()) -> garde::Result {
+    let fits = preview.rows.iter().all(|row| row.len() == preview.columns.len());
+    if fits { Ok(()) } else { Err(garde::Error::new("must have a value for every column in every row")) }
 }
 
 fn preview_bytes(preview: &ResultPreview, _: &()) -> garde::Result {
