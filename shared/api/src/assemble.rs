@@ -5,7 +5,7 @@ use axum::extract::Request;
 use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
-use mainsheet_core::{Clock, Error};
+use mainsheet_core::{Clock, Error, RequestId};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -52,6 +52,7 @@ pub fn with_problems(router: Router, clock: &Clock) -> Router {
 
 /// A known path with another method answers 405 with `Allow`; here it gets a body.
 async fn name_refused_method(request: Request, next: Next) -> Response {
+    let request_id = request.extensions().get::<RequestId>().map(RequestId::to_string);
     let response = next.run(request).await;
     if response.status() != StatusCode::METHOD_NOT_ALLOWED {
         return response;
@@ -61,7 +62,7 @@ async fn name_refused_method(request: Request, next: Next) -> Response {
         "type": "about:blank", "title": "Method Not Allowed", "status": 405,
         "detail": "This path has no such method; `Allow` names those it has.",
         "code": "method_not_allowed", "message": "This path has no such method; `Allow` names those it has.",
-        "errorType": "invalid_request", "details": {"retryable": false},
+        "errorType": "invalid_request", "details": {"retryable": false, "requestId": request_id},
     });
     let mut answer = (StatusCode::METHOD_NOT_ALLOWED, axum::Json(body)).into_response();
     answer.headers_mut().extend(

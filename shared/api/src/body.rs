@@ -60,8 +60,12 @@ pub(crate) async fn read(request: Request) -> Result<Bytes> {
 /// The value that a body stands for: 400 when it is not JSON, 422 with the field when it breaks a rule.
 pub(crate) fn parse<T: DeserializeOwned + Validate<Context = ()>>(bytes: &[u8]) -> Result<T> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| refused(&error))?;
+    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| refused(&error, bytes))?;
     json.end().map_err(|error| malformed(&error))?;
+    // serde takes a list of its fields' values for a structure.
+    if bytes.trim_ascii_start().starts_with(b"[") {
+        return Err(Error::invalid("body", "must be an object").into());
+    }
     validate(&value)?;
     Ok(value)
 }
@@ -76,10 +80,14 @@ pub(crate) fn validate<T: Validate<Context = ()>>(value: &T) -> Result<()> {
     Ok(errors.into_result()?)
 }
 
-fn refused(error: &serde_path_to_error::Error<serde_json::Error>) -> Problem {
+fn refused(error: &serde_path_to_error::Error<serde_json::Error>, bytes: &[u8]) -> Problem {
     let inner = error.inner();
     if !inner.is_data() {
         return malformed(inner);
+    }
+    // A field may break a rule before the place where the text stops being JSON.
+    if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+        return malformed(&error);
     }
     let path = match error.path().to_string() {
         path if path == "." => "body".to_owned(),
