@@ -1,5 +1,6 @@
 //! `/auth/*` and `/me`: signing up, signing in, and who one is.
 
+mod mailbox;
 mod routes;
 mod sign_in;
 

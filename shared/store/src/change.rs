@@ -294,7 +294,7 @@ fn brief_backoff() -> ExponentialBuilder {
 /// The internal text of a transaction that met another one on the same rows, or was throttled.
 const CONTENDED: &str = "the table's transactions contend";
 
-fn changed_meanwhile() -> Error {
+pub(crate) fn changed_meanwhile() -> Error {
     Error::conflict(CHANGED_MEANWHILE, "It was changed at the same moment. Read it again and repeat the request.")
 }
 

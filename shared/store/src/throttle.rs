@@ -7,8 +7,8 @@ use mainsheet_core::user::NormalizedEmail;
 use mainsheet_core::{Error, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::change::Due;
-use crate::{Change, Entity, Key, Row, Store};
+use crate::change::{Due, changed_meanwhile};
+use crate::{Change, Entity, Key, Row, Store, retry_races};
 
 /// Failures after which every further one doubles the wait, beginning with a second.
 const FREE_FAILURES: u32 = 3;
@@ -97,31 +97,45 @@ impl Throttle {
 }
 
 impl Store {
-    /// Counts a failure for each key: one transaction. When others fail at the same moment, theirs may count alone.
+    /// Counts a failure for each key: one transaction. `found` is what was read for the keys, in their order.
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn count_failures<'a>(
-        &self,
-        keys: impl IntoIterator<Item = (&'a ThrottleKey, Option<&'a Row<Throttle>>)>,
-    ) -> Result<()> {
-        let change =
-            keys.into_iter().fold(self.telemetry(), |change, (key, earlier)| change.count_failure(key, earlier));
-        match change.commit().await {
-            Err(Error::Conflict { .. }) => Ok(()),
-            counted => counted,
+    pub async fn count_failures(&self, keys: &[ThrottleKey], found: &[Option<Row<Throttle>>]) -> Result<()> {
+        let together = keys
+            .iter()
+            .zip(found)
+            .fold(self.telemetry(), |change, (key, earlier)| change.count_failure(key, earlier.as_ref()));
+        match together.commit().await {
+            Err(Error::Conflict { .. }) => {}
+            counted => return counted,
         }
+        // Others fail at the same moment. Tries that are made all at once must not count as one.
+        for key in keys {
+            match retry_races(|| self.count_late(key)).await {
+                // Every lost race is a failure that somebody else counted: after a dozen, signing in is locked.
+                Err(Error::Conflict { .. }) => {}
+                counted => counted?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn count_late(&self, key: &ThrottleKey) -> Result<()> {
+        let earlier = self.get(&key.key()).await?;
+        self.telemetry().count_failure(key, earlier.as_ref()).commit().await
     }
 }
 
 impl Change<'_> {
-    fn count_failure(self, key: &ThrottleKey, earlier: Option<&Row<Throttle>>) -> Self {
+    /// Counts a failure; a conflict when another one is counted at the same moment.
+    pub fn count_failure(self, key: &ThrottleKey, earlier: Option<&Row<Throttle>>) -> Self {
         let now = self.now();
         let relevant = earlier.map(|row| &row.value).filter(|throttle| !throttle.is_served(now));
         let throttle = Throttle::after_failure(relevant, key.weight(), now);
         match earlier {
             Some(row) => self.replace(row, &throttle, Due::Keep),
-            None => self.overwrite(&key.key(), &throttle),
+            None => self.create(&key.key(), &throttle, changed_meanwhile()),
         }
     }
 

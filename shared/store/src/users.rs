@@ -185,16 +185,25 @@ impl Store {
         Ok(SignInLookup { user_id, throttles })
     }
 
-    /// A user's password hash and access.
+    /// A user's password hash and access; `None` when there is no such user: one round trip either way.
     ///
     /// # Errors
-    /// When the table does not answer, or an address points at a user who is not there.
-    pub async fn credentials(&self, user: &UserId) -> Result<(Row<Credentials>, Row<Access>)> {
-        let (credentials_key, access_key) = (credentials_key(user), access_key(user));
-        let mut batch = self.get_batch([credentials_key.clone(), access_key.clone()]).await?;
-        let missing = || Error::internal(format!("user {user} has an address but no credentials or access"));
-        let credentials = batch.take(&credentials_key)?.ok_or_else(missing)?;
-        Ok((credentials, batch.take(&access_key)?.ok_or_else(missing)?))
+    /// When the table does not answer.
+    pub async fn credentials(&self, user: &UserId) -> Result<Option<(Row<Credentials>, Row<Access>)>> {
+        self.pair(&credentials_key(user), &access_key(user)).await
+    }
+
+    /// A user's profile and access; `None` when there is no such user: one round trip.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn profile(&self, user: &UserId) -> Result<Option<(Row<User>, Row<Access>)>> {
+        self.pair(&profile_key(user), &access_key(user)).await
+    }
+
+    async fn pair<A: Entity, B: Entity>(&self, first: &Key, second: &Key) -> Result<Option<(Row<A>, Row<B>)>> {
+        let mut batch = self.get_batch([first.clone(), second.clone()]).await?;
+        Ok(batch.take(first)?.zip(batch.take(second)?))
     }
 
     /// What a user may reach.

@@ -11,7 +11,7 @@ use mainsheet_auth::{breached, password};
 use mainsheet_core::organization::{Organization, OrganizationSettings};
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::team::Team;
-use mainsheet_core::user::{NormalizedEmail, User};
+use mainsheet_core::user::User;
 use mainsheet_core::{Error, MemberId, OrganizationId, TeamId, Timestamp, UserId};
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::organizations::founding_tenant;
@@ -22,7 +22,13 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::mailbox::Mailbox;
 use crate::sign_in::LoginResult;
+
+/// The longest slug that is made of a name; a suffix makes it 63 characters, a DNS label's length.
+const SLUG_LENGTH: usize = 56;
+/// How many slugs are tried: the suggested one, then suffixes out of a billion.
+const SLUG_TRIES: usize = 5;
 
 /// A person who signs up, and their organization.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -32,8 +38,9 @@ pub(crate) struct SignUpRequest {
     #[garde(length(chars, max = 254), email)]
     #[schema(format = "email", max_length = 254, examples("ada@example.com"))]
     email: String,
-    /// 12 to 128 characters; no other rules, but not one that is known from leaks.
-    #[garde(required, inner(custom(password_length)))]
+    /// 12 to 128 characters; no other rules, but not one that is known from leaks. Required for now: signing in with a mailed
+    /// code instead is not available yet.
+    #[garde(custom(password_rule))]
     #[schema(value_type = Option<String>, format = "password", min_length = 12, max_length = 128)]
     password: Option<SecretString>,
     /// First name.
@@ -50,7 +57,10 @@ pub(crate) struct SignUpRequest {
     organization_name: String,
 }
 
-fn password_length(password: &SecretString, (): &()) -> garde::Result {
+const PASSWORD_REQUIRED: &str = "is required: sign in with a mailed code is not available yet";
+
+fn password_rule(password: &Option<SecretString>, (): &()) -> garde::Result {
+    let password = password.as_ref().ok_or_else(|| garde::Error::new(PASSWORD_REQUIRED))?;
     let length = password.expose_secret().chars().count();
     if (password::MIN_LENGTH..=password::MAX_LENGTH).contains(&length) {
         Ok(())
@@ -62,7 +72,7 @@ fn password_length(password: &SecretString, (): &()) -> garde::Result {
 /// Sign up
 ///
 /// Answers the same, after the same time, whether the address has an account or not; its owner is told by mail. Sending the
-/// request again is harmless for that reason.
+/// request again makes no second account for that reason, with an `Idempotency-Key` or without one.
 #[utoipa::path(
     post, path = "/auth/signup", operation_id = "signUp", tag = "authentication",
     request_body = SignUpRequest,
@@ -73,17 +83,19 @@ pub(crate) async fn sign_up(
     RequestOrigin(origin): RequestOrigin,
     Body(body): Body<SignUpRequest>,
 ) -> Result<(StatusCode, Json<LoginResult>)> {
-    let password = body.password.clone().ok_or_else(|| Error::invalid("password", "is required"))?;
+    let password = body.password.clone().ok_or_else(|| Error::invalid("password", PASSWORD_REQUIRED))?;
     breached::refuse(&password)?;
     let hash = password::hash(password).await?;
-    let found = app.store.look_up_sign_in(&NormalizedEmail::of(&body.email), &[]).await?;
-    match found.user_id {
+    let mailbox = Mailbox::look_up(&app, &body.email).await?;
+    match mailbox.owner(&app).await? {
         None => match found_organization(&app, &body, hash, &origin).await {
             // Somebody else signed up with this address at the same moment: their mail is on its way.
             Err(Error::Conflict { code: "email_taken", .. }) => {}
             founded => founded?,
         },
-        Some(user) => remind(&app, user, body.email, origin).await?,
+        Some(owner) if mailbox.wait(app.now()).is_none() => mailbox.remind(&app, owner, origin).await?,
+        // Enough mails for now. Saying so here would tell that the address has an account.
+        Some(_) => {}
     }
     Ok((StatusCode::CREATED, Json(LoginResult::verify_email())))
 }
@@ -106,19 +118,42 @@ async fn found_organization(
         target: organization_id.to_string(),
     };
     let user = new_user(&user_id, body, now);
+    let credentials = Credentials { password_hash: hash };
     let access = first_access(&organization_id, &member_id, &team_id);
     let organization = new_organization(&organization_id, &team_id, &body.organization_name, now);
     let team = first_team(&team_id, &organization_id, &member_id, now);
     let seat = Seat { member_id, roles: vec![TeamRole::Admin], created_at: now };
     let mail = Mail::VerifyEmail { user_id, email: body.email.clone() };
-    app.store
-        .change(audit)
-        .create_user(&user, &Credentials { password_hash: hash }, &access)
-        .create_organization(&tenant, &organization)
-        .create_team(&tenant, &team, &seat)
-        .emit(Event::MailRequested { mail })
-        .commit()
-        .await
+    with_free_slug(organization, |organization| {
+        app.store
+            .change(audit.clone())
+            .create_user(&user, &credentials, &access)
+            .create_organization(&tenant, organization)
+            .create_team(&tenant, &team, &seat)
+            .emit(Event::MailRequested { mail: mail.clone() })
+            .commit()
+    })
+    .await
+}
+
+/// Founds an organization under the slug that its name suggests, or, where that is taken, with a suffix.
+async fn with_free_slug<F>(
+    mut organization: Organization,
+    found: impl Fn(&Organization) -> F,
+) -> mainsheet_core::Result<()>
+where
+    F: Future<Output = mainsheet_core::Result<()>>,
+{
+    let suggested = organization.slug.clone();
+    for _ in 0..SLUG_TRIES {
+        match found(&organization).await {
+            Err(Error::Conflict { code: "slug_taken", .. }) => {
+                organization.slug = with_suffix(&suggested, organization.created_at);
+            }
+            founded => return founded,
+        }
+    }
+    Err(Error::unavailable("every suffix of a slug is taken"))
 }
 
 fn new_user(id: &UserId, body: &SignUpRequest, now: Timestamp) -> User {
@@ -149,7 +184,7 @@ fn first_access(organization: &OrganizationId, member: &MemberId, team: &TeamId)
 fn new_organization(id: &OrganizationId, team: &TeamId, name: &str, now: Timestamp) -> Organization {
     Organization {
         id: id.clone(),
-        slug: slug_of(name, id),
+        slug: slug_of(name),
         name: name.to_owned(),
         settings: OrganizationSettings::default(),
         default_team_id: team.clone(),
@@ -159,14 +194,19 @@ fn new_organization(id: &OrganizationId, team: &TeamId, name: &str, now: Timesta
     }
 }
 
-/// The name in an address's letters, with the end of the id, so that no two organizations wish for the same.
-fn slug_of(name: &str, id: &OrganizationId) -> String {
-    let name: String = slug::slugify(name).chars().take(50).collect();
-    let suffix = id.as_str()[12..].to_lowercase();
-    match name.trim_matches('-') {
-        "" => format!("org-{suffix}"),
-        name => format!("{name}-{suffix}"),
+/// The name in an address's letters, with room for a suffix.
+fn slug_of(name: &str) -> String {
+    let slug: String = slug::slugify(name).chars().take(SLUG_LENGTH).collect();
+    match slug.trim_end_matches('-') {
+        "" => "org".to_owned(),
+        slug => slug.to_owned(),
     }
+}
+
+/// The end of an id is random.
+fn with_suffix(slug: &str, now: Timestamp) -> String {
+    let id = OrganizationId::generate(now);
+    format!("{slug}-{}", id.as_str()[14..].to_lowercase())
 }
 
 fn first_team(id: &TeamId, organization: &OrganizationId, member: &MemberId, now: Timestamp) -> Team {
@@ -182,33 +222,27 @@ fn first_team(id: &TeamId, organization: &OrganizationId, member: &MemberId, now
     }
 }
 
-/// The address has an account: its owner is told, or asked once more to confirm it.
-pub(crate) async fn remind(app: &App, user_id: UserId, email: String, origin: Origin) -> mainsheet_core::Result<()> {
-    let access = app.store.access(&user_id).await?;
-    let verified = access.is_some_and(|access| access.value.email_verified_at.is_some());
-    let mail = if verified {
-        Mail::AlreadyRegistered { email }
-    } else {
-        Mail::VerifyEmail { user_id: user_id.clone(), email }
-    };
-    let audit = Audit {
-        scope: Scope::User(user_id.clone()),
-        actor: Actor::Platform,
-        origin,
-        action: "user.remind",
-        target: user_id.to_string(),
-    };
-    app.store.change(audit).emit(Event::MailRequested { mail }).commit().await
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn slugs_are_readable_and_their_own() {
-        let id: OrganizationId = "01JD3Z5K8M4T9V2X7RQC".parse().unwrap();
-        assert_eq!(slug_of("Ünïted  Sails & Co.", &id), "united-sails-co-9v2x7rqc");
-        assert_eq!(slug_of("🙂", &id), "org-9v2x7rqc");
+    fn slugs_are_the_names_in_an_addresss_letters() {
+        assert_eq!(slug_of("Ünïted  Sails & Co."), "united-sails-co");
+        assert_eq!(slug_of("🙂"), "slight-smile");
+        assert_eq!(slug_of("?!"), "org");
+        assert_eq!(slug_of(&"long ".repeat(11)), "long-".repeat(10) + "long");
+        assert_eq!(slug_of(&"l".repeat(255)).len(), SLUG_LENGTH);
+    }
+
+    #[test]
+    fn suffixes_differ_and_fit() {
+        let now = Timestamp::from_millisecond(0);
+        let slugs = [0, 1].map(|_| with_suffix(&"s".repeat(SLUG_LENGTH), now));
+        assert_ne!(slugs[0], slugs[1]);
+        for slug in slugs {
+            assert_eq!(slug.len(), 63);
+            assert!(slug.bytes().all(|letter| matches!(letter, b'a'..=b'z' | b'0'..=b'9' | b'-')), "{slug}");
+        }
     }
 }

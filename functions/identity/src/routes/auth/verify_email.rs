@@ -6,6 +6,7 @@ use garde::Validate;
 use mainsheet_api::{Body, RequestOrigin, Result};
 use mainsheet_auth::mail_link::EmailVerification;
 use mainsheet_core::Error;
+use mainsheet_core::user::NormalizedEmail;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::retry_races;
 use serde::Deserialize;
@@ -47,7 +48,10 @@ pub(crate) async fn verify_email(
 
 async fn confirm(state: &IdentityState, token: &EmailVerification, origin: &Origin) -> mainsheet_core::Result<()> {
     let store = &state.app.store;
-    let row = store.access(&token.user_id).await?.ok_or_else(useless)?;
+    let (user, row) = store.profile(&token.user_id).await?.ok_or_else(useless)?;
+    if NormalizedEmail::of(&user.value.email) != NormalizedEmail::of(&token.email) {
+        return Err(useless());
+    }
     if row.value.email_verified_at.is_some() {
         return Ok(());
     }

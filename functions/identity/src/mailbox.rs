@@ -1,0 +1,78 @@
+//! Mails to an address that anybody may type. Its owner is written to, whoever asked; so that nobody's mailbox is flooded,
+//! the mails are throttled as failed sign-ins are.
+
+use std::time::Duration;
+
+use mainsheet_api::App;
+use mainsheet_core::user::{NormalizedEmail, User};
+use mainsheet_core::{Error, Result, Timestamp, UserId};
+use mainsheet_store::Row;
+use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
+use mainsheet_store::outbox::{Event, Mail};
+use mainsheet_store::throttle::{Throttle, ThrottleKey};
+
+/// An address, whose it is, and the mails that were asked for it.
+pub(crate) struct Mailbox {
+    user_id: Option<UserId>,
+    keys: [ThrottleKey; 1],
+    found: Vec<Option<Row<Throttle>>>,
+}
+
+/// The person with an address.
+pub(crate) struct Owner {
+    user: User,
+    /// Whether the address is known to be theirs.
+    pub(crate) is_verified: bool,
+}
+
+impl Mailbox {
+    pub(crate) async fn look_up(app: &App, email: &str) -> Result<Self> {
+        let email = NormalizedEmail::of(email);
+        let keys = [ThrottleKey::Mail(email.clone())];
+        let found = app.store.look_up_sign_in(&email, &keys).await?;
+        Ok(Self { user_id: found.user_id, keys, found: found.throttles })
+    }
+
+    fn throttle(&self) -> Option<&Row<Throttle>> {
+        self.found.first().and_then(Option::as_ref)
+    }
+
+    /// How long until the next mail may be sent.
+    pub(crate) fn wait(&self, now: Timestamp) -> Option<Duration> {
+        self.throttle().and_then(|throttle| throttle.value.wait(now))
+    }
+
+    /// Whose address it is. Nobody's takes as long as somebody's.
+    pub(crate) async fn owner(&self, app: &App) -> Result<Option<Owner>> {
+        let user_id = self.user_id.clone().unwrap_or_else(|| UserId::generate(app.now()));
+        let profile = app.store.profile(&user_id).await?;
+        Ok(profile
+            .map(|(user, access)| Owner { user: user.value, is_verified: access.value.email_verified_at.is_some() }))
+    }
+
+    /// Tells the owner that they have an account, or asks them once more to confirm their address.
+    pub(crate) async fn remind(&self, app: &App, owner: Owner, origin: Origin) -> Result<()> {
+        // To the address as its owner wrote it: there are mail servers that tell `Ada@` from `ada@`.
+        let User { id: user_id, email, .. } = owner.user;
+        let audit = Audit {
+            scope: Scope::User(user_id.clone()),
+            actor: Actor::Platform,
+            origin,
+            action: "user.remind",
+            target: user_id.to_string(),
+        };
+        let mail =
+            if owner.is_verified { Mail::AlreadyRegistered { email } } else { Mail::VerifyEmail { user_id, email } };
+        let change = app.store.change(audit).emit(Event::MailRequested { mail });
+        match change.count_failure(&self.keys[0], self.throttle()).commit().await {
+            // Somebody else asked at the same moment: their mail is on its way.
+            Err(Error::Conflict { .. }) => Ok(()),
+            sent => sent,
+        }
+    }
+
+    /// Counts a mail that nobody gets, so that asking for it looks the same from outside.
+    pub(crate) async fn count(&self, app: &App) -> Result<()> {
+        app.store.count_failures(&self.keys, &self.found).await
+    }
+}
