@@ -81,14 +81,12 @@ pub(crate) fn validate<T: Validate<Context = ()>>(value: &T) -> Result<()> {
 }
 
 fn refused(error: &serde_path_to_error::Error<serde_json::Error>, bytes: &[u8]) -> Problem {
-    let inner = error.inner();
-    if !inner.is_data() {
-        return malformed(inner);
-    }
-    // A field may break a rule before the place where the text stops being JSON.
+    // What kind of error it is does not tell whether the text is JSON: a field may break a rule before the place where the
+    // text breaks off, and serde_json calls a list in place of an enum's name a broken text.
     if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
         return malformed(&error);
     }
+    let inner = error.inner();
     let path = match error.path().to_string() {
         path if path == "." => "body".to_owned(),
         path => path,
