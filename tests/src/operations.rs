@@ -35,15 +35,21 @@ impl Request {
 
     /// Sends it as the one who may.
     pub(crate) async fn send(&self, world: &World) -> Answer {
+        self.send_as(&self.client(world)).await
+    }
+
+    /// The client of the one who may.
+    pub(crate) fn client(&self, world: &World) -> Client {
         match self.sender {
-            Sender::Anonymous => self.send_as(&world.app.anonymous()).await,
-            Sender::Person => self.send_as(&world.owner.client).await,
-            Sender::SecondLogin => self.send_as(&world.second_login.client).await,
-            Sender::Agent => self.send_as(&world.agent.client).await,
+            Sender::Anonymous => world.app.anonymous(),
+            Sender::Person => world.owner.client.clone(),
+            Sender::SecondLogin => world.second_login.client.clone(),
+            Sender::Agent => world.agent.client.clone(),
         }
     }
 
-    fn call(&self, client: &Client) -> Call {
+    /// The request in the making.
+    pub(crate) fn call(&self, client: &Client) -> Call {
         let call = client.call(self.method, &self.path);
         match &self.body {
             Some(body) => call.json(body),
@@ -124,7 +130,7 @@ fn clusters(operation: &str, world: &World) -> Option<Request> {
         "retireCluster" => delete(format!("/workloads/clusters/{}", world.idle_cluster)),
         "listClusterTeams" => get(teams(cluster)),
         "addClusterTeams" => post(teams(cluster), json!({ "teamIds": [world.second_team] })),
-        "removeClusterTeam" => delete(format!("{}/{}", teams(&world.idle_cluster), world.second_team)),
+        "removeClusterTeam" => delete(format!("{}/{}", teams(cluster), world.second_team)),
         "listMyClusters" => get("/me/clusters"),
         "getMyCluster" => get(format!("/me/clusters/{cluster}")),
         _ => return None,

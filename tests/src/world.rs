@@ -1,11 +1,13 @@
 //! An organization in which every operation has something to act on.
 
+use std::sync::Arc;
+
 use mainsheet_testkit::{PASSWORD, Person, TestAgent, TestApp, build};
 use serde_json::{Value, json};
 
 /// The organization, its owner, and one thing of each kind for each thing that can be done to it.
 pub(crate) struct World {
-    pub(crate) app: TestApp,
+    pub(crate) app: Arc<TestApp>,
     pub(crate) owner: Person,
     /// Another login of the owner's, to sign out of.
     pub(crate) second_login: Person,
@@ -16,7 +18,7 @@ pub(crate) struct World {
     /// A cluster that nothing runs on, with a token that was not used yet.
     pub(crate) idle_cluster: String,
     pub(crate) registration_token: String,
-    /// A second team that the idle cluster is shared with.
+    /// A second team that the main cluster is shared with.
     pub(crate) second_team: String,
     pub(crate) query: String,
     /// A query to delete.
@@ -44,8 +46,17 @@ pub(crate) fn preview() -> Value {
 
 impl World {
     pub(crate) async fn start() -> Self {
-        let app = TestApp::start().await;
-        let owner = app.sign_up("owner@example.com").await;
+        let app = Arc::new(TestApp::start().await);
+        Self::of(app, "owner@example.com").await
+    }
+
+    /// Another organization on the same control plane.
+    pub(crate) async fn beside(world: &Self, email: &str) -> Self {
+        Self::of(Arc::clone(&world.app), email).await
+    }
+
+    async fn of(app: Arc<TestApp>, email: &str) -> Self {
+        let owner = app.sign_up(email).await;
         let second_login = Person::sign_in(&app, &owner.email, PASSWORD).await;
         let mailed_token = newcomer(&app).await;
         let agent = owner.cluster("main").await;
@@ -54,7 +65,7 @@ impl World {
         let second_team = owner.post("/org/teams", build::team("second")).await.expect(201).json();
         let second_team = second_team["team"]["id"].as_str().unwrap().to_owned();
         let teams = json!({ "teamIds": [second_team] });
-        let _ = owner.post(&format!("/workloads/clusters/{idle_cluster}/teams"), teams).await.expect(201);
+        let _ = owner.post(&format!("/workloads/clusters/{}/teams", agent.cluster_id), teams).await.expect(201);
         let (query, spare_query) = (owner.query("daily").await, owner.query("spare").await);
         let (job, spare_job) =
             (owner.job("daily", &agent.cluster_id).await, owner.job("spare", &agent.cluster_id).await);
@@ -63,6 +74,8 @@ impl World {
         let hold = json!({ "hold": true });
         let held_run = owner.create(&format!("/workloads/jobs/{job}/runs"), hold.clone()).await;
         let spare_run = owner.create(&format!("/workloads/jobs/{job}/runs"), hold).await;
+        // One that waits for an agent.
+        let _ = owner.run(&job).await;
         app.deliver().await;
         Self {
             registration_token: idle.text("agentRegistrationToken"),

@@ -102,6 +102,13 @@ impl Call {
         self.raw("application/json", body.to_string())
     }
 
+    /// Without the body that it had.
+    pub fn without_body(mut self) -> Self {
+        self.body = Bytes::new();
+        self.headers.retain(|(name, _)| name != "content-type");
+        self
+    }
+
     /// With any body.
     pub fn raw(mut self, content_type: &str, body: impl Into<Bytes>) -> Self {
         self.body = body.into();

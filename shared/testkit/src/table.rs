@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::Client;
 use dynoxide::Database;
 use dynoxide::actions::scan::ScanRequest;
+use dynoxide::types::Item;
 use mainsheet_core::Clock;
 use mainsheet_embedded::{EmbeddedDynamoDb, Stream, client};
 use mainsheet_store::{Store, schema};
@@ -20,17 +21,27 @@ pub(crate) const TABLE: &str = "mainsheet";
 pub struct TestTable {
     dynamodb: EmbeddedDynamoDb,
     client: Client,
-    proxy: Proxy,
+    proxy: Option<Proxy>,
 }
 
 impl TestTable {
-    /// An empty table.
+    /// An empty table, behind the proxy.
     pub async fn start() -> Self {
         let dynamodb = EmbeddedDynamoDb::in_memory().await.unwrap();
         let (proxy, address) = Proxy::start(dynamodb.endpoint()).await;
-        let client = client(&address);
+        Self::with(dynamodb, Some(proxy), &address).await
+    }
+
+    /// An empty table that is spoken to directly: for measuring time.
+    pub async fn start_without_proxy() -> Self {
+        let dynamodb = EmbeddedDynamoDb::in_memory().await.unwrap();
+        let address = dynamodb.endpoint();
+        Self::with(dynamodb, None, &address).await
+    }
+
+    async fn with(dynamodb: EmbeddedDynamoDb, proxy: Option<Proxy>, address: &str) -> Self {
+        let client = client(address);
         schema::create_table(&client, TABLE).await.unwrap();
-        let _ = proxy.take_operations();
         Self { dynamodb, client, proxy }
     }
 
@@ -67,30 +78,38 @@ impl TestTable {
     /// The operations that reached the proxy since the last call of this, in order.
     #[must_use]
     pub fn take_operations(&self) -> Vec<String> {
-        self.proxy.take_operations()
+        self.proxy.as_ref().map(Proxy::take_operations).unwrap_or_default()
     }
 
     /// Decides from now on what becomes of each round trip.
     pub fn set_rule(&self, rule: Rule) {
-        self.proxy.set_rule(rule);
+        self.proxy.as_ref().expect("rules are the proxy's").set_rule(rule);
     }
 
     /// All that is in the table.
     #[must_use]
     pub fn dump(&self) -> Dump {
-        let mut rows = BTreeMap::new();
+        let rows = self.raw_rows().into_iter().map(|row| {
+            let row = serde_json::json!({ "M": row });
+            let text = |name: &str| row["M"][name]["S"].as_str().unwrap().to_owned();
+            ((text("pk"), text("sk")), plain(&row))
+        });
+        Dump { rows: rows.collect() }
+    }
+
+    /// All that is in the table, as the database has it.
+    #[must_use]
+    pub fn raw_rows(&self) -> Vec<Item> {
+        let mut rows = Vec::new();
         let mut start = None;
         loop {
             let request =
                 ScanRequest { table_name: TABLE.to_owned(), exclusive_start_key: start, ..ScanRequest::default() };
-            let answer = serde_json::to_value(self.database().scan(request).unwrap()).unwrap();
-            for item in answer["Items"].as_array().into_iter().flatten() {
-                let text = |name: &str| item[name]["S"].as_str().unwrap().to_owned();
-                rows.insert((text("pk"), text("sk")), plain(&serde_json::json!({ "M": item })));
-            }
-            start = answer.get("LastEvaluatedKey").map(|key| serde_json::from_value(key.clone()).unwrap());
+            let answer = self.database().scan(request).unwrap();
+            rows.extend(answer.items.unwrap_or_default());
+            start = answer.last_evaluated_key;
             if start.is_none() {
-                return Dump { rows };
+                return rows;
             }
         }
     }

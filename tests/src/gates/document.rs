@@ -18,6 +18,12 @@ pub(crate) struct Operation {
     pub(crate) schemes: Vec<String>,
     /// `x-required-relation`.
     pub(crate) relation: Option<String>,
+    /// Names of its parameters, wherever they are.
+    pub(crate) parameters: Vec<String>,
+    /// Whether it answers a part of a list.
+    pub(crate) is_list: bool,
+    /// Whether it takes a JSON body.
+    pub(crate) takes_body: bool,
 }
 
 /// All operations, in the document's order.
@@ -39,6 +45,8 @@ fn read(path: &str, method: &str, operation: &Value) -> Operation {
     let statuses = operation["responses"].as_object().unwrap().keys().filter_map(|status| status.parse().ok());
     let successes: Vec<u16> = statuses.filter(|status| (200..300).contains(status)).collect();
     let [success] = successes[..] else { panic!("{id} has success statuses {successes:?}") };
+    let parameters = operation["parameters"].as_array().into_iter().flatten();
+    let parameters: Vec<String> = parameters.map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect();
     let requirements = operation["security"].as_array().into_iter().flatten();
     Operation {
         id: id.to_owned(),
@@ -46,6 +54,9 @@ fn read(path: &str, method: &str, operation: &Value) -> Operation {
         path: path.to_owned(),
         success,
         schemes: requirements.flat_map(|requirement| requirement.as_object().unwrap().keys().cloned()).collect(),
+        is_list: method == "get" && parameters.iter().any(|name| name == "limit"),
+        parameters,
+        takes_body: operation["requestBody"].is_object(),
         relation: operation["x-required-relation"].as_str().map(str::to_owned),
     }
 }

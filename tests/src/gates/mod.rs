@@ -1,6 +1,10 @@
 //! Gates: each compares two things that must agree, or keeps a reviewed record of one that must not drift unseen.
 
-mod document;
+mod authz;
+mod contract;
+pub(crate) mod document;
 mod mutations;
+mod openapi;
 mod roles;
+mod round_trips;
 mod run_states;

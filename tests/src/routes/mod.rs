@@ -1,1 +1,15 @@
-//! placeholder
+//! How routes behave, area by area, and what holds for all of them.
+
+mod agents;
+mod clusters;
+mod idempotency;
+mod job_runs;
+mod jobs;
+mod logs;
+mod organizations;
+mod pages;
+mod queries;
+mod signing_in;
+mod signing_up;
+mod teams;
+mod versions;

@@ -1,0 +1,105 @@
+//! A page of `GET /workloads/jobs` where there are ten jobs, beside one where there are a hundred thousand.
+
+use dynoxide::types::{AttributeValue, Item};
+use mainsheet_testkit::{Person, TestApp};
+
+use super::Options;
+use super::table::Line;
+use super::timing::{Round, figures, round};
+
+/// A page of the long list may cost this much more than one of the short list.
+const BAR: f64 = 1.25;
+/// Jobs in the short list.
+const FEW: usize = 10;
+/// Jobs on a page: fewer than in the short list, so that it has a second page.
+const LIMIT: usize = 5;
+
+pub(super) async fn measure(options: &Options) -> Vec<Line> {
+    let short = List::of(FEW).await;
+    let long = List::of(options.jobs).await;
+    let mut lines = Vec::new();
+    for (name, page) in [("first page", false), ("page by marker", true)] {
+        let (mut of_short, mut of_long): (Vec<Round>, Vec<Round>) = (Vec::new(), Vec::new());
+        for count in 0..=options.rounds {
+            let few = round(options.requests, async || short.read(page).await).await;
+            let many = round(options.requests, async || long.read(page).await).await;
+            if count > 0 {
+                of_short.push(few);
+                of_long.push(many);
+            }
+        }
+        lines.extend(compared(name, options.jobs, &of_short, &of_long));
+    }
+    lines
+}
+
+fn compared(name: &str, jobs: usize, short: &[Round], long: &[Round]) -> [Line; 4] {
+    let p50: fn(&Round) -> f64 = |round| round.p50;
+    let cpu: fn(&Round) -> f64 = |round| round.cpu;
+    [
+        Line::shown(format!("GET /workloads/jobs, {name} of {FEW} jobs, p50"), "ms", figures(short, p50)),
+        Line::shown(format!("GET /workloads/jobs, {name} of {jobs} jobs, p50"), "ms", figures(long, p50)),
+        Line::ratio("  p50, many / few", &figures(long, p50), &figures(short, p50), BAR),
+        Line::ratio("  processor time, many / few", &figures(long, cpu), &figures(short, cpu), BAR),
+    ]
+}
+
+/// A control plane with a list of jobs.
+struct List {
+    /// Keeps the control plane alive.
+    _app: TestApp,
+    owner: Person,
+    marked: String,
+}
+
+impl List {
+    async fn of(jobs: usize) -> Self {
+        let app = TestApp::start_without_proxy().await;
+        let owner = app.sign_up("owner@example.com").await;
+        let cluster = owner.cluster("main").await.cluster_id;
+        let job = owner.job("job-0", &cluster).await;
+        app.deliver().await;
+        seed(&app, &job, jobs);
+        let path = format!("/workloads/jobs?limit={LIMIT}");
+        // The marker of a page as far in as page numbers reach: a marker's page must cost the same wherever it is.
+        let page = (jobs / LIMIT).min(2000) - 1;
+        let before = owner.get(&format!("{path}&page={page}")).await.expect(200).json();
+        assert_eq!(before["total"], jobs);
+        let marked = format!("{path}&marker={}", before["marker"].as_str().unwrap());
+        Self { _app: app, owner, marked }
+    }
+
+    async fn read(&self, by_marker: bool) {
+        let first = format!("/workloads/jobs?limit={LIMIT}");
+        let page = self.owner.get(if by_marker { &self.marked } else { &first }).await.expect(200);
+        assert_eq!(page.json()["items"].as_array().unwrap().len(), LIMIT);
+    }
+}
+
+/// Puts copies of a job's row beside it until there are `count`, and says so where jobs are counted.
+fn seed(app: &TestApp, job: &str, count: usize) {
+    let table = app.table();
+    let rows = table.raw_rows();
+    let row = rows.iter().find(|row| is(row, "kind", "job") && is(row, "sk", job)).unwrap();
+    let mut counter = rows.iter().find(|row| is(row, "sk", "COUNT#JOBS")).unwrap().clone();
+    counter.insert("n".to_owned(), AttributeValue::N(count.to_string()));
+    let copies = (1..count).map(|number| copy(row, number));
+    let items: Vec<Item> = copies.chain([counter]).collect();
+    table.database().import_items(table.name(), items, dynoxide::ImportOptions::default()).unwrap();
+}
+
+fn is(row: &Item, attribute: &str, text: &str) -> bool {
+    matches!(row.get(attribute), Some(AttributeValue::S(value)) if value == text)
+}
+
+fn copy(row: &Item, number: usize) -> Item {
+    let (id, key) = (format!("ZCOPY{number:015}"), format!("job-{number}"));
+    let text = |value: &str| AttributeValue::S(value.to_owned());
+    let mut copy = row.clone();
+    copy.insert("sk".to_owned(), text(&id));
+    copy.insert("by_name".to_owned(), text(&key));
+    let Some(AttributeValue::M(data)) = copy.get_mut("data") else { panic!("a job without data") };
+    data.insert("id".to_owned(), text(&id));
+    data.insert("jobKey".to_owned(), text(&key));
+    copy
+}

@@ -1,0 +1,42 @@
+//! What requests cost. Both sides of a ratio are measured in one process, in rounds that alternate, so that whatever else the
+//! machine does meets both. No network, no timed pass in CI: a bar that is missed is printed and makes the chore fail.
+
+mod idle;
+mod list;
+mod overhead;
+mod round_trips;
+mod table;
+mod timing;
+
+use std::process::ExitCode;
+
+use table::Line;
+
+/// What to measure, and how long.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Rounds of each measurement
+    #[arg(long, default_value_t = 11)]
+    rounds: usize,
+    /// Requests of each side in a round
+    #[arg(long, default_value_t = 150)]
+    requests: usize,
+    /// Jobs in the long list
+    #[arg(long, default_value_t = 100_000)]
+    jobs: usize,
+    /// Leave out the platform's program, which has to be built for release first
+    #[arg(long)]
+    without_platform: bool,
+}
+
+/// Measures and prints; fails when a bar is missed.
+pub(crate) async fn run(options: &Options) -> ExitCode {
+    round_trips::print();
+    let mut lines = overhead::measure(options).await;
+    lines.extend(list::measure(options).await);
+    if !options.without_platform {
+        lines.extend(idle::measure(options));
+    }
+    table::print(&lines);
+    if lines.iter().all(Line::passes) { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

@@ -1,0 +1,51 @@
+//! Results as a plain table.
+
+/// A measurement over all rounds.
+pub(super) struct Line {
+    name: String,
+    unit: &'static str,
+    rounds: Vec<f64>,
+    bar: Option<f64>,
+}
+
+impl Line {
+    /// A measurement that explains another one.
+    pub(super) fn shown(name: impl Into<String>, unit: &'static str, rounds: Vec<f64>) -> Self {
+        Self { name: name.into(), unit, rounds, bar: None }
+    }
+
+    /// A measurement whose median must not be above `bar`.
+    pub(super) fn barred(name: impl Into<String>, unit: &'static str, rounds: Vec<f64>, bar: f64) -> Self {
+        Self { bar: Some(bar), ..Self::shown(name, unit, rounds) }
+    }
+
+    /// The ratio of two measurements, round by round.
+    pub(super) fn ratio(name: impl Into<String>, of: &[f64], to: &[f64], bar: f64) -> Self {
+        Self::barred(name, "x", of.iter().zip(to).map(|(of, to)| of / to).collect(), bar)
+    }
+
+    pub(super) fn passes(&self) -> bool {
+        self.bar.is_none_or(|bar| self.median() <= bar)
+    }
+
+    fn median(&self) -> f64 {
+        let mut sorted = self.rounds.clone();
+        sorted.sort_by(f64::total_cmp);
+        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+}
+
+/// Prints all lines under one head.
+pub(super) fn print(lines: &[Line]) {
+    println!("\n{:62} {:>9} {:>9} {:>9} {:4} {:>8}", "", "min", "median", "max", "unit", "bar");
+    for line in lines {
+        let least = line.rounds.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = line.rounds.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let (bar, verdict) = match line.bar {
+            None => (String::new(), ""),
+            Some(bar) => (format!("<= {bar}"), if line.passes() { "PASS" } else { "FAIL" }),
+        };
+        let (name, median, unit) = (&line.name, line.median(), line.unit);
+        println!("{name:62} {least:9.3} {median:9.3} {most:9.3} {unit:4} {bar:>8} {verdict}");
+    }
+}

@@ -1,0 +1,48 @@
+//! Chores of the repository: `cargo xtask <chore>`.
+#![allow(clippy::print_stdout, reason = "it is read in a terminal")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a chore that cannot go on has failed")]
+
+mod bench;
+
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, Subcommand};
+use mainsheet_testkit::TestApp;
+
+/// Chores of the repository
+#[derive(Parser)]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Write infra/openapi/openapi.json as the routers describe themselves
+    Openapi,
+    /// Measure what requests cost, beside what they stand on
+    Bench(bench::Options),
+}
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> std::process::ExitCode {
+    match Arguments::parse().chore {
+        Chore::Openapi => {
+            write_openapi(&TestApp::start().await);
+            std::process::ExitCode::SUCCESS
+        }
+        Chore::Bench(options) => bench::run(&options).await,
+    }
+}
+
+fn write_openapi(app: &TestApp) {
+    let path = root().join("infra/openapi/openapi.json");
+    std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+    std::fs::write(&path, app.openapi_json()).unwrap();
+    println!("{} paths in infra/openapi/openapi.json", app.document().paths.paths.len());
+}
+
+/// The repository's root.
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).ancestors().nth(2).unwrap().to_owned()
+}

@@ -1,0 +1,61 @@
+//! What each operation asks of the table: a reviewed record, measured in front of the table, and the budget of the design.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::document::{Operation, operations};
+use crate::operations::right;
+use crate::world::World;
+
+/// Operations that take more round trips than the rest, how many, and why.
+const OVER_BUDGET: [(&str, usize, &str); 8] = [
+    ("agentHeartbeat", 4, "one transaction for the pulse, and one to renew the lease of the held run"),
+    ("leaseJobRuns", 4, "the inbox says which run is read"),
+    ("loginWithPassword", 4, "the address leads to the password, and the access to the organizations' rules"),
+    ("retireCluster", 4, "refused while runs wait in the inbox"),
+    ("getJob", 3, "what the answer includes is known when the job was read"),
+    ("getJobRunResults", 3, "nobody reads a preview before they may see its run"),
+    ("getQuery", 3, "what the answer includes is known when the query was read"),
+    ("deleteQuery", 4, "refused while one of its jobs is active"),
+];
+
+#[tokio::test]
+async fn round_trips() {
+    let world = World::start().await;
+    let mut record = String::new();
+    let mut over = Vec::new();
+    for operation in operations(&world.app) {
+        let request = right(&operation.id, &world).unwrap_or_else(|| panic!("no right request to {}", operation.id));
+        let (answer, round_trips) = world.app.measure(request.send(&world)).await;
+        let _ = answer.expect(operation.success);
+        let _ = writeln!(record, "{:6} {:45} {}", operation.method, operation.path, summary(&round_trips));
+        if round_trips.len() > budget(&operation) {
+            over.push(format!("{} {}: {round_trips:?}", operation.method, operation.path));
+        }
+    }
+    world.app.deliver().await;
+    insta::assert_snapshot!(record);
+    assert!(over.is_empty(), "more round trips than the design allows:\n{}", over.join("\n"));
+}
+
+/// One round trip for who asks and whether they may, one for the work of a read and one more for what a list points at; a
+/// write is a read and a transaction.
+fn budget(operation: &Operation) -> usize {
+    let exception = OVER_BUDGET.iter().find(|(id, ..)| *id == operation.id);
+    let is_list = operation.method == "GET" && operation.is_list;
+    let rule = if operation.method != "GET" || is_list { 3 } else { 2 };
+    exception.map_or(rule, |(_, most, _)| *most)
+}
+
+/// `2 BatchGetItem, Query`
+fn summary(round_trips: &[String]) -> String {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for name in round_trips {
+        *counts.entry(name).or_default() += 1;
+    }
+    let names: Vec<String> = counts
+        .iter()
+        .map(|(name, count)| if *count == 1 { (*name).to_owned() } else { format!("{count} {name}") })
+        .collect();
+    format!("{} ({})", round_trips.len(), names.join(", "))
+}

@@ -1,0 +1,311 @@
+//! The life of a run, from whoever asks for it to its end.
+
+use std::time::Duration;
+
+use mainsheet_testkit::{Person, TestAgent, TestApp, build};
+use serde_json::{Value, json};
+
+use crate::world::{leased_run, preview};
+
+/// An organization with a job on a cluster whose agent is alive.
+struct Scene {
+    app: TestApp,
+    owner: Person,
+    agent: TestAgent,
+    job: String,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        Self::of(|job| job).await
+    }
+
+    /// With the job's body changed.
+    async fn of(change: impl FnOnce(Value) -> Value) -> Self {
+        let app = TestApp::start().await;
+        let owner = app.sign_up("owner@example.com").await;
+        let agent = owner.cluster("main").await;
+        let body = change(build::job("daily", &agent.cluster_id, &owner.team_id));
+        let job = owner.create("/workloads/jobs", body).await;
+        app.deliver().await;
+        Self { app, owner, agent, job }
+    }
+
+    async fn leased(&self) -> Value {
+        leased_run(&self.app, &self.owner, &self.agent, &self.job).await
+    }
+
+    async fn state(&self, run: &Value) -> Value {
+        self.owner.run_state(&self.job, id(run)).await.json()
+    }
+
+    async fn post(&self, run: &Value, what: &str) -> mainsheet_testkit::Answer {
+        self.owner.act(&format!("/workloads/jobs/{}/runs/{}/{what}", self.job, id(run))).await
+    }
+
+    /// Time passes; the agent's heart beats all the while and so does the scheduler.
+    async fn live(&self, seconds: u64, holding: &[Value]) {
+        for _ in 0..seconds / 15 {
+            self.app.advance(Duration::from_secs(15));
+            let _ = self.agent.heartbeat(holding).await.expect(200);
+            let _ = self.app.tick().await;
+        }
+    }
+
+    /// Time passes without a sign of the agent.
+    async fn silence(&self, seconds: u64) -> mainsheet_scheduler::Ticked {
+        for _ in 0..seconds / 15 {
+            let _ = self.app.tick().await;
+            self.app.advance(Duration::from_secs(15));
+        }
+        self.app.tick().await
+    }
+}
+
+/// The id of a run or of a lease of it.
+fn id(run: &Value) -> &str {
+    run["jobRunId"].as_str().or(run["id"].as_str()).unwrap_or_else(|| panic!("no run: {run}"))
+}
+
+#[tokio::test]
+async fn a_run_walks_through_every_status() {
+    let scene = Scene::start().await;
+    let body = json!({ "resourceCleanupMode": "on_success", "jobId": scene.job, "jobVersion": 1 });
+    let created = scene.owner.post(&format!("/workloads/jobs/{}/runs", scene.job), body).await.expect(201).json();
+    assert_eq!((&created["status"], &created["trigger"]), (&json!("pending"), &json!("manual")));
+    scene.app.deliver().await;
+    assert_eq!(scene.state(&created).await["status"], "ready");
+    let held = scene.agent.lease_one().await;
+    assert_eq!(held, json!({ "jobId": scene.job, "jobRunId": created["id"], "attempt": 1 }));
+    assert_eq!(scene.state(&created).await["status"], "starting");
+    let steps = [
+        ("sail_requested", "creating_sail"),
+        ("sail_created", "waiting_for_sail"),
+        ("sail_answered", "creating_runner"),
+        ("runner_started", "running"),
+    ];
+    for (number, (event, status)) in (1..).zip(steps) {
+        scene.app.advance(Duration::from_secs(1));
+        let taken = scene.agent.report(&held, number, &[event]).await.expect(200).json();
+        assert_eq!(taken, json!({ "order": "continue", "lastReport": number }));
+        assert_eq!(scene.state(&created).await["status"], status);
+    }
+    scene.app.advance(Duration::from_secs(5));
+    let _ = scene.agent.results(&held, preview()).await.expect(204);
+    let report = json!({
+        "sequence": 5, "event": "succeed", "runnerExecutionTimeUs": 5_000_000, "results": { "outputPath": "file:///out/" },
+    });
+    let _ = scene.agent.post(&held, "events", json!({ "attempt": 1, "reports": [report] })).await.expect(200);
+    let _ = scene.agent.report(&held, 6, &["cleaned"]).await.expect(200);
+    let run = scene.state(&created).await;
+    let expected = json!({
+        "status": "succeeded", "results": { "outputPath": "file:///out/" }, "runnerExecutionTimeUs": 5_000_000,
+        "dispatchedAt": "2026-11-21T08:30:00.000Z", "runnerStartedAt": "2026-11-21T08:30:04.000Z",
+        "runnerCompletedAt": "2026-11-21T08:30:09.000Z", "finishedAt": "2026-11-21T08:30:09.000Z",
+        "cleanedAt": "2026-11-21T08:30:09.000Z", "resourceCleanupMode": "on_success",
+    });
+    for (field, value) in expected.as_object().unwrap() {
+        assert_eq!(&run[field], value, "{field} of {run}");
+    }
+    let path = format!("/workloads/jobs/{}/runs/{}/results", scene.job, id(&created));
+    assert_eq!(scene.owner.get(&path).await.expect(200).json(), preview());
+    let detail = scene.owner.get(&format!("/workloads/jobs/{}", scene.job)).await.expect(200).json();
+    assert_eq!(detail["item"]["latestJobRunId"], created["id"]);
+    assert_eq!(detail["included"]["jobRuns"][0], run);
+}
+
+#[tokio::test]
+async fn a_held_run_waits_until_it_is_released() {
+    let scene = Scene::start().await;
+    let path = format!("/workloads/jobs/{}/runs", scene.job);
+    let held = scene.owner.post(&path, json!({ "hold": true })).await.expect(201).json();
+    scene.app.deliver().await;
+    assert_eq!(scene.state(&held).await["status"], "pending");
+    assert_eq!(scene.agent.lease(&[], 1).await.expect(200).json()["runs"], json!([]));
+    let released = scene.post(&held, "ready").await.expect(200).json();
+    assert_eq!((&released["status"], &released["hold"]), (&json!("ready"), &json!(false)));
+    assert_eq!(scene.post(&held, "ready").await.expect(409).problem().code, "run_not_pending");
+    assert_eq!(scene.agent.lease_one().await["jobRunId"], held["id"]);
+}
+
+#[tokio::test]
+async fn runs_are_of_published_versions_and_of_the_job_in_the_path() {
+    let scene = Scene::start().await;
+    let path = format!("/workloads/jobs/{}/runs", scene.job);
+    let before = scene.app.dump();
+    scene.owner.post(&path, json!({ "jobVersion": 2 })).await.assert_names_field("jobVersion");
+    scene.owner.post(&path, json!({ "jobVersion": 0 })).await.assert_names_field("jobVersion");
+    let contradiction = scene.owner.post(&path, json!({ "jobId": "ANOTHERJOB" })).await.expect(400);
+    assert_eq!(contradiction.problem().code, "contradictory_ids");
+    scene.app.dump().assert_same_as(&before, "runs that were refused");
+}
+
+#[tokio::test]
+async fn what_no_agent_has_is_cancelled_at_once() {
+    let scene = Scene::start().await;
+    let path = format!("/workloads/jobs/{}/runs", scene.job);
+    let held = scene.owner.post(&path, json!({ "hold": true })).await.expect(201).json();
+    let ready = scene.owner.post(&path, json!({})).await.expect(201).json();
+    scene.app.deliver().await;
+    for run in [&held, &ready] {
+        assert_eq!(scene.post(run, "cancel").await.expect(200).json()["status"], "cancelled");
+        assert_eq!(scene.post(run, "cancel").await.expect(409).problem().code, "run_ended");
+    }
+    assert_eq!(scene.agent.lease(&[], 5).await.expect(200).json()["runs"], json!([]));
+}
+
+#[tokio::test]
+async fn an_agent_is_told_to_stop_and_says_when_it_has() {
+    let scene = Scene::start().await;
+    let held = scene.leased().await;
+    let _ = scene.agent.report(&held, 1, &["sail_requested"]).await.expect(200);
+    let cancelled = scene.post(&held, "cancel").await.expect(200).json();
+    assert_eq!(cancelled["status"], "creating_sail", "the agent has to stop it first");
+    assert_eq!(scene.post(&held, "cancel").await.expect(200).json()["status"], "creating_sail", "asking twice");
+
+    let order = json!([{ "jobId": scene.job, "jobRunId": held["jobRunId"], "attempt": 1, "order": "cancel" }]);
+    let holding = std::slice::from_ref(&held);
+    assert_eq!(scene.agent.lease(holding, 0).await.expect(200).json()["orders"], order);
+    assert_eq!(scene.agent.heartbeat(holding).await.expect(200).json()["runs"], order);
+    assert_eq!(scene.agent.report(&held, 2, &["sail_created"]).await.expect(200).json()["order"], "cancel");
+    let _ = scene.agent.report(&held, 3, &["cancel"]).await.expect(200);
+    assert_eq!(scene.state(&held).await["status"], "cancelled");
+    assert_eq!(scene.agent.lease(holding, 0).await.expect(200).json()["orders"], json!([]));
+}
+
+#[tokio::test]
+async fn a_run_whose_agent_does_not_stop_it_is_cancelled_after_thirty_seconds() {
+    let scene = Scene::start().await;
+    let held = scene.leased().await;
+    let _ = scene.app.tick().await;
+    let _ = scene.post(&held, "cancel").await.expect(200);
+    let holding = std::slice::from_ref(&held);
+    scene.app.advance(Duration::from_secs(29));
+    let _ = scene.agent.heartbeat(holding).await.expect(200);
+    let _ = scene.app.tick().await;
+    assert_eq!(scene.state(&held).await["status"], "starting");
+    scene.app.advance(Duration::from_secs(1));
+    let _ = scene.app.tick().await;
+    assert_eq!(scene.state(&held).await["status"], "cancelled");
+    assert_eq!(scene.agent.heartbeat(holding).await.expect(200).json()["runs"][0]["order"], "abandon");
+    let _ = scene.agent.report(&held, 1, &["cancel"]).await.expect(409);
+}
+
+#[tokio::test]
+async fn a_success_reported_before_the_order_to_stop_arrives_stands() {
+    let scene = Scene::start().await;
+    let held = scene.leased().await;
+    let _ = scene.post(&held, "cancel").await.expect(200);
+    scene.agent.succeed(&held).await;
+    assert_eq!(scene.state(&held).await["status"], "succeeded");
+}
+
+#[tokio::test]
+async fn a_run_ends_when_its_time_is_up_however_alive_its_agent_is() {
+    let scene = Scene::of(|job| build::with(job, "/timeoutSeconds", json!(60))).await;
+    let held = scene.leased().await;
+    let _ = scene.app.tick().await;
+    let holding = std::slice::from_ref(&held);
+    scene.live(45, holding).await;
+    assert_eq!(scene.state(&held).await["status"], "starting");
+    scene.live(15, holding).await;
+    let run = scene.state(&held).await;
+    assert_eq!(run["status"], "timeout", "{run}");
+    assert!(run["statusMessage"].as_str().unwrap().contains("60"), "{run}");
+    assert_eq!(scene.agent.heartbeat(holding).await.expect(200).json()["runs"][0]["order"], "abandon");
+}
+
+#[tokio::test]
+async fn without_a_limit_a_run_goes_on_for_days() {
+    let scene = Scene::of(|job| build::with(job, "/timeoutSeconds", json!(0))).await;
+    let held = scene.leased().await;
+    let _ = scene.app.tick().await;
+    let holding = std::slice::from_ref(&held);
+    for _ in 0..3 {
+        scene.live(60, holding).await;
+    }
+    assert_eq!(scene.state(&held).await["status"], "starting");
+    scene.agent.succeed(&held).await;
+}
+
+#[tokio::test]
+async fn heartbeats_keep_a_lease_and_silence_loses_it() {
+    let scene = Scene::start().await;
+    let held = scene.leased().await;
+    scene.live(300, std::slice::from_ref(&held)).await;
+    assert_eq!(scene.state(&held).await["status"], "starting");
+    assert_eq!(scene.silence(45).await.settled, 0);
+    assert_eq!(scene.silence(15).await.settled, 1);
+    let run = scene.state(&held).await;
+    assert_eq!(run["status"], "failed");
+    assert!(run["statusMessage"].as_str().unwrap().starts_with("agent_lost"), "{run}");
+    let _ = scene.agent.report(&held, 1, &["sail_requested"]).await.expect(409);
+    assert_eq!(scene.app.tick().await.settled, 0, "nothing is due any more");
+}
+
+#[tokio::test]
+async fn a_lost_agents_run_is_tried_again_while_tries_are_left() {
+    let scene = Scene::of(|job| build::with(job, "/config/lakesail", json!({ "maxRetries": 1 }))).await;
+    let first = scene.leased().await;
+    let _ = scene.agent.log(&first, 0, &["of the first attempt"]).await.expect(200);
+    let _ = scene.agent.report(&first, 1, &["sail_requested", "sail_created"]).await.expect(200);
+    assert_eq!(scene.silence(60).await.settled, 1);
+    assert_eq!(scene.state(&first).await["status"], "ready");
+    let second = scene.agent.lease_one().await;
+    assert_eq!((&second["jobRunId"], &second["attempt"]), (&first["jobRunId"], &json!(2)));
+
+    let _ = scene.agent.report(&first, 3, &["sail_answered"]).await.expect(409);
+    let _ = scene.agent.log(&first, 1, &["too late"]).await.expect(409);
+    let _ = scene.agent.results(&first, preview()).await.expect(409);
+    let _ = scene.agent.log(&second, 0, &["of the second"]).await.expect(200);
+    scene.agent.succeed(&second).await;
+    let logs = scene.owner.get(&format!("/workloads/jobs/{}/runs/{}/logs", scene.job, id(&first))).await.expect(200);
+    let logs = logs.json();
+    let texts: Vec<&str> =
+        logs["items"].as_array().unwrap().iter().map(|line| line["message"].as_str().unwrap()).collect();
+    assert_eq!(texts, ["of the first attempt", "of the second"]);
+}
+
+#[tokio::test]
+async fn tries_run_out() {
+    let scene = Scene::of(|job| build::with(job, "/config/lakesail", json!({ "maxRetries": 2 }))).await;
+    let mut run = scene.leased().await;
+    for attempt in 2..=3 {
+        let _ = scene.silence(60).await;
+        run = scene.agent.lease_one().await;
+        assert_eq!(run["attempt"], attempt);
+    }
+    let _ = scene.silence(60).await;
+    assert_eq!(scene.state(&run).await["status"], "failed");
+    assert_eq!(scene.agent.lease(&[], 1).await.expect(200).json()["runs"], json!([]));
+}
+
+#[tokio::test]
+async fn agents_get_a_lease_more_after_the_control_plane_was_away() {
+    let scene = Scene::start().await;
+    let held = scene.leased().await;
+    let _ = scene.app.tick().await;
+    scene.app.advance(Duration::from_secs(600));
+    let ticked = scene.app.tick().await;
+    assert_eq!((ticked.settled, ticked.extended), (0, 1));
+    assert_eq!(
+        scene.agent.heartbeat(std::slice::from_ref(&held)).await.expect(200).json()["runs"][0]["order"],
+        "continue"
+    );
+    scene.agent.succeed(&held).await;
+    assert_eq!(scene.state(&held).await["status"], "succeeded");
+}
+
+#[tokio::test]
+async fn a_failure_keeps_the_engines_message() {
+    let scene = Scene::start().await;
+    let held = scene.leased().await;
+    let _ = scene.agent.report(&held, 1, &["sail_requested"]).await.expect(200);
+    let report = json!({ "sequence": 2, "event": "fail", "message": "table not found: sales" });
+    let _ = scene.agent.post(&held, "events", json!({ "attempt": 1, "reports": [report] })).await.expect(200);
+    let run = scene.state(&held).await;
+    assert_eq!((&run["status"], &run["statusMessage"]), (&json!("failed"), &json!("table not found: sales")));
+    assert!(run["finishedAt"].is_string());
+    let path = format!("/workloads/jobs/{}/runs/{}/results", scene.job, id(&held));
+    let _ = scene.owner.get(&path).await.expect(404);
+}

@@ -1,0 +1,133 @@
+//! Jobs.
+
+use std::time::Duration;
+
+use mainsheet_testkit::{TestApp, build};
+use serde_json::{Value, json};
+
+use crate::world::{ended_run, leased_run};
+
+#[tokio::test]
+async fn a_new_job_has_the_contracts_defaults() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let created = owner.post("/workloads/jobs", build::job("daily", &cluster, &owner.team_id)).await.expect(201);
+    let job = created.json();
+    let expected = json!({
+        "version": 1, "currentVersion": 1, "status": "active", "timeoutSeconds": 86400, "dependsOn": [],
+        "concurrencyPolicy": "skip", "maxConcurrentRuns": 1, "missedSchedulePolicy": "latest", "cronTimezone": "UTC",
+    });
+    for (field, value) in expected.as_object().unwrap() {
+        assert_eq!(&job[field], value, "{field}");
+    }
+    let shown = owner.get(&format!("/workloads/jobs/{}", created.text("id"))).await.expect(200);
+    assert_eq!((shown.etag(), &shown.json()["included"]["jobs"][0]), (created.etag(), &job));
+    assert_eq!(shown.json()["item"]["teamIds"], json!([owner.team_id]));
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn what_a_job_runs_is_given_exactly_once() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let with_config = |config: Value| build::with(build::job("daily", &cluster, &owner.team_id), "/config", config);
+    let sql = json!({ "source": "SELECT 1" });
+    let python = json!({ "source": "print(1)" });
+    let cases = [
+        (json!({}), "config"),
+        (json!({ "sql": sql, "python": python }), "config"),
+        (json!({ "sql": {} }), "config.sql"),
+        (json!({ "sql": { "source": "SELECT 1", "queryId": "A1" } }), "config.sql"),
+        (json!({ "sql": { "queryId": "A1" } }), "config.sql.queryId"),
+        (json!({ "python": { "source": "print(1)", "entryPoint": "main" } }), "config.python"),
+        (json!({ "sql": sql, "compute": { "worker": { "maxNodes": 0 } } }), "config.compute.worker.maxNodes"),
+        (json!({ "sql": sql, "lakesail": { "maxRetries": 11 } }), "config.lakesail.maxRetries"),
+    ];
+    let before = app.dump();
+    for (config, field) in cases {
+        owner.post("/workloads/jobs", with_config(config)).await.assert_names_field(field);
+    }
+    app.dump().assert_same_as(&before, "jobs that were refused");
+    let _ = owner.post("/workloads/jobs", with_config(json!({ "python": python }))).await.expect(201);
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn what_a_job_names_has_to_be_there() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let stranger = app.sign_up("stranger@example.com").await;
+    let foreign = stranger.cluster("theirs").await.cluster_id;
+    let right = build::job("daily", &cluster, &owner.team_id);
+    let cases = [
+        ("/clusterId", json!("NOSUCHCLUSTER"), "clusterId"),
+        ("/clusterId", json!(foreign), "clusterId"),
+        ("/teamIds", json!([owner.team_id, "NOSUCHTEAM"]), "teamIds[1]"),
+        ("/teamIds", json!([stranger.team_id]), "teamIds[0]"),
+        ("/teamIds", json!([]), "teamIds"),
+        ("/dependsOn", json!([{ "jobKey": "absent" }]), "dependsOn[0].jobKey"),
+        ("/dependsOn", json!([{ "jobKey": "daily" }]), "dependsOn[0].jobKey"),
+        ("/cronExpression", json!("61 * * * *"), "cronExpression"),
+        ("/cronTimezone", json!("Mars/Olympus"), "cronTimezone"),
+        ("/jobKey", json!("Not A Key"), "jobKey"),
+    ];
+    let before = app.dump();
+    for (path, value, field) in cases {
+        let answer = owner.post("/workloads/jobs", build::with(right.clone(), path, value)).await;
+        answer.assert_names_field(field);
+    }
+    app.dump().assert_same_as(&before, "jobs that were refused");
+    let _ = owner.post("/workloads/jobs", right.clone()).await.expect(201);
+    let taken = owner.post("/workloads/jobs", right).await.expect(409);
+    assert_eq!(taken.problem().code, "job_key_taken");
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn work_is_given_to_clusters_that_are_alive_only() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let agent = owner.cluster("main").await;
+    let job = owner.job("daily", &agent.cluster_id).await;
+    app.advance(Duration::from_secs(120));
+    let refused = owner.post(&format!("/workloads/jobs/{job}/runs"), json!({})).await.expect(409);
+    assert_eq!(refused.problem().code, "cluster_not_active");
+    let other = build::job("other", &agent.cluster_id, &owner.team_id);
+    let _ = owner.post("/workloads/jobs", other).await.expect(409);
+    let _ = agent.heartbeat(&[]).await.expect(200);
+    let _ = owner.run(&job).await;
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_deleted_job_leaves_nothing_but_the_trail() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let agent = owner.cluster("main").await;
+    app.deliver().await;
+    let before = app.dump();
+    let job = owner.job("daily", &agent.cluster_id).await;
+    let _ = ended_run(&app, &owner, &agent, &job).await;
+    let leased = leased_run(&app, &owner, &agent, &job).await;
+    let _ = agent.log(&leased, 0, &["under way"]).await.expect(200);
+    let _ = owner.run(&job).await;
+    app.deliver().await;
+
+    let path = format!("/workloads/jobs/{job}");
+    let _ = owner.delete(&path).await.expect(204);
+    let _ = owner.get(&path).await.expect(404);
+    app.deliver().await;
+    let after = app.dump();
+    for kind in ["job", "job_key", "job_version", "job_run", "inbox", "log", "result"] {
+        assert_eq!(after.new_of_kind(&before, kind).len(), 0, "{kind} is left: {:?}", after.difference(&before));
+    }
+    let answer = agent.heartbeat(std::slice::from_ref(&leased)).await.expect(200).json();
+    assert_eq!(answer["runs"][0]["order"], "abandon");
+    let _ = agent.log(&leased, 1, &["too late"]).await.expect(404);
+    let _ = agent.report(&leased, 1, &["sail_requested"]).await.expect(404);
+    assert_eq!(owner.get("/workloads/jobs").await.expect(200).json()["total"], 0);
+    let _ = owner.job("daily", &agent.cluster_id).await;
+}

@@ -1,0 +1,70 @@
+//! The organization, and people who belong to several.
+
+use mainsheet_core::role::OrganizationRole;
+use mainsheet_testkit::TestApp;
+use serde_json::json;
+
+#[tokio::test]
+async fn what_is_given_changes_and_the_rest_stays() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let before = owner.get("/org").await.expect(200);
+    let settings = json!({ "sessions": { "maxRunningWorkloads": 3 } });
+    let body = json!({ "name": "Acme", "slug": "acme", "settings": settings });
+    let changed = owner.patch("/org", body).await.expect(200);
+    assert_ne!(before.etag(), changed.etag());
+    let (before, after) = (before.json(), owner.get("/org").await.expect(200));
+    assert_eq!((after.json(), after.etag()), (changed.json(), changed.etag()));
+    assert_eq!((&changed.json()["name"], &changed.json()["slug"]), (&json!("Acme"), &json!("acme")));
+    assert_eq!(changed.json()["settings"]["sessions"]["maxRunningWorkloads"], 3);
+    assert_eq!(changed.json()["settings"]["auth"], before["settings"]["auth"]);
+    for field in ["id", "defaultTeamId", "defaultOrgRoleId", "createdAt"] {
+        assert_eq!(changed.json()[field], before[field], "{field}");
+    }
+}
+
+#[tokio::test]
+async fn a_slug_belongs_to_one_organization_until_it_is_given_up() {
+    let app = TestApp::start().await;
+    let (one, other) = (app.sign_up("one@example.com").await, app.sign_up("other@example.com").await);
+    let take = async |person: &mainsheet_testkit::Person, slug: &str| {
+        person.patch("/org", json!({ "slug": slug })).await.status.as_u16()
+    };
+    assert_eq!(take(&one, "acme").await, 200);
+    assert_eq!(take(&one, "acme").await, 200, "one's own slug again");
+    let before = app.dump();
+    assert_eq!(take(&other, "acme").await, 409);
+    app.dump().assert_same_as(&before, "a slug that is taken");
+    assert_eq!(take(&one, "acme-corp").await, 200);
+    assert_eq!(take(&other, "acme").await, 200, "given up, it can be taken");
+}
+
+#[tokio::test]
+async fn defaults_have_to_be_the_organizations_own() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let stranger = app.sign_up("stranger@example.com").await;
+    let answer = owner.patch("/org", json!({ "defaultTeamId": stranger.team_id })).await;
+    answer.assert_names_field("defaultTeamId");
+    owner.patch("/org", json!({ "defaultOrgRoleId": "NOROLE" })).await.assert_names_field("defaultOrgRoleId");
+}
+
+#[tokio::test]
+async fn members_of_several_organizations_name_one() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let guest = app.sign_up("guest@example.com").await;
+    app.join(&guest, &owner.organization_id, &[OrganizationRole::Auditor], &[]).await;
+
+    let problem = guest.get("/org").await.expect(400).problem();
+    assert_eq!(problem.code, "organization_required");
+    for id in [&owner.organization_id, &guest.organization_id] {
+        assert!(problem.message.contains(id.as_str()), "{}", problem.message);
+        let named = guest.with("lakesail-organization-id", id);
+        assert_eq!(named.get("/org").await.expect(200).text("id"), *id);
+    }
+    let choices = guest.get("/me/organizations").await.expect(200).json();
+    assert_eq!(choices["items"].as_array().unwrap().len(), 2);
+    let _ = guest.with("lakesail-organization-id", "not an id").get("/org").await.expect(400);
+    let _ = guest.with("lakesail-organization-id", "NOSUCHORGANIZATION").get("/org").await.expect(404);
+}
