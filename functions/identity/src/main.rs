@@ -1,3 +1,23 @@
-//! Lambda entry point.
+//! The Lambda function behind `/auth/*`, `/me` and `/me/organizations`. It alone can sign access tokens.
 
-fn main() {}
+use std::sync::Arc;
+
+use lambda_http::Error;
+use mainsheet_api::{App, lambda};
+use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
+use mainsheet_cloud::aws;
+use mainsheet_identity::IdentityState;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let config = aws::config().await;
+    let secret = aws::secret(&config, "MAINSHEET_ACCESS_KEY_SECRET").await?;
+    let key = SigningKey::derive(&secret, Purpose::Access)?;
+    let store = aws::store(&config)?;
+    key.publish(&store).await?;
+    let app = App::new(store.clone());
+    app.access_keys.warm().await?;
+    let clock = store.clock().clone();
+    let state = IdentityState::new(app, Arc::new(key), KeyRing::new(store, Purpose::MailLink));
+    lambda::serve(&clock, mainsheet_identity::router(state)).await
+}

@@ -1,3 +1,46 @@
-//! Lambda entry point.
+//! The Lambda function on the queue `mail`.
 
-fn main() {}
+use std::sync::Arc;
+
+use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use mainsheet_auth::keys::{Purpose, SigningKey};
+use mainsheet_cloud::aws;
+use mainsheet_notifier::Notifier;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    lambda_runtime::tracing::init_default_subscriber();
+    let config = aws::config().await;
+    let key = SigningKey::derive(&aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?, Purpose::MailLink)?;
+    let store = aws::store(&config)?;
+    key.publish(&store).await?;
+    let mailer = Arc::new(aws::SesMailer::from_environment(&config)?);
+    let public_url = aws::required("MAINSHEET_PUBLIC_URL")?;
+    let notifier = Arc::new(Notifier::new(mailer, Arc::new(key), store.clock().clone(), public_url)?);
+    run(service_fn(|event: LambdaEvent<SqsEvent>| {
+        let notifier = Arc::clone(&notifier);
+        async move { Ok::<_, Error>(handle_all(&notifier, event.payload).await) }
+    }))
+    .await
+}
+
+/// Handles each message for itself: those that fail come again, the others do not.
+async fn handle_all(notifier: &Notifier, batch: SqsEvent) -> SqsBatchResponse {
+    let mut response = SqsBatchResponse::default();
+    for message in batch.records {
+        let id = message.message_id.clone().unwrap_or_default();
+        if let Err(error) = handle(notifier, message).await {
+            tracing::error!(id, %error, "a message could not be handled");
+            let mut failure = BatchItemFailure::default();
+            failure.item_identifier = id;
+            response.batch_item_failures.push(failure);
+        }
+    }
+    response
+}
+
+async fn handle(notifier: &Notifier, message: SqsMessage) -> mainsheet_core::Result<()> {
+    let event = serde_json::from_str(&message.body.unwrap_or_default()).map_err(mainsheet_core::Error::internal)?;
+    notifier.handle(event).await
+}

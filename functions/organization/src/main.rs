@@ -1,3 +1,14 @@
-//! Lambda entry point.
+//! The Lambda function behind `/org/*`.
 
-fn main() {}
+use lambda_http::Error;
+use mainsheet_api::{App, lambda};
+use mainsheet_cloud::aws;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    let app = App::new(aws::store(&aws::config().await)?);
+    // Read during INIT, which also opens the connection to the table.
+    app.access_keys.warm().await?;
+    let clock = app.store.clock().clone();
+    lambda::serve(&clock, mainsheet_organization::router(app)).await
+}

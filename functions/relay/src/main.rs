@@ -1,3 +1,43 @@
-//! Lambda entry point.
+//! The Lambda function on the table's stream.
 
-fn main() {}
+use std::sync::Arc;
+
+use aws_lambda_events::dynamodb::{Event, EventRecord};
+use aws_lambda_events::streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse};
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use mainsheet_cloud::aws;
+use mainsheet_store::outbox::OutboxEvent;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    lambda_runtime::tracing::init_default_subscriber();
+    let queues = Arc::new(aws::SqsQueues::from_environment(&aws::config().await)?);
+    run(service_fn(|event: LambdaEvent<Event>| {
+        let queues = Arc::clone(&queues);
+        async move { Ok::<_, Error>(carry_all(&queues, event.payload).await) }
+    }))
+    .await
+}
+
+/// Carries records in order, up to the first that fails: Lambda sends that one and all behind it again.
+async fn carry_all(queues: &aws::SqsQueues, batch: Event) -> DynamoDbEventResponse {
+    let mut response = DynamoDbEventResponse::default();
+    for record in batch.records {
+        let sequence_number = record.change.sequence_number.clone();
+        if let Err(error) = carry(queues, record).await {
+            tracing::error!(?sequence_number, %error, "an event could not be carried");
+            let mut failure = DynamoDbBatchItemFailure::default();
+            failure.item_identifier = sequence_number;
+            response.batch_item_failures.push(failure);
+            break;
+        }
+    }
+    response
+}
+
+async fn carry(queues: &aws::SqsQueues, record: EventRecord) -> mainsheet_core::Result<()> {
+    match OutboxEvent::of_stream_image(record.change.new_image)? {
+        Some(event) => mainsheet_relay::carry(queues, &event).await,
+        None => Ok(()),
+    }
+}

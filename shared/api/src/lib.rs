@@ -7,7 +7,7 @@ mod etag;
 mod idempotent;
 mod identity;
 #[cfg(feature = "lambda")]
-mod lambda;
+pub mod lambda;
 mod page;
 mod path;
 mod problem;
@@ -20,8 +20,6 @@ pub use body::Body;
 pub use etag::{IfMatch, Tagged, created};
 pub use idempotent::{Action, Command, Idempotent};
 pub use identity::{AgentCaller, ClientAddress, Member, Permitted, Person, RequestOrigin};
-#[cfg(feature = "lambda")]
-pub use lambda::serve;
 pub use page::{ListQuery, MarkerQuery, PageOf, PageQuery, SortDirection};
 pub use path::Path;
 pub use problem::{Problem, ProblemDetails, Result};

@@ -1,0 +1,20 @@
+//! Adapters for AWS. One configuration per process; clients are made during INIT.
+
+mod mailer;
+mod queues;
+mod secrets;
+mod settings;
+mod table;
+
+use aws_config::{BehaviorVersion, SdkConfig};
+
+pub use mailer::SesMailer;
+pub use queues::SqsQueues;
+pub use secrets::secret;
+pub use settings::required;
+pub use table::store;
+
+/// The configuration of this process: region, credentials and endpoints from its environment.
+pub async fn config() -> SdkConfig {
+    aws_config::load_defaults(BehaviorVersion::latest()).await
+}

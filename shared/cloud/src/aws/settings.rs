@@ -1,0 +1,12 @@
+//! What `template.yaml` tells functions through their environment.
+
+use mainsheet_core::{Error, Result};
+
+/// A setting that has to be there.
+///
+/// # Errors
+/// [`Error::Internal`] that names the variable when it is missing or empty.
+pub fn required(variable: &str) -> Result<String> {
+    let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
+    value.ok_or_else(|| Error::internal(format!("the environment variable {variable} is not set")))
+}
