@@ -57,3 +57,122 @@ impl Notifier {
         self.templates.write(id, "already-registered", &values)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Mutex;
+
+    use async_trait::async_trait;
+    use mainsheet_auth::keys::Purpose;
+    use mainsheet_auth::mail_link::EMAIL_VERIFICATION_VALID;
+    use mainsheet_core::time::ManualClock;
+    use mainsheet_core::{Error, Timestamp};
+
+    use super::*;
+
+    /// Keeps mails, or takes none.
+    #[derive(Default)]
+    struct Recorder {
+        mails: Mutex<Vec<Mail>>,
+        is_down: bool,
+    }
+
+    #[async_trait]
+    impl Mailer for Recorder {
+        async fn send(&self, mail: Mail) -> Result<()> {
+            if self.is_down {
+                return Err(Error::unavailable("no mail today"));
+            }
+            self.mails.lock().unwrap().push(mail);
+            Ok(())
+        }
+    }
+
+    fn notifier(mailer: Arc<Recorder>) -> Notifier {
+        let key = SigningKey::derive(&"a secret that only tests know, and no one else".into(), Purpose::MailLink);
+        let clock = ManualClock::new(now()).clock();
+        Notifier::new(mailer, Arc::new(key.unwrap()), clock, "https://mainsheet.example".to_owned()).unwrap()
+    }
+
+    fn now() -> Timestamp {
+        "2026-11-21T08:30:00Z".parse().unwrap()
+    }
+
+    fn event(event: Event) -> OutboxEvent {
+        OutboxEvent { id: "EVENT1".parse().unwrap(), at: now(), organization_id: None, event }
+    }
+
+    async fn mail_of(request: Request) -> Mail {
+        let recorder = Arc::new(Recorder::default());
+        notifier(recorder.clone()).handle(event(Event::MailRequested { mail: request })).await.unwrap();
+        let mut mails = recorder.mails.lock().unwrap();
+        assert_eq!(mails.len(), 1);
+        mails.remove(0)
+    }
+
+    fn verify_email() -> Request {
+        Request::VerifyEmail { user_id: "ADA1".parse().unwrap(), email: "ada@example.com".to_owned() }
+    }
+
+    /// The token, alone on its line.
+    fn token(mail: &Mail) -> &str {
+        mail.text.lines().find(|line| line.starts_with("eyJ")).unwrap()
+    }
+
+    /// Headers, text and HTML, as they are reviewed.
+    fn shown(mail: &Mail) -> String {
+        format!("To: {}\nSubject: {}\n\n{}\n\n{}", mail.to, mail.subject, mail.text, mail.html)
+    }
+
+    #[tokio::test]
+    async fn the_mail_that_confirms_an_address() {
+        let mail = mail_of(verify_email()).await;
+        let token = token(&mail);
+        assert_eq!(mail.id, "EVENT1");
+        assert!(mail.text.lines().any(|line| line == format!("https://mainsheet.example/verify-email?token={token}")));
+        assert_eq!(EMAIL_VERIFICATION_VALID.as_secs(), 7 * 24 * 3600, "as the mail says");
+        insta::assert_snapshot!(shown(&mail).replace(token, "[token]"));
+    }
+
+    #[tokio::test]
+    async fn the_mail_to_who_has_an_account_already() {
+        let mail = mail_of(Request::AlreadyRegistered { email: "ada@example.com".to_owned() }).await;
+        insta::assert_snapshot!(shown(&mail));
+    }
+
+    #[tokio::test]
+    async fn nothing_is_fetched_when_a_mail_is_opened() {
+        for request in [verify_email(), Request::AlreadyRegistered { email: "ada@example.com".to_owned() }] {
+            let html = mail_of(request).await.html;
+            for remote in ["src=", "url(", "@import", "<link", "<img", "<script"] {
+                assert!(!html.contains(remote), "{remote}");
+            }
+        }
+    }
+
+    #[tokio::test]
+    async fn an_event_that_comes_twice_gives_mails_of_one_id() {
+        let recorder = Arc::new(Recorder::default());
+        let notifier = notifier(recorder.clone());
+        for _ in 0..2 {
+            notifier.handle(event(Event::MailRequested { mail: verify_email() })).await.unwrap();
+        }
+        let mails = recorder.mails.lock().unwrap();
+        assert_eq!((mails.len(), &mails[0]), (2, &mails[1]));
+    }
+
+    #[tokio::test]
+    async fn a_mail_that_is_not_taken_comes_again() {
+        let recorder = Arc::new(Recorder { is_down: true, ..Recorder::default() });
+        let refused = notifier(recorder).handle(event(Event::MailRequested { mail: verify_email() })).await;
+        assert!(matches!(refused, Err(Error::Unavailable { .. })));
+    }
+
+    #[tokio::test]
+    async fn other_events_are_none_of_its_business() {
+        let recorder = Arc::new(Recorder::default());
+        let other = Event::JobDeleted { job_id: "JOB1".parse().unwrap() };
+        notifier(recorder.clone()).handle(event(other)).await.unwrap();
+        assert!(recorder.mails.lock().unwrap().is_empty());
+    }
+}

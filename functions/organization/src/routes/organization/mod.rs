@@ -1,4 +1,5 @@
 //! The organization itself.
 
 pub(crate) mod get;
+mod settings;
 pub(crate) mod update;

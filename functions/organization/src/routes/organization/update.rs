@@ -4,11 +4,13 @@ use axum::extract::State;
 use garde::Validate;
 use mainsheet_api::{App, Body, IfMatch, Permitted, Result, Tagged, text};
 use mainsheet_auth::needs::CanManageOrganization;
-use mainsheet_core::organization::{AuthSettings, Organization, OrganizationSettings, SessionSettings};
+use mainsheet_core::organization::Organization;
 use mainsheet_core::role::OrganizationRole;
 use mainsheet_core::{Error, RoleId, TeamId};
 use serde::Deserialize;
 use utoipa::ToSchema;
+
+use crate::routes::organization::settings::SettingsUpdate;
 
 /// What to change of the organization. What is absent stays.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -22,8 +24,8 @@ pub(crate) struct OrganizationUpdate {
     #[garde(inner(length(chars, min = 1, max = 63), pattern("^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$")))]
     #[schema(min_length = 1, max_length = 63, pattern = "^[a-z0-9](?:[a-z0-9-]*[a-z0-9])?$")]
     slug: Option<String>,
-    /// Each part that is given takes the place of the whole part.
-    #[garde(skip)]
+    /// Settings to change, each on its own.
+    #[garde(dive)]
     settings: Option<SettingsUpdate>,
     /// The team that new members join.
     #[garde(skip)]
@@ -32,16 +34,6 @@ pub(crate) struct OrganizationUpdate {
     #[garde(skip)]
     #[schema(value_type = Option<String>, pattern = "^(OWNER|ADMIN|BILLING|AUDITOR|MEMBER|EMERGENCY)$")]
     default_org_role_id: Option<RoleId>,
-}
-
-/// Parts of the settings to change.
-#[derive(Debug, Deserialize, ToSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub(crate) struct SettingsUpdate {
-    /// How its people sign in.
-    auth: Option<AuthSettings>,
-    /// What their sessions may ask for.
-    sessions: Option<SessionSettings>,
 }
 
 /// Change the organization
@@ -69,7 +61,7 @@ pub(crate) async fn update(
     let organization = Organization {
         name: body.name.unwrap_or(before.name),
         slug: body.slug.unwrap_or(before.slug),
-        settings: merged(before.settings, body.settings),
+        settings: body.settings.unwrap_or_default().applied_to(before.settings),
         default_team_id: body.default_team_id.clone().unwrap_or(before.default_team_id),
         default_org_role_id: role.unwrap_or(before.default_org_role_id),
         updated_at: change.now(),
@@ -81,12 +73,4 @@ pub(crate) async fn update(
     };
     change.replace_organization(&row, &organization).commit().await?;
     Ok(Tagged { body: organization, version: row.version + 1 })
-}
-
-fn merged(before: OrganizationSettings, update: Option<SettingsUpdate>) -> OrganizationSettings {
-    let Some(update) = update else { return before };
-    OrganizationSettings {
-        auth: update.auth.unwrap_or(before.auth),
-        sessions: update.sessions.unwrap_or(before.sessions),
-    }
 }

@@ -56,8 +56,7 @@ pub(crate) async fn create(
     if TeamRole::try_from(&role).is_err() {
         return Err(Error::invalid("defaultRoleId", "is no role of teams").into());
     }
-    let change = app.store.change(caller.audit("team.create", &body.name));
-    let now = change.now();
+    let now = app.now();
     let team = Team {
         id: TeamId::generate(now),
         organization_id: organization.clone(),
@@ -69,7 +68,8 @@ pub(crate) async fn create(
         updated_by: caller.member_id().clone(),
     };
     let seat = Seat { member_id: caller.member_id().clone(), roles: vec![TeamRole::Admin], created_at: now };
-    change
+    app.store
+        .change(caller.audit("team.create", &team.id))
         .create_team(caller.tenant(), &team, &seat)
         .seat(caller.signed_in.user_id(), caller.tenant(), &team.id, &seat.roles)
         .idempotent(idempotent.request(), team.id.as_str())
