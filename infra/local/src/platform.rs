@@ -77,7 +77,7 @@ struct Platform {
 
 impl Platform {
     async fn open(settings: &Settings, data_dir: &Path, address: SocketAddr) -> Result<Self> {
-        let dynamodb = EmbeddedDynamoDb::open(&data_dir.join("table.sqlite")).await?;
+        let dynamodb = EmbeddedDynamoDb::open(&data_dir.join("table.sqlite"), settings.table_port).await?;
         let client = dynamodb.client();
         let local = LocalTable::open(client.clone()).await?;
         let clock = PlatformClock::open(local.clone()).await?;

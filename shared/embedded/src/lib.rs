@@ -3,7 +3,7 @@
 
 mod stream;
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::Client;
@@ -23,14 +23,15 @@ pub struct EmbeddedDynamoDb {
 }
 
 impl EmbeddedDynamoDb {
-    /// Opens, or makes, the one in a file. What a transaction wrote survives `kill -9`.
+    /// Opens, or makes, the one in a file, and answers on a port of 127.0.0.1; 0 takes a free one. What a transaction wrote
+    /// survives `kill -9`.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when the file or a port cannot be opened.
-    pub async fn open(file: &Path) -> Result<Self> {
+    pub async fn open(file: &Path, port: u16) -> Result<Self> {
         let name = file.to_str().ok_or_else(|| Error::unavailable("the path of the table's file is not UTF-8"))?;
         let database = Database::new(name).map_err(Error::unavailable)?;
-        Self::serve(database, Some(file.to_owned())).await
+        Self::serve(database, Some(file.to_owned()), port).await
     }
 
     /// Makes an empty one in memory.
@@ -38,11 +39,11 @@ impl EmbeddedDynamoDb {
     /// # Errors
     /// [`Error::Unavailable`] when a port cannot be opened.
     pub async fn in_memory() -> Result<Self> {
-        Self::serve(Database::memory().map_err(Error::unavailable)?, None).await
+        Self::serve(Database::memory().map_err(Error::unavailable)?, None, 0).await
     }
 
-    async fn serve(database: Database, file: Option<PathBuf>) -> Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await.map_err(Error::unavailable)?;
+    async fn serve(database: Database, file: Option<PathBuf>, port: u16) -> Result<Self> {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await.map_err(Error::unavailable)?;
         let address = listener.local_addr().map_err(Error::unavailable)?;
         tokio::spawn(dynoxide::server::serve_on(listener, database.clone()));
         Ok(Self { database, file, address })
