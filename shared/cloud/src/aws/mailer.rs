@@ -7,23 +7,27 @@ use aws_sdk_sesv2::error::{BuildError, DisplayErrorContext};
 use aws_sdk_sesv2::types::{Body, Content, Destination, EmailContent, Message, MessageTag};
 use mainsheet_core::{Error, Result};
 
-use crate::aws::required;
+use crate::aws::settings::{optional, required};
 use crate::mail::{Mail, Mailer};
 
-/// Sends from the address in `MAINSHEET_MAIL_FROM`. SES knows no idempotency: a mail that is handed over twice is sent twice.
+/// Sends from the address in `MAINSHEET_MAIL_FROM`, with the configuration set in `MAINSHEET_MAIL_CONFIGURATION_SET` if there
+/// is one. SES knows no idempotency: a mail that is handed over twice is sent twice, with the same `mainsheet-event` tag.
 #[derive(Debug, Clone)]
 pub struct SesMailer {
     client: Client,
     from: String,
+    configuration_set: Option<String>,
 }
 
 impl SesMailer {
-    /// Reads the address.
+    /// Reads the settings.
     ///
     /// # Errors
-    /// [`Error::Internal`] when it is not set.
+    /// [`Error::Internal`] when there is no address.
     pub fn from_environment(config: &SdkConfig) -> Result<Self> {
-        Ok(Self { client: Client::new(config), from: required("MAINSHEET_MAIL_FROM")? })
+        let from = required("MAINSHEET_MAIL_FROM")?;
+        let configuration_set = optional("MAINSHEET_MAIL_CONFIGURATION_SET");
+        Ok(Self { client: Client::new(config), from, configuration_set })
     }
 }
 
@@ -35,6 +39,7 @@ impl Mailer for SesMailer {
             .client
             .send_email()
             .from_email_address(&self.from)
+            .set_configuration_set_name(self.configuration_set.clone())
             .destination(Destination::builder().to_addresses(&mail.to).build())
             .content(content(&mail).map_err(Error::internal)?)
             .email_tags(event);

@@ -7,6 +7,10 @@ use mainsheet_core::{Error, Result};
 /// # Errors
 /// [`Error::Internal`] that names the variable when it is missing or empty.
 pub fn required(variable: &str) -> Result<String> {
-    let value = std::env::var(variable).ok().filter(|value| !value.is_empty());
-    value.ok_or_else(|| Error::internal(format!("the environment variable {variable} is not set")))
+    optional(variable).ok_or_else(|| Error::internal(format!("the environment variable {variable} is not set")))
+}
+
+/// A setting that may be missing; templates leave it empty then.
+pub(crate) fn optional(variable: &str) -> Option<String> {
+    std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
