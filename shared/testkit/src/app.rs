@@ -1,10 +1,11 @@
 //! The control plane in one process, over a table and a clock of its own.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use mainsheet_api::{App, Document, assemble};
+use mainsheet_api::{App, BASE, Document, assemble};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_cloud::queue::Queue;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
@@ -37,6 +38,7 @@ const BEGINNING: &str = "2026-11-21T08:30:00.000Z";
 pub struct TestApp {
     router: Router,
     document: Document,
+    paths: BTreeMap<&'static str, Vec<String>>,
     table: TestTable,
     store: Store,
     clock: ManualClock,
@@ -64,18 +66,26 @@ impl TestApp {
         let mail_key = published_key(&store, MAIL_LINK_SECRET, Purpose::MailLink).await;
         let app = App::new(store.clone());
         app.access_keys.warm().await.unwrap();
-        let (router, document) = assemble(&clock.clock(), routers(&app, access_key));
+        let functions = routers(&app, access_key);
+        let paths = functions.iter().map(|(name, router)| (*name, paths_of(router))).collect();
+        let (router, document) = assemble(&clock.clock(), functions.into_iter().map(|(_, router)| router));
         let outbox = Outbox::of(table.stream());
         let mailer = CatchingMailer::default();
         let notifier = Notifier::new(Arc::new(mailer.clone()), mail_key, clock.clock(), PUBLIC_URL.to_owned()).unwrap();
         let _ = table.take_operations();
-        Self { router, document, table, store, clock, mailer, notifier, outbox, queues: MemoryQueues::default() }
+        Self { router, document, paths, table, store, clock, mailer, notifier, outbox, queues: MemoryQueues::default() }
     }
 
     /// The OpenAPI document of all routers.
     #[must_use]
     pub fn document(&self) -> &Document {
         &self.document
+    }
+
+    /// The paths that each function answers, by the function's name.
+    #[must_use]
+    pub fn paths_of_functions(&self) -> &BTreeMap<&'static str, Vec<String>> {
+        &self.paths
     }
 
     /// The document as it is checked in: pretty, in a stable order.
@@ -207,17 +217,22 @@ async fn published_key(store: &Store, secret: &str, purpose: Purpose) -> Arc<Sig
     Arc::new(key)
 }
 
-/// The routers of all functions. A new function's is added here.
-fn routers(app: &App, access_key: Arc<SigningKey>) -> [OpenApiRouter; 5] {
+/// The routers of all functions that answer requests, by the function's name. A new one's is added here.
+fn routers(app: &App, access_key: Arc<SigningKey>) -> [(&'static str, OpenApiRouter); 5] {
     let mail_links = KeyRing::new(app.store.clone(), Purpose::MailLink);
     let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
     [
-        mainsheet_identity::router(IdentityState::new(app.clone(), access_key, mail_links)),
-        mainsheet_organization::router(app.clone()),
-        mainsheet_infrastructure::router(infrastructure),
-        mainsheet_workloads::router(app.clone()),
-        mainsheet_agents::router(app.clone()),
+        ("identity", mainsheet_identity::router(IdentityState::new(app.clone(), access_key, mail_links))),
+        ("organization", mainsheet_organization::router(app.clone())),
+        ("infrastructure", mainsheet_infrastructure::router(infrastructure)),
+        ("workloads", mainsheet_workloads::router(app.clone())),
+        ("agents", mainsheet_agents::router(app.clone())),
     ]
+}
+
+/// The paths that a function answers.
+fn paths_of(router: &OpenApiRouter) -> Vec<String> {
+    router.get_openapi().paths.paths.keys().map(|path| format!("{BASE}{path}")).collect()
 }
 
 impl Drop for TestApp {

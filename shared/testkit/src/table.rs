@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::Client;
 use dynoxide::Database;
+use dynoxide::actions::describe_table::DescribeTableRequest;
 use dynoxide::actions::scan::ScanRequest;
 use dynoxide::types::Item;
 use mainsheet_core::Clock;
@@ -84,6 +85,13 @@ impl TestTable {
     /// Decides from now on what becomes of each round trip.
     pub fn set_rule(&self, rule: Rule) {
         self.proxy.as_ref().expect("rules are the proxy's").set_rule(rule);
+    }
+
+    /// The table's definition, as DynamoDB describes it.
+    #[must_use]
+    pub fn description(&self) -> Value {
+        let request = DescribeTableRequest { table_name: TABLE.to_owned(), ..DescribeTableRequest::default() };
+        serde_json::to_value(self.database().describe_table(request).unwrap().table).unwrap()
     }
 
     /// All that is in the table.

@@ -2,6 +2,7 @@
 
 mod authz;
 mod contract;
+mod deployment;
 pub(crate) mod document;
 mod mutations;
 mod openapi;

@@ -22,12 +22,12 @@ fn matrix<R: Copy>(roles: &[R], name: fn(R) -> &'static str, holds: fn(Relation,
 
 #[test]
 fn organization_roles() {
-    let matrix = matrix(OrganizationRole::ALL, OrganizationRole::as_str, |relation, role| relation.is_held_by(role));
+    let matrix = matrix(OrganizationRole::ALL, OrganizationRole::as_str, Relation::is_held_by);
     insta::assert_snapshot!(matrix);
 }
 
 #[test]
 fn team_roles() {
-    let matrix = matrix(TeamRole::ALL, TeamRole::as_str, |relation, role| relation.is_held_in_team_by(role));
+    let matrix = matrix(TeamRole::ALL, TeamRole::as_str, Relation::is_held_in_team_by);
     insta::assert_snapshot!(matrix);
 }

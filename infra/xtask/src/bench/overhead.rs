@@ -38,22 +38,16 @@ pub(super) async fn measure(options: &Options) -> Vec<Line> {
 }
 
 fn lines(routed: &[Round], raw: &[Round]) -> Vec<Line> {
-    let mut lines = Vec::new();
-    let figure: [(&str, fn(&Round) -> f64, f64); 3] = [
-        ("p50", |round| round.p50, BAR),
-        ("p99", |round| round.p99, f64::INFINITY),
-        ("processor time", |round| round.cpu, BAR),
-    ];
-    for (name, figure, bar) in figure {
+    let sides = |name: &str, figure: fn(&Round) -> f64| {
         let (of, to) = (figures(routed, figure), figures(raw, figure));
-        let ratio = Line::ratio(format!("  {name}, request / reads"), &of, &to, bar);
-        lines.push(Line::shown(format!("GET /workloads/jobs/{{job}} through the router, {name}"), "ms", of));
-        lines.push(Line::shown(format!("its three reads with the SDK alone, {name}"), "ms", to));
-        if bar.is_finite() {
-            lines.push(ratio);
-        }
-    }
-    lines
+        let ratio = Line::ratio(format!("  {name}, request / reads"), &of, &to, BAR);
+        let request = Line::shown(format!("GET /workloads/jobs/{{job}} through the router, {name}"), "ms", of);
+        (request, Line::shown(format!("its three reads with the SDK alone, {name}"), "ms", to), ratio)
+    };
+    let (request_p50, reads_p50, ratio_p50) = sides("p50", |round| round.p50);
+    let (request_p99, reads_p99, _) = sides("p99", |round| round.p99);
+    let (request_cpu, reads_cpu, ratio_cpu) = sides("processor time", |round| round.cpu);
+    vec![request_p50, reads_p50, ratio_p50, request_p99, reads_p99, request_cpu, reads_cpu, ratio_cpu]
 }
 
 /// The reads that the request needs.

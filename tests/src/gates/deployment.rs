@@ -1,0 +1,132 @@
+//! What is deployed (`template.yaml`) against what the code is: which function answers which path, and the table.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mainsheet_testkit::TestApp;
+use saphyr::{LoadableYamlNode, Scalar, Yaml};
+use serde_json::{Value, json};
+
+/// The template. Intrinsic functions are replaced by what they are given: `!GetAtt Table.Arn` is `"Table.Arn"`.
+fn template() -> Value {
+    let text = include_str!("../../../template.yaml");
+    let documents = Yaml::load_from_str(text).unwrap();
+    let [template] = &documents[..] else { panic!("one document") };
+    plain(template)
+}
+
+fn plain(yaml: &Yaml<'_>) -> Value {
+    match yaml {
+        Yaml::Value(Scalar::String(text)) => json!(text),
+        Yaml::Value(Scalar::Integer(number)) => json!(number),
+        Yaml::Value(Scalar::Boolean(truth)) => json!(truth),
+        Yaml::Value(Scalar::FloatingPoint(number)) => json!(number.into_inner()),
+        Yaml::Sequence(items) => items.iter().map(plain).collect(),
+        Yaml::Mapping(entries) => {
+            entries.iter().map(|(name, value)| (name.as_str().unwrap().to_owned(), plain(value))).collect()
+        }
+        Yaml::Tagged(_, inner) => plain(inner),
+        Yaml::Value(Scalar::Null) => Value::Null,
+        other => panic!("not in a template: {other:?}"),
+    }
+}
+
+/// Resources of a type, by logical id.
+fn resources(template: &Value, kind: &str) -> BTreeMap<String, Value> {
+    let all = template["Resources"].as_object().unwrap().iter();
+    all.filter(|(_, resource)| resource["Type"] == kind).map(|(id, resource)| (id.clone(), resource.clone())).collect()
+}
+
+/// A route of the API and the function behind it, by the name of its folder.
+#[derive(Debug)]
+struct Route {
+    path: String,
+    function: String,
+}
+
+fn routes(template: &Value) -> Vec<Route> {
+    let integrations = resources(template, "AWS::ApiGatewayV2::Integration");
+    let functions = resources(template, "AWS::Serverless::Function");
+    let route = |(id, route): (String, Value)| {
+        let properties = &route["Properties"];
+        let key = properties["RouteKey"].as_str().unwrap();
+        let path = key.strip_prefix("ANY ").unwrap_or_else(|| panic!("{id}: `{key}` is not for every method"));
+        let target = properties["Target"].as_str().unwrap();
+        let integration = target.strip_prefix("integrations/${").and_then(|rest| rest.strip_suffix('}'));
+        let integration = &integrations[integration.unwrap_or_else(|| panic!("{id}: target `{target}`"))];
+        let arn = integration["Properties"]["IntegrationUri"].as_str().unwrap();
+        let function = &functions[arn.strip_suffix(".Arn").unwrap_or_else(|| panic!("{id}: `{arn}`"))];
+        let code = function["Properties"]["CodeUri"].as_str().unwrap();
+        Route { path: path.to_owned(), function: code.rsplit('/').next().unwrap().to_owned() }
+    };
+    resources(template, "AWS::ApiGatewayV2::Route").into_iter().map(route).collect()
+}
+
+/// The route that API Gateway chooses for a path: the same path, else the longest one that it lies below. Several of the same
+/// length would be a matter of luck.
+fn chosen<'r>(routes: &'r [Route], path: &str) -> &'r Route {
+    let fits = |route: &&Route| match route.path.strip_suffix("/{proxy+}") {
+        Some(above) => path.strip_prefix(above).is_some_and(|rest| rest.len() > 1 && rest.starts_with('/')),
+        None => route.path == path,
+    };
+    let rank = |route: &Route| (!route.path.ends_with("/{proxy+}"), route.path.len());
+    let fitting: Vec<&Route> = routes.iter().filter(fits).collect();
+    let best = fitting.iter().max_by_key(|route| rank(route)).unwrap_or_else(|| panic!("no route leads to {path}"));
+    let equals = fitting.iter().filter(|route| rank(route) == rank(best)).count();
+    assert_eq!(equals, 1, "{path} has several routes: {fitting:?}");
+    best
+}
+
+#[tokio::test]
+async fn every_path_leads_to_the_function_that_answers_it() {
+    let app = TestApp::start().await;
+    let routes = routes(&template());
+    let mut used = BTreeSet::new();
+    let mut owners: BTreeMap<&String, &str> = BTreeMap::new();
+    for (function, paths) in app.paths_of_functions() {
+        for path in paths {
+            assert_eq!(owners.insert(path, function), None, "two functions answer {path}");
+            let route = chosen(&routes, path);
+            assert_eq!(&route.function, function, "{path} leads to another function by {}", route.path);
+            used.insert(route.path.clone());
+        }
+    }
+    let documented: BTreeSet<&String> = app.document().paths.paths.keys().collect();
+    assert_eq!(
+        owners.keys().copied().collect::<BTreeSet<_>>(),
+        documented,
+        "paths of functions against the document's"
+    );
+    let unused: Vec<&Route> = routes.iter().filter(|route| !used.contains(&route.path)).collect();
+    assert!(unused.is_empty(), "routes that lead to nothing: {unused:?}");
+}
+
+#[tokio::test]
+async fn the_deployed_table_is_the_one_that_tests_use() {
+    let app = TestApp::start().await;
+    let tables = resources(&template(), "AWS::DynamoDB::Table");
+    let deployed = &tables.values().next().unwrap()["Properties"];
+    let created = app.table().description();
+    for part in ["AttributeDefinitions", "KeySchema", "LocalSecondaryIndexes", "GlobalSecondaryIndexes"] {
+        assert_eq!(definition(&deployed[part]), definition(&created[part]), "{part}");
+    }
+    assert_eq!(deployed["StreamSpecification"]["StreamViewType"], created["StreamSpecification"]["StreamViewType"]);
+    assert_eq!(deployed["BillingMode"], "PAY_PER_REQUEST");
+    let expiring = deployed["TimeToLiveSpecification"]["AttributeName"].as_str().unwrap();
+    let _ = app.sign_up("ada@example.com").await;
+    let dump = app.dump();
+    let login = dump.of_kind("login").next().unwrap();
+    assert!(login[expiring].is_u64(), "logins expire by `{expiring}`: {login}");
+}
+
+/// A part of a table's definition without what DynamoDB adds to it, and in an order of its own.
+fn definition(part: &Value) -> Vec<String> {
+    let keep = |item: &Value| {
+        let mut item = item.clone();
+        let known = ["AttributeName", "AttributeType", "KeyType", "IndexName", "KeySchema", "Projection"];
+        item.as_object_mut().unwrap().retain(|name, _| known.contains(&name.as_str()));
+        item.to_string()
+    };
+    let mut items: Vec<String> = part.as_array().unwrap().iter().map(keep).collect();
+    items.sort();
+    items
+}
