@@ -30,23 +30,26 @@ pub struct Ticked {
 /// When the table does not answer; the next tick goes on.
 pub async fn tick(store: &Store, interval: Duration) -> Result<Ticked> {
     let now = store.now();
-    let before = store.note_tick(now).await?;
-    let was_away = before.is_some_and(|before| now.since(before) > interval * 2);
+    let in_grace = store.note_tick(now, interval * 2).await?.is_some();
     let mut ticked = Ticked::default();
+    let mut failed = Ok(());
     for _ in 0..MAX_LOOKS {
-        let due = store.due_runs(now).await?;
-        if due.is_empty() {
-            break;
-        }
-        for run in due {
-            if was_away && lease_ended_unseen(&run.row.value, now) {
-                ticked.extended += once(store.extend_lease(&run, now).await)?;
-            } else {
-                ticked.settled += once(settle(store, &run, now).await)?;
+        let before = ticked;
+        for run in store.due_runs(now).await? {
+            let extend = in_grace && lease_ended_unseen(&run.row.value, now);
+            let done = if extend { store.extend_lease(&run, now).await } else { settle(store, &run, now).await };
+            match once(done) {
+                Ok(count) if extend => ticked.extended += count,
+                Ok(count) => ticked.settled += count,
+                // One run that cannot be settled does not keep the others from it.
+                Err(error) => failed = Err(error),
             }
         }
+        if ticked == before {
+            break;
+        }
     }
-    Ok(ticked)
+    failed.map(|()| ticked)
 }
 
 /// 1 when it was done, 0 when the run moved on by itself meanwhile.

@@ -146,7 +146,11 @@ impl AgentHandle {
 
     /// Sends a heartbeat at once and carries out what the control plane answers. Says whether it got through.
     pub async fn heartbeat_now(&self) -> bool {
-        self.inner.heartbeat().await.is_ok()
+        let sent = self.inner.heartbeat().await;
+        if matches!(sent, Err(CallError::Revoked)) {
+            self.inner.revoked.send_replace(true);
+        }
+        sent.is_ok()
     }
 
     /// Waits until the agent has ended by itself.

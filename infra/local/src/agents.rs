@@ -143,7 +143,7 @@ impl BuiltInAgents {
             output_base: Some(self.results.clone()),
             capacity: self.capacity,
             environment: Arc::clone(&self.environment),
-            clock: mainsheet_core::Clock::system(),
+            clock: self.store.clock().clone(),
         });
         self.running.lock().await.insert(cluster, agent.map_err(Error::unavailable)?);
         Ok(())
@@ -151,10 +151,16 @@ impl BuiltInAgents {
 
     async fn dismiss(&self, cluster: &ClusterId) -> Result<()> {
         let Some(mut agent) = self.running.lock().await.remove(cluster) else { return Ok(()) };
-        // Its credentials are gone: the next heartbeat tells it to stop its runs.
+        // Its credentials are gone: a heartbeat tells it so. Nobody waits while it stops its runs.
         agent.heartbeat_now().await;
-        agent.ended().await;
-        remove(&self.folder.join(cluster.as_str()))
+        let folder = self.folder.join(cluster.as_str());
+        tokio::spawn(async move {
+            agent.ended().await;
+            if let Err(error) = remove(&folder) {
+                tracing::error!(%error, "what a retired cluster's agent kept cannot be removed");
+            }
+        });
+        Ok(())
     }
 }
 

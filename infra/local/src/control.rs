@@ -8,7 +8,6 @@ use axum::routing::{get, post};
 use axum::{Json, Router};
 use garde::Validate;
 use mainsheet_api::{Body, Result};
-use mainsheet_cloud::queue::Queue;
 use mainsheet_core::Timestamp;
 use mainsheet_store::Store;
 use serde::{Deserialize, Serialize};
@@ -16,7 +15,7 @@ use serde::{Deserialize, Serialize};
 use crate::agents::BuiltInAgents;
 use crate::clock::PlatformClock;
 use crate::mailbox::{CaughtMail, Mailbox};
-use crate::outbox::Outbox;
+use crate::outbox::{self, Outbox};
 use crate::queues::LocalQueues;
 
 /// What the control endpoints reach.
@@ -79,7 +78,8 @@ struct Moved {
 async fn move_clock(State(control): State<Control>, Body(body): Body<MoveClock>) -> Result<Json<Moved>> {
     let now = control.clock.advance(Duration::from_secs(body.advance_seconds)).await?;
     control.agents.send_heartbeats().await;
-    control.store.note_tick(now).await?;
+    // A clock that was moved is no pause: nobody was away.
+    control.store.note_tick(now, Duration::MAX).await?;
     mainsheet_scheduler::tick(&control.store, mainsheet_scheduler::INTERVAL).await?;
     control.outbox.deliver().await?;
     Ok(Json(Moved { now: control.store.now() }))
@@ -100,9 +100,9 @@ struct Depths {
 
 async fn queues(State(control): State<Control>) -> Result<Json<Depths>> {
     let mut items = Vec::new();
-    for queue in Queue::ALL {
+    for queue in outbox::QUEUES {
         let (waiting, dead_letters) = control.queues.depth(queue).await?;
-        items.push(QueueDepth { queue: queue.as_str(), waiting, dead_letters });
+        items.push(QueueDepth { queue, waiting, dead_letters });
     }
     Ok(Json(Depths { items }))
 }

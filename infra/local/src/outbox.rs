@@ -3,18 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainsheet_cloud::queue::Queue;
+use mainsheet_cloud::queue::{Message, Queue};
 use mainsheet_core::{Error, Result};
 use mainsheet_embedded::{EmbeddedDynamoDb, Stream};
 use mainsheet_notifier::Notifier;
 use mainsheet_store::Store;
-use mainsheet_store::outbox::OutboxEvent;
+use mainsheet_store::outbox::{Event, OutboxEvent};
 use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
 
 use crate::agents::BuiltInAgents;
 use crate::local_table::LocalTable;
 use crate::queues::LocalQueues;
+
+/// What the built-in agents have to hear. AWS has no such queue.
+const BUILT_IN_AGENTS: &str = "built-in-agents";
+/// Every queue of the embedded platform.
+pub(crate) const QUEUES: [&str; 3] = [Queue::Mail.as_str(), Queue::Runs.as_str(), BUILT_IN_AGENTS];
 
 const LIST: &str = "STREAM";
 const KEY: &str = "LAST_RECORD";
@@ -77,7 +82,7 @@ impl Outbox {
         for _ in 0..MAX_ROUNDS {
             let carried = self.carry(&mut reading).await?;
             let mut handled = 0;
-            for queue in Queue::ALL {
+            for queue in QUEUES {
                 handled += self.handle(queue).await?;
             }
             if carried + handled == 0 {
@@ -87,15 +92,19 @@ impl Outbox {
         Ok(())
     }
 
-    /// Stream to queues. Killed half way, it carries the same events again.
+    /// Stream to queues. What fails half way, or is killed, carries the same events again.
     async fn carry(&self, reading: &mut Reading) -> Result<usize> {
-        let records = reading.stream.read_on()?;
+        let records = reading.stream.peek()?;
         let Some(last) = records.last() else { return Ok(0) };
         for event in records.iter().filter_map(|record| record.event.as_ref()) {
-            self.agents.hear(event).await?;
+            if concerns_agents(event) {
+                let body = serde_json::to_string(event).map_err(Error::internal)?;
+                self.queues.put(BUILT_IN_AGENTS, Message { id: event.id.to_string(), body }).await?;
+            }
             mainsheet_relay::carry(&self.queues, event).await?;
         }
         self.table.put(LIST, KEY, &last.sequence_number).await?;
+        reading.stream.acknowledge();
         reading.unforgotten += records.len();
         if reading.unforgotten >= FORGET_EVERY {
             reading.stream.forget_before(&last.sequence_number)?;
@@ -105,17 +114,17 @@ impl Outbox {
     }
 
     /// Queues to those who act.
-    async fn handle(&self, queue: Queue) -> Result<usize> {
+    async fn handle(&self, queue: &'static str) -> Result<usize> {
         let messages = self.queues.receive(queue).await?;
         for (id, message) in &messages {
             let handled = match serde_json::from_str::<OutboxEvent>(&message.body) {
-                Ok(event) => self.act(queue, &event).await,
+                Ok(event) => self.act(queue, event).await,
                 Err(error) => Err(Error::internal(error)),
             };
             match handled {
                 Ok(()) => self.queues.done(queue, id).await?,
                 Err(error) => {
-                    tracing::warn!(queue = queue.as_str(), id, %error, "a message could not be handled");
+                    tracing::warn!(queue, id, %error, "a message could not be handled");
                     self.queues.failed(queue, id, message).await?;
                 }
             }
@@ -123,10 +132,18 @@ impl Outbox {
         Ok(messages.len())
     }
 
-    async fn act(&self, queue: Queue, event: &OutboxEvent) -> Result<()> {
-        match queue {
-            Queue::Mail => self.notifier.handle(event.clone()).await,
-            Queue::Runs => mainsheet_dispatcher::handle(&self.store, event).await,
+    async fn act(&self, queue: &str, event: OutboxEvent) -> Result<()> {
+        if queue == BUILT_IN_AGENTS {
+            self.agents.hear(&event).await
+        } else if queue == Queue::Mail.as_str() {
+            self.notifier.handle(event).await
+        } else {
+            mainsheet_dispatcher::handle(&self.store, &event).await
         }
     }
+}
+
+/// The built-in agents come and go with their clusters.
+fn concerns_agents(event: &OutboxEvent) -> bool {
+    matches!(event.event, Event::ClusterRegistered { .. } | Event::ClusterRetired { .. })
 }

@@ -30,8 +30,7 @@ pub(crate) struct Queued {
 #[async_trait]
 impl Queues for LocalQueues {
     async fn send(&self, queue: Queue, message: Message) -> Result<()> {
-        let queued = Queued { body: message.body, tries: 0, visible_at: self.clock.now() };
-        self.table.put(&list(queue), &message.id, &queued).await
+        self.put(queue.as_str(), message).await
     }
 }
 
@@ -40,8 +39,14 @@ impl LocalQueues {
         Self { table, clock }
     }
 
+    /// Puts a message into a queue, also one that AWS does not have.
+    pub(crate) async fn put(&self, queue: &str, message: Message) -> Result<()> {
+        let queued = Queued { body: message.body, tries: 0, visible_at: self.clock.now() };
+        self.table.put(&list(queue), &message.id, &queued).await
+    }
+
     /// The messages that can be handled now, oldest first.
-    pub(crate) async fn receive(&self, queue: Queue) -> Result<Vec<(String, Queued)>> {
+    pub(crate) async fn receive(&self, queue: &str) -> Result<Vec<(String, Queued)>> {
         let now = self.clock.now();
         let mut messages: Vec<(String, Queued)> = self.table.all(&list(queue)).await?;
         messages.retain(|(_, message)| message.visible_at <= now);
@@ -49,15 +54,15 @@ impl LocalQueues {
     }
 
     /// A message was handled.
-    pub(crate) async fn done(&self, queue: Queue, id: &str) -> Result<()> {
+    pub(crate) async fn done(&self, queue: &str, id: &str) -> Result<()> {
         self.table.remove(&list(queue), id).await
     }
 
     /// A message could not be handled: it comes again later, or is set aside.
-    pub(crate) async fn failed(&self, queue: Queue, id: &str, message: &Queued) -> Result<()> {
+    pub(crate) async fn failed(&self, queue: &str, id: &str, message: &Queued) -> Result<()> {
         let tries = message.tries + 1;
         if tries >= MAX_TRIES {
-            tracing::error!(queue = queue.as_str(), id, "a message failed {tries} times and was set aside");
+            tracing::error!(queue, id, "a message failed {tries} times and was set aside");
             self.table.put(&dead_letters(queue), id, &Queued { tries, ..message.clone() }).await?;
             return self.done(queue, id).await;
         }
@@ -66,17 +71,17 @@ impl LocalQueues {
     }
 
     /// How many messages wait, and how many were set aside.
-    pub(crate) async fn depth(&self, queue: Queue) -> Result<(usize, usize)> {
+    pub(crate) async fn depth(&self, queue: &str) -> Result<(usize, usize)> {
         let waiting: Vec<(String, Queued)> = self.table.all(&list(queue)).await?;
         let dead: Vec<(String, Queued)> = self.table.all(&dead_letters(queue)).await?;
         Ok((waiting.len(), dead.len()))
     }
 }
 
-fn list(queue: Queue) -> String {
-    format!("QUEUE#{}", queue.as_str())
+fn list(queue: &str) -> String {
+    format!("QUEUE#{queue}")
 }
 
-fn dead_letters(queue: Queue) -> String {
-    format!("DEAD_LETTERS#{}", queue.as_str())
+fn dead_letters(queue: &str) -> String {
+    format!("DEAD_LETTERS#{queue}")
 }

@@ -87,24 +87,23 @@ fn refused(error: &serde_path_to_error::Error<serde_json::Error>, bytes: &[u8]) 
         return malformed(&error);
     }
     let inner = error.inner();
-    let path = match error.path().to_string() {
-        path if path == "." => "body".to_owned(),
-        path => path,
-    };
     // Where the text went wrong helps nobody who sent JSON from a program: the path says it better.
     let message = inner.to_string();
     let message = message.split(" at line ").next().unwrap_or_default();
-    Error::invalid(field_of(&path, message), message).into()
+    refused_field(error.path().to_string(), message).into()
 }
 
-/// A field that is missing or unknown is named in the message alone.
-fn field_of(path: &str, message: &str) -> String {
-    let named = message.strip_prefix("missing field `").and_then(|rest| rest.split('`').next());
-    match named {
-        Some(field) if path == "body" => field.to_owned(),
-        Some(field) => format!("{path}.{field}"),
-        None => path.to_owned(),
-    }
+/// The field that serde refuses. One that is missing or comes twice is named in the message alone.
+pub(crate) fn refused_field(path: String, message: &str) -> Error {
+    let kinds = ["missing field `", "duplicate field `"];
+    let named = kinds.iter().find_map(|kind| message.strip_prefix(kind)?.split('`').next());
+    let field = match (named, path.as_str()) {
+        (Some(field), ".") => field.to_owned(),
+        (Some(field), _) => format!("{path}.{field}"),
+        (None, ".") => "body".to_owned(),
+        (None, _) => path,
+    };
+    Error::invalid(field, message)
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {

@@ -3,10 +3,9 @@
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
 use garde::Validate;
-use mainsheet_core::Error;
 use serde::de::DeserializeOwned;
 
-use crate::body::validate;
+use crate::body::{refused_field, validate};
 use crate::problem::{Problem, Result};
 
 /// A checked query string.
@@ -24,7 +23,7 @@ where
         let text = parts.uri.query().unwrap_or_default();
         let parameters = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
         let value: T = serde_path_to_error::deserialize(parameters)
-            .map_err(|error| Error::invalid(error.path().to_string(), error.inner().to_string()))?;
+            .map_err(|error| refused_field(error.path().to_string(), &error.inner().to_string()))?;
         validate(&value)?;
         Ok(Self(value))
     }

@@ -18,7 +18,7 @@ impl Queue {
 
     /// Its name in settings and in `/_local/queues`.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Mail => "mail",
             Self::Runs => "runs",

@@ -265,7 +265,7 @@ pub struct RunReport {
     pub runner_execution_time_us: Option<u64>,
     /// Where the results are.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(skip)]
+    #[garde(dive)]
     pub results: Option<JobRunResults>,
 }
 

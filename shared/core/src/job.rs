@@ -178,7 +178,7 @@ pub struct PythonSource {
     pub parameters: Vec<String>,
     /// Arguments by name.
     #[serde(default)]
-    #[garde(length(max = 100))]
+    #[garde(length(max = 100), custom(named_texts))]
     pub named_parameters: BTreeMap<String, String>,
 }
 
@@ -300,7 +300,7 @@ pub struct EngineConfig {
     pub libraries: Vec<Library>,
     /// Free-form settings by name.
     #[serde(flatten)]
-    #[garde(length(max = 100))]
+    #[garde(length(max = 100), custom(named_texts))]
     pub settings: BTreeMap<String, String>,
 }
 
@@ -432,4 +432,15 @@ impl Job {
     pub fn query_id(&self) -> Option<&QueryId> {
         self.current.config.sql.as_ref()?.query_id.as_ref()
     }
+}
+
+/// Texts by name: names of 1 to 255 bytes, texts of at most 4,096.
+fn named_texts(texts: &BTreeMap<String, String>, (): &()) -> garde::Result {
+    if texts.keys().any(|name| !(1..=255).contains(&name.len())) {
+        return Err(garde::Error::new("takes names of 1 to 255 bytes"));
+    }
+    if texts.values().any(|text| text.len() > 4096) {
+        return Err(garde::Error::new("takes texts of at most 4,096 bytes"));
+    }
+    Ok(())
 }

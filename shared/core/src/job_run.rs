@@ -179,10 +179,11 @@ pub enum RunTrigger {
 }
 
 /// Where a run's results went.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase")]
 pub struct JobRunResults {
     /// A folder of Parquet files, as a URI.
+    #[garde(length(bytes, min = 1, max = 1023))]
     #[schema(examples("s3://acme-output/jobs/daily-sales-etl/runs/01JD3Z5K8M4T9V2X7RQC/"))]
     pub output_path: String,
 }
@@ -262,6 +263,7 @@ impl JobRun {
                 self.dispatched_at = Some(now);
                 self.attempt += 1;
                 self.last_report = 0;
+                self.cleaned_at = None;
             }
             RunEvent::RunnerStarted => self.runner_started_at = Some(now),
             RunEvent::Requeue | RunEvent::Retry | RunEvent::RetryHeld => self.forget_last_attempt(),

@@ -20,6 +20,7 @@ pub struct Stream {
     file: Option<PathBuf>,
     table: String,
     iterator: String,
+    next: Option<String>,
 }
 
 /// A change of a row.
@@ -49,21 +50,26 @@ impl Stream {
         };
         let iterator = database.get_shard_iterator(request).map_err(Error::internal)?.shard_iterator;
         let iterator = iterator.ok_or_else(|| Error::internal("the stream gives no iterator"))?;
-        Ok(Self { database, file, table: table.to_owned(), iterator })
+        Ok(Self { database, file, table: table.to_owned(), iterator, next: None })
     }
 
-    /// The next records; none when there are no more yet.
+    /// The next records, the same ones until [`Stream::acknowledge`]; none when there are no more yet. A row that cannot be
+    /// read is no event: it is logged and passed over, so that it does not hold up those behind it.
     ///
     /// # Errors
-    /// [`Error::Internal`] when the stream cannot be read; the same records come again then.
-    pub fn read_on(&mut self) -> Result<Vec<Record>> {
+    /// [`Error::Internal`] when the stream cannot be read.
+    pub fn peek(&mut self) -> Result<Vec<Record>> {
         let request = GetRecordsRequest { shard_iterator: self.iterator.clone(), limit: Some(AT_ONCE) };
         let answer = self.database.get_records(request).map_err(Error::internal)?;
-        let records = answer.records.iter().map(record).collect::<Result<_>>()?;
-        if let Some(next) = answer.next_shard_iterator {
+        self.next = answer.next_shard_iterator;
+        Ok(answer.records.iter().map(record).collect())
+    }
+
+    /// The records of the last [`Stream::peek`] were taken care of.
+    pub fn acknowledge(&mut self) {
+        if let Some(next) = self.next.take() {
             self.iterator = next;
         }
-        Ok(records)
     }
 
     /// Forgets records that were read, all but the last one. DynamoDB does so after a day; this database never does, and each
@@ -86,18 +92,22 @@ fn position(sequence_number: &str) -> Option<i64> {
     sequence_number.strip_prefix('1')?.parse().ok()
 }
 
-fn record(record: &dynoxide::actions::get_records::Record) -> Result<Record> {
+fn record(record: &dynoxide::actions::get_records::Record) -> Record {
     let sequence_number = record.dynamodb.sequence_number.clone();
-    let image = record.dynamodb.new_image.as_ref().filter(|_| record.event_name == "INSERT");
-    let event = match image {
-        None => None,
-        Some(image) => {
-            let json = serde_json::to_value(image).map_err(Error::internal)?;
-            let item: serde_dynamo::Item = serde_json::from_value(json).map_err(Error::internal)?;
-            OutboxEvent::of_stream_image(item)?
-        }
+    let event = event(record).unwrap_or_else(|error| {
+        tracing::error!(sequence_number, %error, "an event cannot be read");
+        None
+    });
+    Record { sequence_number, event }
+}
+
+fn event(record: &dynoxide::actions::get_records::Record) -> Result<Option<OutboxEvent>> {
+    let Some(image) = record.dynamodb.new_image.as_ref().filter(|_| record.event_name == "INSERT") else {
+        return Ok(None);
     };
-    Ok(Record { sequence_number, event })
+    let json = serde_json::to_value(image).map_err(Error::internal)?;
+    let item: serde_dynamo::Item = serde_json::from_value(json).map_err(Error::internal)?;
+    OutboxEvent::of_stream_image(item)
 }
 
 #[cfg(test)]

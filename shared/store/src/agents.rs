@@ -80,6 +80,11 @@ impl Change<'_> {
         self.replace(token, &used, Due::Keep).enroll_agent(tenant, agent)
     }
 
+    /// The agent has to be there still; [`Error::NotFound`] when it was dismissed.
+    pub fn require_agent(self, agent: &AgentId) -> Self {
+        self.require(&agent_key(agent), Error::NotFound)
+    }
+
     /// An agent of the platform's own, which needs no token.
     pub fn enroll_agent(self, tenant: &Tenant, agent: &Agent) -> Self {
         let sets = Item::from([(AGENT.to_owned(), AttributeValue::S(agent.id.to_string()))]);

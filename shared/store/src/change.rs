@@ -148,6 +148,23 @@ impl Change<'_> {
         self.push(delete.map(|delete| TransactWriteItem::builder().delete(delete).build()), changed_meanwhile())
     }
 
+    /// Like [`Change::delete`], if an attribute beside the entity is still as it was read, too.
+    pub(crate) fn delete_with<T: Entity>(self, row: &Row<T>, beside: &str, read: Option<&str>) -> Self {
+        let delete = Delete::builder()
+            .table_name(&self.store.table)
+            .set_key(Some(row.key.to_item()))
+            .expression_attribute_names("#version", VERSION)
+            .expression_attribute_names("#beside", beside)
+            .expression_attribute_values(":expected", AttributeValue::N(row.version.to_string()));
+        let delete = match read {
+            None => delete.condition_expression("#version = :expected AND attribute_not_exists(#beside)"),
+            Some(read) => delete
+                .condition_expression("#version = :expected AND #beside = :read")
+                .expression_attribute_values(":read", AttributeValue::S(read.to_owned())),
+        };
+        self.push(delete.build().map(|delete| TransactWriteItem::builder().delete(delete).build()), changed_meanwhile())
+    }
+
     /// Removes a row, whether it is there or not.
     pub(crate) fn remove(self, key: &Key) -> Self {
         let delete = Delete::builder().table_name(&self.store.table).set_key(Some(key.to_item())).build();

@@ -174,11 +174,17 @@ impl Change<'_> {
 
     /// The end of a cluster and of its agent's credentials.
     pub fn retire_cluster(self, tenant: &Tenant, row: &Row<Cluster>) -> Self {
-        let change = match row.text(AGENT).and_then(|agent| agent.parse::<AgentId>().ok()) {
+        // An agent that registers at this moment makes no new version of the cluster: it has to be the one that was read.
+        let agent = row.text(AGENT);
+        let change = match agent.and_then(|agent| agent.parse::<AgentId>().ok()) {
             Some(agent) => self.remove(&agent_key(&agent)),
             None => self,
         };
-        change.delete(row).remove(&name_key(tenant, &row.value.name)).add(&count_key(tenant), "n", -1)
+        change.delete_with(row, AGENT, agent).remove(&name_key(tenant, &row.value.name)).add(
+            &count_key(tenant),
+            "n",
+            -1,
+        )
     }
 
     /// The cluster has to be there; [`Error::NotFound`] when it is not.

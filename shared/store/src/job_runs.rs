@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck};
 use mainsheet_core::agent_protocol::{HeldRun, LEASE};
 use mainsheet_core::cluster::Agent;
 use mainsheet_core::job::{Job, JobVersion};
@@ -129,6 +129,18 @@ impl Change<'_> {
             .require(&version_key(tenant, &run.job_id, run.job_version), unpublished)
             .create(&run_key(tenant, &run.job_id, &run.id), run, used)
             .emit(Event::JobRunPending { job_id: run.job_id.clone(), job_run_id: run.id.clone() })
+    }
+
+    /// The run has to be held still under the lease that was read; a conflict when it is not.
+    pub(crate) fn require_lease(self, row: &Row<JobRun>) -> Self {
+        let holder = row.value.leased_by.as_ref().map(ToString::to_string).unwrap_or_default();
+        let check = ConditionCheck::builder()
+            .set_key(Some(row.key.to_item()))
+            .condition_expression("#data.attempt = :attempt AND #data.leasedBy = :holder")
+            .expression_attribute_names("#data", crate::row::DATA)
+            .expression_attribute_values(":attempt", AttributeValue::N(row.value.attempt.to_string()))
+            .expression_attribute_values(":holder", AttributeValue::S(holder));
+        self.check(check, Error::conflict("lease_lost", "The run is held under this lease no more. Abandon it."))
     }
 
     /// A run's new state, with its place in the inbox of its cluster and in the due index.

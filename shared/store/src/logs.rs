@@ -72,7 +72,8 @@ impl Store {
     ///
     /// # Errors
     /// [`Error::Conflict`] when others were appended meanwhile.
-    pub async fn append_log(&self, tenant: &Tenant, run: &JobRunId, batch: &LogBatch) -> Result<()> {
+    pub async fn append_log(&self, tenant: &Tenant, row: &Row<JobRun>, batch: &LogBatch) -> Result<()> {
+        let run = &row.value.id;
         let count = i64::try_from(batch.lines.len()).map_err(Error::internal)?;
         let sort = format!("{:06}#{:012}", batch.attempt, batch.first_line);
         let chunk = LogChunk { lines: batch.lines.clone() };
@@ -85,6 +86,7 @@ impl Store {
                 .expression_attribute_values(":first", AttributeValue::N(batch.first_line.to_string()))
         };
         self.telemetry()
+            .require_lease(row)
             .update(head, moved.clone())
             .create(&Key::global(log_partition(tenant, run), sort), &chunk, moved)
             .commit()
@@ -106,7 +108,7 @@ impl Store {
             let Some(chunk) = page.rows.into_iter().next() else { break };
             let (length, room) = (chunk.value.lines.len(), wanted - lines.len());
             lines.extend(chunk.value.lines.into_iter().skip(position.skip).take(room));
-            if position.skip + room < length {
+            if position.skip.saturating_add(room) < length {
                 position.skip += room;
             } else if page.marker.is_some() {
                 position = LogPosition { after: page.marker, skip: 0 };
@@ -122,23 +124,21 @@ impl Store {
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn keep_preview(
-        &self,
-        tenant: &Tenant,
-        run: &JobRunId,
-        attempt: u32,
-        preview: &ResultPreview,
-    ) -> Result<()> {
+    pub async fn keep_preview(&self, tenant: &Tenant, row: &Row<JobRun>, preview: &ResultPreview) -> Result<()> {
         let json = serde_json::to_string(preview).map_err(Error::internal)?;
-        self.telemetry().overwrite(&preview_key(tenant, run), &StoredPreview { attempt, json }).commit().await
+        let preview = StoredPreview { attempt: row.value.attempt, json };
+        self.telemetry().require_lease(row).overwrite(&preview_key(tenant, &row.value.id), &preview).commit().await
     }
 
-    /// A run's result preview.
+    /// The result preview of a run's attempt.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is none.
-    pub async fn preview(&self, tenant: &Tenant, run: &JobRunId) -> Result<ResultPreview> {
+    pub async fn preview(&self, tenant: &Tenant, run: &JobRunId, attempt: u32) -> Result<ResultPreview> {
         let row: Row<StoredPreview> = self.get(&preview_key(tenant, run)).await?.ok_or(Error::NotFound)?;
+        if row.value.attempt != attempt {
+            return Err(Error::NotFound);
+        }
         serde_json::from_str(&row.value.json).map_err(Error::internal)
     }
 

@@ -117,7 +117,8 @@ impl Listing {
         let genuine = marker.version == 1
             && marker.fingerprint == self.fingerprint(&marker.position.join("|"), marker.issued_at)
             && (-60..=MARKER_VALID_SECONDS).contains(&age)
-            && marker.position.len() == names.len();
+            && marker.position.len() == names.len()
+            && marker.position.iter().all(|value| !value.is_empty());
         let text = |value: &str| AttributeValue::S(value.to_owned());
         let mut start = Item::from([(PK.to_owned(), text(&self.partition))]);
         start.extend(names.iter().zip(&marker.position).map(|(name, value)| ((*name).to_owned(), text(value))));

@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::Client;
-use aws_sdk_dynamodb::error::{DisplayErrorContext, SdkError};
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::future::try_join_all;
 use mainsheet_core::{Clock, Error, Result, Timestamp};
@@ -28,6 +28,12 @@ impl Store {
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>, clock: Clock) -> Self {
         Self { client, table: table.into(), clock }
+    }
+
+    /// Where the present comes from.
+    #[must_use]
+    pub fn clock(&self) -> &Clock {
+        &self.clock
     }
 
     /// The present.
@@ -92,8 +98,12 @@ impl Batch {
 /// What a failed call of the table means to a caller: it can be tried again.
 pub(crate) fn failed<E, R>(error: SdkError<E, R>) -> Error
 where
-    E: std::error::Error + Send + Sync + 'static,
+    E: std::error::Error + ProvideErrorMetadata + Send + Sync + 'static,
     R: std::fmt::Debug + Send + Sync + 'static,
 {
+    // What the table will never take is a defect of ours, not a time to try again.
+    if error.code() == Some("ValidationException") {
+        return Error::internal(DisplayErrorContext(error));
+    }
     Error::unavailable(DisplayErrorContext(error))
 }

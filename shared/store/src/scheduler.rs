@@ -1,6 +1,8 @@
 //! What is due: leases that ended, runs that took too long.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use std::time::Duration;
+
 use futures::future::try_join_all;
 use mainsheet_core::agent_protocol::LEASE;
 use mainsheet_core::job_run::JobRun;
@@ -20,6 +22,8 @@ const PER_SHARD: i32 = 100;
 #[serde(rename_all = "camelCase")]
 struct SchedulerState {
     last_tick_at: Timestamp,
+    /// Until when agents may come back after the control plane was away itself.
+    grace_until: Option<Timestamp>,
 }
 
 impl Entity for SchedulerState {
@@ -40,14 +44,20 @@ pub struct DueRun {
 }
 
 impl Store {
-    /// Notes a tick and answers when the one before was.
+    /// Notes a tick, and answers until when agents whose leases ended unseen may come back. After more than `longest_pause`
+    /// without a tick nobody could renew a lease, so that is one lease from now.
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn note_tick(&self, now: Timestamp) -> Result<Option<Timestamp>> {
+    pub async fn note_tick(&self, now: Timestamp, longest_pause: Duration) -> Result<Option<Timestamp>> {
         let before: Option<Row<SchedulerState>> = self.get(&state_key()).await?;
-        self.telemetry().overwrite(&state_key(), &SchedulerState { last_tick_at: now }).commit().await?;
-        Ok(before.map(|row| row.value.last_tick_at))
+        let grace_until = match before.map(|row| row.value) {
+            Some(before) if now.since(before.last_tick_at) > longest_pause => Some(now + LEASE),
+            Some(before) => before.grace_until.filter(|until| *until > now),
+            None => None,
+        };
+        self.telemetry().overwrite(&state_key(), &SchedulerState { last_tick_at: now, grace_until }).commit().await?;
+        Ok(grace_until)
     }
 
     /// Runs that are due by `now`: one query a shard, one batch read for what they found. Costs what is due, not what exists.
@@ -63,7 +73,14 @@ impl Store {
         let mut batch = self.get_batch(keys.clone()).await?;
         let mut due = Vec::with_capacity(keys.len());
         for key in &keys {
-            let Some(row) = batch.take::<JobRun>(key)? else { continue };
+            let row = match batch.take::<JobRun>(key) {
+                Ok(Some(row)) => row,
+                Ok(None) => continue,
+                Err(error) => {
+                    tracing::error!(%error, "a run that is due cannot be read");
+                    continue;
+                }
+            };
             let still_due = crate::job_runs::due_at(&row).is_some_and(|due_at| due_at <= now);
             if let (true, Some(tenant)) = (still_due, tenant_of(key)) {
                 due.push(DueRun { tenant, row });

@@ -17,7 +17,9 @@ impl Entity for Team {
     const KIND: &'static str = "team";
 
     fn order(&self) -> Vec<(&'static str, String)> {
-        vec![(BY_NAME, format!("{}#{}", self.name.to_lowercase(), self.id))]
+        // A sort key holds 1,024 bytes; 200 characters take 800 at most.
+        let name: String = self.name.to_lowercase().chars().take(200).collect();
+        vec![(BY_NAME, format!("{name}#{}", self.id))]
     }
 }
 

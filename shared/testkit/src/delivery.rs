@@ -52,7 +52,8 @@ impl Outbox {
         let mut guard = self.0.lock().unwrap();
         let (stream, events) = &mut *guard;
         loop {
-            let records = stream.read_on().unwrap();
+            let records = stream.peek().unwrap();
+            stream.acknowledge();
             if records.is_empty() {
                 return guard;
             }

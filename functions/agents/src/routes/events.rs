@@ -60,6 +60,9 @@ async fn take_in(
 fn apply(caller: &AgentCaller, run: &mut JobRun, report: &RunReport, now: Timestamp) -> mainsheet_core::Result<()> {
     run.last_report = report.sequence;
     let Some(event) = report.event.transition() else {
+        if !run.status.is_terminal() {
+            return Err(Error::conflict("report_out_of_place", "A run is cleaned up after its end."));
+        }
         run.cleaned_at = Some(now);
         run.updated_at = now;
         return Ok(());

@@ -5,7 +5,7 @@ use axum::extract::State;
 use futures::future::try_join_all;
 use mainsheet_api::{AgentCaller, App, Body, Result};
 use mainsheet_core::Error;
-use mainsheet_core::agent_protocol::{Heartbeat, HeartbeatAnswer, HeldRun, Order, RunOrder};
+use mainsheet_core::agent_protocol::{Heartbeat, HeartbeatAnswer, HeldRun, Order, RunOrder, Utilization};
 use mainsheet_core::cluster::AgentPulse;
 use mainsheet_core::job_run::JobRun;
 use mainsheet_store::Row;
@@ -26,11 +26,18 @@ pub(crate) async fn heartbeat(
     caller: AgentCaller,
     Body(body): Body<Heartbeat>,
 ) -> Result<Json<HeartbeatAnswer>> {
-    let pulse = AgentPulse { seen_at: Some(app.now()), message: body.message, utilization: Some(body.utilization) };
+    let pulse =
+        AgentPulse { seen_at: Some(app.now()), message: body.message, utilization: Some(rounded(&body.utilization)) };
     app.store.note_pulse(&caller.tenant, &caller.agent.value.cluster_id, &pulse).await?;
     let runs = app.store.held_runs(&caller.tenant, &body.holding).await?;
     let orders = body.holding.into_iter().map(|held| renew(&app, &caller, runs.get(&held.job_run_id), held));
     Ok(Json(HeartbeatAnswer { runs: try_join_all(orders).await? }))
+}
+
+/// Four decimals are plenty, and DynamoDB takes no number below 1e-130.
+fn rounded(utilization: &Utilization) -> Utilization {
+    let round = |share: f64| (share * 10_000.0).round() / 10_000.0;
+    Utilization { cpu: round(utilization.cpu), memory: round(utilization.memory), capacity: utilization.capacity }
 }
 
 async fn renew(app: &App, caller: &AgentCaller, row: Option<&Row<JobRun>>, run: HeldRun) -> Result<RunOrder> {

@@ -80,6 +80,7 @@ async fn take(app: &App, caller: &AgentCaller, entry: &InboxEntry) -> mainsheet_
     match (entry.kind, found.run.value.status) {
         (InboxKind::Ready, RunStatus::Ready) => lease_run(app, caller, found).await,
         (InboxKind::Leased, RunStatus::Starting) if found.run.value.attempt == entry.attempt => {
+            app.store.renew_lease(&found.run, &caller.agent.value).await?;
             let source = resolved_before(app, caller, &found).await?;
             Ok(source.map(|source| leased(&found, &found.run.value, source, app.now())))
         }
@@ -106,7 +107,10 @@ async fn lease_run(app: &App, caller: &AgentCaller, found: RunOfJob) -> mainshee
     if let (LeasedSource::Sql { text }, Some(_)) = (&source, found.job.value.query_id()) {
         run.resolved_sql = Some(text.clone());
     }
-    change.replace_run(&caller.tenant, &found.run, &run).commit().await?;
+    // A request that waits was let in before; the agent may have been dismissed since.
+    let dismissed = |error| if matches!(error, Error::NotFound) { Error::unauthenticated("dismissed") } else { error };
+    let change = change.require_agent(&caller.agent.value.id).replace_run(&caller.tenant, &found.run, &run);
+    change.commit().await.map_err(dismissed)?;
     Ok(Some(leased(&found, &run, source, now)))
 }
 

@@ -33,10 +33,10 @@ pub(crate) async fn logs(
     if body.lines.is_empty() || body.first_line != next_line {
         return Ok(Json(LogTaken { next_line }));
     }
-    match app.store.append_log(&caller.tenant, &path.job_run, &body).await {
+    match app.store.append_log(&caller.tenant, &run, &body).await {
         Ok(()) => Ok(Json(LogTaken { next_line: next_line + body.lines.len() as u64 })),
         // The same lines came twice at once; the agent is told where the log ends the next time it asks.
-        Err(Error::Conflict { .. }) => Ok(Json(LogTaken { next_line })),
+        Err(Error::Conflict { code: "log_moved", .. }) => Ok(Json(LogTaken { next_line })),
         Err(error) => Err(error.into()),
     }
 }

@@ -25,6 +25,6 @@ pub(crate) async fn results(
 ) -> Result<StatusCode> {
     let run = app.store.job_run(&caller.tenant, &path.job, &path.job_run).await?;
     require(&caller, &run.value, body.attempt)?;
-    app.store.keep_preview(&caller.tenant, &path.job_run, body.attempt, &body.preview).await?;
+    app.store.keep_preview(&caller.tenant, &run, &body.preview).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -5,6 +5,7 @@ use mainsheet_api::{Action, App, Result, Tagged};
 use mainsheet_auth::needs::CanRunJobs;
 use mainsheet_core::job_run::{RunEvent, RunStatus};
 use mainsheet_core::{Error, JobRunId};
+use mainsheet_store::clusters::cluster_unusable;
 
 use crate::access::JobRunFor;
 use crate::view::JobRunView;
@@ -32,7 +33,9 @@ pub(crate) async fn release(
     let mut run = row.value.clone();
     run.updated_by = Some(caller.member_id().clone());
     run.apply(RunEvent::Release, change.now()).map_err(Error::internal)?;
-    let change = change.replace_run(caller.tenant(), row, &run);
-    change.idempotent(idempotent.request(), run.id.as_str()).commit().await?;
+    // No agent will ever ask for a run of a cluster that was retired meanwhile.
+    let gone = |error| if matches!(error, Error::NotFound) { cluster_unusable() } else { error };
+    let change = change.require_cluster(caller.tenant(), &run.cluster_id).replace_run(caller.tenant(), row, &run);
+    change.idempotent(idempotent.request(), run.id.as_str()).commit().await.map_err(gone)?;
     Ok(Tagged { body: JobRunView::from(&run), version: row.version + 1 })
 }
