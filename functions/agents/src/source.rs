@@ -1,8 +1,9 @@
 //! What a leased run executes.
 
 use mainsheet_core::agent_protocol::LeasedSource;
-use mainsheet_core::job::{JobConfig, PythonSource};
+use mainsheet_core::job::PythonSource;
 use mainsheet_core::{Error, Result};
+use mainsheet_store::job_runs::RunOfJob;
 use mainsheet_store::{Store, Tenant};
 
 /// A run's source, or why there is none: a text for its status message.
@@ -13,8 +14,12 @@ pub(crate) enum Resolved {
     Impossible(String),
 }
 
-/// Reads a run's source; a saved query's text is read now and kept with the run.
-pub(crate) async fn resolve(store: &Store, tenant: &Tenant, config: &JobConfig) -> Result<Resolved> {
+/// Reads a run's source. A saved query's text is read at the first lease and kept with the run: another try executes the same.
+pub(crate) async fn resolve(store: &Store, tenant: &Tenant, found: &RunOfJob) -> Result<Resolved> {
+    if let Some(text) = &found.run.value.resolved_sql {
+        return Ok(Resolved::Source(LeasedSource::Sql { text: text.clone() }));
+    }
+    let config = &found.version.config;
     if config.lakesail.as_ref().is_some_and(|engine| !engine.libraries.is_empty()) {
         return Ok(impossible("Libraries are not installed yet: remove `config.lakesail.libraries`."));
     }

@@ -4,12 +4,14 @@
 use std::time::Duration;
 
 use mainsheet_api::App;
+use mainsheet_auth::mail_link::EMAIL_VERIFICATION_VALID;
 use mainsheet_core::user::{NormalizedEmail, User};
-use mainsheet_core::{Error, Result, Timestamp, UserId};
+use mainsheet_core::{Error, Result, SignUpId, Timestamp, UserId};
 use mainsheet_store::Row;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::throttle::{Throttle, ThrottleKey};
+use mainsheet_store::users::{Credentials, WaitingSignUp};
 
 /// An address, whose it is, and the mails that were asked for it.
 pub(crate) struct Mailbox {
@@ -51,7 +53,14 @@ impl Mailbox {
     }
 
     /// Tells the owner that they have an account, or asks them once more to confirm their address.
-    pub(crate) async fn remind(&self, app: &App, owner: Owner, origin: Origin) -> Result<()> {
+    /// `credentials` are those of a sign-up; they count once its own link is used.
+    pub(crate) async fn remind(
+        &self,
+        app: &App,
+        owner: Owner,
+        credentials: Option<Credentials>,
+        origin: Origin,
+    ) -> Result<()> {
         // To the address as its owner wrote it: there are mail servers that tell `Ada@` from `ada@`.
         let User { id: user_id, email, .. } = owner.user;
         let audit = Audit {
@@ -61,9 +70,21 @@ impl Mailbox {
             action: "user.remind",
             target: user_id.to_string(),
         };
-        let mail =
-            if owner.is_verified { Mail::AlreadyRegistered { email } } else { Mail::VerifyEmail { user_id, email } };
-        let change = app.store.change(audit).emit(Event::MailRequested { mail });
+        let change = app.store.change(audit);
+        let change = match (owner.is_verified, credentials) {
+            (true, _) => change.emit(Event::MailRequested { mail: Mail::AlreadyRegistered { email } }),
+            (false, None) => {
+                change.emit(Event::MailRequested { mail: Mail::VerifyEmail { user_id, email, sign_up_id: None } })
+            }
+            (false, Some(credentials)) => {
+                let id = SignUpId::generate(change.now());
+                let expires_at = change.now() + EMAIL_VERIFICATION_VALID;
+                let waiting = WaitingSignUp { credentials, expires_at };
+                let change = change.await_confirmation(&user_id, &id, &waiting);
+                let mail = Mail::VerifyEmail { user_id, email, sign_up_id: Some(id) };
+                change.emit(Event::MailRequested { mail })
+            }
+        };
         match change.count_failure(&self.keys[0], self.throttle()).commit().await {
             // Somebody else asked at the same moment: their mail is on its way.
             Err(Error::Conflict { .. }) => Ok(()),

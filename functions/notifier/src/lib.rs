@@ -7,7 +7,7 @@ use std::sync::Arc;
 use mainsheet_auth::keys::SigningKey;
 use mainsheet_auth::mail_link::EmailVerification;
 use mainsheet_cloud::mail::{Mail, Mailer};
-use mainsheet_core::{Clock, Result, UserId};
+use mainsheet_core::{Clock, Result};
 use mainsheet_store::outbox::{Event, Mail as Request, OutboxEvent};
 
 use template::{Templates, Values};
@@ -38,17 +38,19 @@ impl Notifier {
         let Event::MailRequested { mail } = event.event else { return Ok(()) };
         let id = event.id.to_string();
         let mail = match mail {
-            Request::VerifyEmail { user_id, email } => self.verify_email(id, user_id, &email)?,
+            Request::VerifyEmail { user_id, email, sign_up_id } => {
+                self.verify_email(id, EmailVerification { user_id, email, sign_up_id })?
+            }
             Request::AlreadyRegistered { email } => self.already_registered(id, &email)?,
         };
         self.mailer.send(mail).await
     }
 
-    fn verify_email(&self, id: String, user_id: UserId, email: &str) -> Result<Mail> {
-        let verification = EmailVerification { user_id, email: email.to_owned() };
+    fn verify_email(&self, id: String, verification: EmailVerification) -> Result<Mail> {
+        let email = verification.email.clone();
         let token = verification.sign(&self.link_key, self.clock.now())?;
         let link = format!("{}/verify-email?token={token}", self.public_url);
-        let values = Values { subject: "Confirm your address", email, link: Some(&link), token: Some(&token) };
+        let values = Values { subject: "Confirm your address", email: &email, link: Some(&link), token: Some(&token) };
         self.templates.write(id, "verify-email", &values)
     }
 
@@ -111,7 +113,7 @@ mod tests {
     }
 
     fn verify_email() -> Request {
-        Request::VerifyEmail { user_id: "ADA1".parse().unwrap(), email: "ada@example.com".to_owned() }
+        Request::VerifyEmail { user_id: "ADA1".parse().unwrap(), email: "ada@example.com".to_owned(), sign_up_id: None }
     }
 
     /// The token, alone on its line.

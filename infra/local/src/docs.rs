@@ -1,4 +1,4 @@
-//! The API reference, interactive and without any download: Swagger UI is part of this program.
+//! Pages for people: the API reference, interactive and without any download, and the page that links in mails lead to.
 
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
@@ -11,13 +11,15 @@ const PAGE: &str = include_str!("../assets/docs.html");
 const SCRIPT: &str = include_str!("../assets/docs.js");
 const SWAGGER_SCRIPT: &str = include_str!("../assets/swagger-ui/swagger-ui-bundle.js");
 const SWAGGER_STYLE: &str = include_str!("../assets/swagger-ui/swagger-ui.css");
+const VERIFY_PAGE: &str = include_str!("../assets/verify-email.html");
+const VERIFY_SCRIPT: &str = include_str!("../assets/verify-email.js");
 const ICON: &[u8] = include_bytes!("../assets/swagger-ui/favicon-32x32.png");
 
 /// Nothing but what this program serves is loaded, and no other page can frame it.
 const POLICY: &str =
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
 
-/// `GET /api/v1/docs` and `GET /api/v1/openapi.json`.
+/// `GET /api/v1/docs`, `GET /api/v1/openapi.json` and `GET /verify-email`.
 pub(crate) fn router(document: &Document) -> Result<Router> {
     let json = document.to_json().map_err(Error::internal)?;
     let fixed = |media_type: &'static str, body: &'static [u8]| {
@@ -25,14 +27,17 @@ pub(crate) fn router(document: &Document) -> Result<Router> {
             move || async move { ([(CONTENT_TYPE, media_type), (CACHE_CONTROL, "max-age=3600")], body).into_response() },
         )
     };
-    let page = get(|| async { ([(CONTENT_SECURITY_POLICY, POLICY)], Html(PAGE)) });
+    let html = |page: &'static str| get(move || async move { ([(CONTENT_SECURITY_POLICY, POLICY)], Html(page)) });
     let document = get(move || async move { ([(CONTENT_TYPE, "application/json")], json) });
     let routes = Router::new()
-        .route("/docs", page)
+        .route("/docs", html(PAGE))
         .route("/docs/docs.js", fixed("text/javascript", SCRIPT.as_bytes()))
         .route("/docs/swagger-ui.js", fixed("text/javascript", SWAGGER_SCRIPT.as_bytes()))
         .route("/docs/swagger-ui.css", fixed("text/css", SWAGGER_STYLE.as_bytes()))
         .route("/docs/icon.png", fixed("image/png", ICON))
         .route("/openapi.json", document);
-    Ok(Router::new().nest(BASE, routes))
+    let verification = Router::new()
+        .route("/verify-email", html(VERIFY_PAGE))
+        .route("/verify-email.js", fixed("text/javascript", VERIFY_SCRIPT.as_bytes()));
+    Ok(Router::new().nest(BASE, routes).merge(verification))
 }

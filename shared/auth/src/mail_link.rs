@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mainsheet_core::{Result, Timestamp, UserId};
+use mainsheet_core::{Result, SignUpId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::keys::{KeyRing, SigningKey};
@@ -19,6 +19,9 @@ pub struct EmailVerification {
     pub user_id: UserId,
     /// The address.
     pub email: String,
+    /// The sign-up that the link belongs to, when it was not the first one with this address: its password counts then.
+    #[serde(rename = "sup", default, skip_serializing_if = "Option::is_none")]
+    pub sign_up_id: Option<SignUpId>,
 }
 
 impl Kind for EmailVerification {

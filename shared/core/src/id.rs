@@ -118,6 +118,8 @@ ids! {
     RequestId,
     /// A role of the fixed catalogues.
     RoleId,
+    /// A sign-up with an address that has an account which nobody confirmed.
+    SignUpId,
     /// A team of an organization.
     TeamId,
     /// A person, across organizations.

@@ -246,7 +246,7 @@ pub struct JobRun {
     pub last_report: u64,
     /// When somebody asked to stop it.
     pub cancel_requested_at: Option<Timestamp>,
-    /// The SQL text that this run executes, resolved at its first lease when it comes from a saved query.
+    /// The SQL text that this run executes, as it was at its first lease.
     pub resolved_sql: Option<String>,
 }
 

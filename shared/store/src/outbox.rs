@@ -1,7 +1,7 @@
 //! Events that other systems must hear of. They are written in the transaction of the change that they tell of; the
 //! table's stream carries them to the relay.
 
-use mainsheet_core::{ClusterId, Error, EventId, JobId, JobRunId, OrganizationId, Result, Timestamp, UserId};
+use mainsheet_core::{ClusterId, Error, EventId, JobId, JobRunId, OrganizationId, Result, SignUpId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Scope;
@@ -60,6 +60,8 @@ pub enum Mail {
         user_id: UserId,
         /// Their address.
         email: String,
+        /// The sign-up that asked for it, when it was not the first one with this address.
+        sign_up_id: Option<SignUpId>,
     },
     /// Somebody signed up with this address, which has an account.
     AlreadyRegistered {

@@ -6,7 +6,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use mainsheet_core::organization::Organization;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::user::{NormalizedEmail, User};
-use mainsheet_core::{Error, LoginId, MemberId, OrganizationId, Result, TeamId, Timestamp, UserId};
+use mainsheet_core::{Error, LoginId, MemberId, OrganizationId, Result, SignUpId, TeamId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Due, update_of};
@@ -32,6 +32,25 @@ pub struct Credentials {
 
 impl Entity for Credentials {
     const KIND: &'static str = "credentials";
+}
+
+/// The credentials of a sign-up whose address has an account that nobody confirmed. They count when its own link is used, so
+/// that whoever signs up first with somebody else's address gains nothing.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingSignUp {
+    /// What proves the person's identity from then on.
+    pub credentials: Credentials,
+    /// When the link is good no more.
+    pub expires_at: Timestamp,
+}
+
+impl Entity for WaitingSignUp {
+    const KIND: &'static str = "waiting_sign_up";
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
 }
 
 /// An address that belongs to a user; no two users have the same.
@@ -144,6 +163,10 @@ fn credentials_key(user: &UserId) -> Key {
     Key::of_user(user, "CREDENTIALS")
 }
 
+fn sign_up_key(user: &UserId, sign_up: &SignUpId) -> Key {
+    Key::of_user(user, format!("SIGN_UP#{sign_up}"))
+}
+
 fn login_key(user: &UserId, login: &LoginId) -> Key {
     Key::of_user(user, format!("LOGIN#{login}"))
 }
@@ -222,6 +245,14 @@ impl Store {
         self.get(&profile_key(user)).await?.ok_or(Error::NotFound)
     }
 
+    /// A sign-up that waits for its link to be used.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn waiting_sign_up(&self, user: &UserId, sign_up: &SignUpId) -> Result<Option<Row<WaitingSignUp>>> {
+        self.get(&sign_up_key(user, sign_up)).await
+    }
+
     /// A login, whether expired or not.
     ///
     /// # Errors
@@ -271,6 +302,16 @@ impl Change<'_> {
             .expression_attribute_values(":most", AttributeValue::N(MAX_SEATS.to_string()));
         let full = Error::conflict("too_many_teams", "You sit in 500 teams already. Leave one first.");
         self.update(update, full)
+    }
+
+    /// Credentials that count when a link is used.
+    pub fn await_confirmation(self, user: &UserId, sign_up: &SignUpId, waiting: &WaitingSignUp) -> Self {
+        self.create(&sign_up_key(user, sign_up), waiting, Error::internal("a sign-up id that was used before"))
+    }
+
+    /// The link of a waiting sign-up was used: its credentials take the place of the first ones.
+    pub fn confirm_sign_up(self, user: &UserId, waiting: &Row<WaitingSignUp>) -> Self {
+        self.overwrite(&credentials_key(user), &waiting.value.credentials).delete(waiting)
     }
 
     /// A new login.

@@ -90,7 +90,7 @@ impl TestTable {
     /// The table's definition, as DynamoDB describes it.
     #[must_use]
     pub fn description(&self) -> Value {
-        let request = DescribeTableRequest { table_name: TABLE.to_owned(), ..DescribeTableRequest::default() };
+        let request = DescribeTableRequest { table_name: TABLE.to_owned() };
         serde_json::to_value(self.database().describe_table(request).unwrap().table).unwrap()
     }
 

@@ -110,3 +110,19 @@ async fn no_secret_lies_in_the_table() {
         assert!(!rows.contains(secret));
     }
 }
+
+#[tokio::test]
+async fn whoever_signs_up_first_with_somebody_elses_address_gains_nothing() {
+    let app = TestApp::start().await;
+    let anonymous = app.anonymous();
+    let intruders = "the intruder's own words";
+    let _ = anonymous.post("/auth/signup", build::sign_up(EMAIL, intruders, "Not hers")).await.expect(201);
+    let _ = anonymous.post("/auth/signup", build::sign_up(EMAIL, PASSWORD, "Hers")).await.expect(201);
+    app.deliver().await;
+    let hers = app.mails()[1].token();
+    let _ = anonymous.post("/auth/email/verify", json!({ "token": hers })).await.expect(204);
+    let login = |password: &str| json!({ "email": EMAIL, "password": password });
+    let _ = anonymous.post("/auth/login", login(intruders)).await.expect(401);
+    let tokens = anonymous.post("/auth/login", login(PASSWORD)).await.expect(200).json();
+    assert!(tokens["accessToken"].is_string(), "{tokens}");
+}

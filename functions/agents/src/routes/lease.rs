@@ -81,8 +81,10 @@ async fn take(app: &App, caller: &AgentCaller, entry: &InboxEntry) -> mainsheet_
         (InboxKind::Ready, RunStatus::Ready) => lease_run(app, caller, found).await,
         (InboxKind::Leased, RunStatus::Starting) if found.run.value.attempt == entry.attempt => {
             app.store.renew_lease(&found.run, &caller.agent.value).await?;
-            let source = resolved_before(app, caller, &found).await?;
-            Ok(source.map(|source| leased(&found, &found.run.value, source, app.now())))
+            match resolve(&app.store, &caller.tenant, &found).await? {
+                Resolved::Source(source) => Ok(Some(leased(&found, &found.run.value, source, app.now()))),
+                Resolved::Impossible(_) => Ok(None),
+            }
         }
         // An agent that lost a run that was under way cannot go on with it: its lease runs out.
         _ => Ok(None),
@@ -95,7 +97,7 @@ async fn lease_run(app: &App, caller: &AgentCaller, found: RunOfJob) -> mainshee
     let mut run = found.run.value.clone();
     run.apply(RunEvent::Lease, now).map_err(Error::internal)?;
     run.leased_by = Some(caller.agent.value.id.clone());
-    let source = match resolve(&app.store, &caller.tenant, &found.version.config).await? {
+    let source = match resolve(&app.store, &caller.tenant, &found).await? {
         Resolved::Source(source) => source,
         Resolved::Impossible(reason) => {
             run.apply(RunEvent::Fail, now).map_err(Error::internal)?;
@@ -104,7 +106,7 @@ async fn lease_run(app: &App, caller: &AgentCaller, found: RunOfJob) -> mainshee
             return Ok(None);
         }
     };
-    if let (LeasedSource::Sql { text }, Some(_)) = (&source, found.job.value.query_id()) {
+    if let LeasedSource::Sql { text } = &source {
         run.resolved_sql = Some(text.clone());
     }
     // A request that waits was let in before; the agent may have been dismissed since.
@@ -112,21 +114,6 @@ async fn lease_run(app: &App, caller: &AgentCaller, found: RunOfJob) -> mainshee
     let change = change.require_agent(&caller.agent.value.id).replace_run(&caller.tenant, &found.run, &run);
     change.commit().await.map_err(dismissed)?;
     Ok(Some(leased(&found, &run, source, now)))
-}
-
-/// The source as it was at the lease whose answer was lost.
-async fn resolved_before(
-    app: &App,
-    caller: &AgentCaller,
-    found: &RunOfJob,
-) -> mainsheet_core::Result<Option<LeasedSource>> {
-    if let Some(text) = &found.run.value.resolved_sql {
-        return Ok(Some(LeasedSource::Sql { text: text.clone() }));
-    }
-    match resolve(&app.store, &caller.tenant, &found.version.config).await? {
-        Resolved::Source(source) => Ok(Some(source)),
-        Resolved::Impossible(_) => Ok(None),
-    }
 }
 
 fn leased(found: &RunOfJob, run: &JobRun, source: LeasedSource, now: Timestamp) -> LeasedRun {

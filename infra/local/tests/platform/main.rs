@@ -1,4 +1,10 @@
 //! The program that `cargo run` starts, from outside: real processes, real HTTP, the real engine.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stderr,
+    reason = "what helps a test may fail it, and say why"
+)]
 
 mod crash;
 mod harness;

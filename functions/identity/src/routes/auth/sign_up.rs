@@ -87,13 +87,16 @@ pub(crate) async fn sign_up(
     breached::refuse(&password)?;
     let hash = password::hash(password).await?;
     let mailbox = Mailbox::look_up(&app, &body.email).await?;
+    let credentials = Credentials { password_hash: hash };
     match mailbox.owner(&app).await? {
-        None => match found_organization(&app, &body, hash, &origin).await {
+        None => match found_organization(&app, &body, &credentials, &origin).await {
             // Somebody else signed up with this address at the same moment: their mail is on its way.
             Err(Error::Conflict { code: "email_taken", .. }) => {}
             founded => founded?,
         },
-        Some(owner) if mailbox.wait(app.now()).is_none() => mailbox.remind(&app, owner, origin).await?,
+        Some(owner) if mailbox.wait(app.now()).is_none() => {
+            mailbox.remind(&app, owner, Some(credentials), origin).await?;
+        }
         // Enough mails for now. Saying so here would tell that the address has an account.
         Some(_) => {}
     }
@@ -103,7 +106,7 @@ pub(crate) async fn sign_up(
 async fn found_organization(
     app: &App,
     body: &SignUpRequest,
-    hash: String,
+    credentials: &Credentials,
     origin: &Origin,
 ) -> mainsheet_core::Result<()> {
     let now = app.now();
@@ -118,16 +121,15 @@ async fn found_organization(
         target: organization_id.to_string(),
     };
     let user = new_user(&user_id, body, now);
-    let credentials = Credentials { password_hash: hash };
     let access = first_access(&organization_id, &member_id, &team_id);
     let organization = new_organization(&organization_id, &team_id, &body.organization_name, now);
     let team = first_team(&team_id, &organization_id, &member_id, now);
     let seat = Seat { member_id, roles: vec![TeamRole::Admin], created_at: now };
-    let mail = Mail::VerifyEmail { user_id, email: body.email.clone() };
+    let mail = Mail::VerifyEmail { user_id, email: body.email.clone(), sign_up_id: None };
     with_free_slug(organization, |organization| {
         app.store
             .change(audit.clone())
-            .create_user(&user, &credentials, &access)
+            .create_user(&user, credentials, &access)
             .create_organization(&tenant, organization)
             .create_team(&tenant, &team, &seat)
             .emit(Event::MailRequested { mail: mail.clone() })

@@ -55,6 +55,10 @@ async fn confirm(state: &IdentityState, token: &EmailVerification, origin: &Orig
     if row.value.email_verified_at.is_some() {
         return Ok(());
     }
+    let waiting = match &token.sign_up_id {
+        None => None,
+        Some(id) => Some(store.waiting_sign_up(&token.user_id, id).await?.ok_or_else(useless)?),
+    };
     let audit = Audit {
         scope: Scope::User(token.user_id.clone()),
         actor: Actor::User { user_id: token.user_id.clone() },
@@ -65,7 +69,12 @@ async fn confirm(state: &IdentityState, token: &EmailVerification, origin: &Orig
     let change = store.change(audit);
     let mut access = row.value.clone();
     access.email_verified_at = Some(change.now());
-    change.replace_access(&row, &access).commit().await
+    let change = change.replace_access(&row, &access);
+    let change = match &waiting {
+        None => change,
+        Some(waiting) => change.confirm_sign_up(&token.user_id, waiting),
+    };
+    change.commit().await
 }
 
 fn useless() -> Error {

@@ -105,6 +105,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Tagged<JobView>)> {
     if let Some(earlier) = idempotent.earlier::<JobId>()? {
         let row = app.store.job(caller.tenant(), &earlier).await?;
+        caller.require_in_any(Relation::CanViewJobs, Relation::CanViewJobs, &row.value.team_ids)?;
         return Ok(created(JobView::from(&row.value), row.version));
     }
     caller.require_in_all(Relation::CanManageJobs, &body.team_ids)?;

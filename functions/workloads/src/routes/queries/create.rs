@@ -61,6 +61,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Tagged<Query>)> {
     if let Some(earlier) = idempotent.earlier::<QueryId>()? {
         let row = app.store.query_saved(caller.tenant(), &earlier).await?;
+        caller.require_in_any(Relation::CanViewQueries, Relation::CanViewQueries, &row.value.team_ids)?;
         return Ok(created(row.value.query, row.version));
     }
     caller.require_in_all(Relation::CanManageQueries, &body.team_ids)?;
