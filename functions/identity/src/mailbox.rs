@@ -7,11 +7,11 @@ use mainsheet_api::App;
 use mainsheet_auth::mail_link::EMAIL_VERIFICATION_VALID;
 use mainsheet_core::user::{NormalizedEmail, User};
 use mainsheet_core::{Error, Result, SignUpId, Timestamp, UserId};
-use mainsheet_store::Row;
+use mainsheet_store::{Change, Row};
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::throttle::{Throttle, ThrottleKey};
-use mainsheet_store::users::{Credentials, WaitingSignUp};
+use mainsheet_store::users::{Access, Credentials, WaitingSignUp};
 
 /// An address, whose it is, and the mails that were asked for it.
 pub(crate) struct Mailbox {
@@ -23,8 +23,19 @@ pub(crate) struct Mailbox {
 /// The person with an address.
 pub(crate) struct Owner {
     user: User,
+    access: Row<Access>,
+}
+
+impl Owner {
     /// Whether the address is known to be theirs.
-    pub(crate) is_verified: bool,
+    pub(crate) fn is_verified(&self) -> bool {
+        self.access.value.email_verified_at.is_some()
+    }
+
+    /// Whether others signed up with the address too, and nobody confirmed it yet.
+    fn is_contested(&self, now: Timestamp) -> bool {
+        self.access.value.contested_until.is_some_and(|until| until > now)
+    }
 }
 
 impl Mailbox {
@@ -48,43 +59,44 @@ impl Mailbox {
     pub(crate) async fn owner(&self, app: &App) -> Result<Option<Owner>> {
         let user_id = self.user_id.clone().unwrap_or_else(|| UserId::generate(app.now()));
         let profile = app.store.profile(&user_id).await?;
-        Ok(profile
-            .map(|(user, access)| Owner { user: user.value, is_verified: access.value.email_verified_at.is_some() }))
+        Ok(profile.map(|(user, access)| Owner { user: user.value, access }))
     }
 
     /// Tells the owner that they have an account, or asks them once more to confirm their address.
-    /// `credentials` are those of a sign-up; they count once its own link is used.
-    pub(crate) async fn remind(
+    pub(crate) async fn remind(&self, app: &App, owner: &Owner, origin: Origin) -> Result<()> {
+        let change = app.store.change(reminder(owner, origin));
+        // To the address as its owner wrote it: there are mail servers that tell `Ada@` from `ada@`.
+        let email = owner.user.email.clone();
+        let mail = if owner.is_verified() {
+            Mail::AlreadyRegistered { email }
+        } else if owner.is_contested(change.now()) {
+            // A link would confirm one sign-up's password, and which one is the owner's is not known.
+            Mail::SignUpAgain { email }
+        } else {
+            Mail::VerifyEmail { user_id: owner.user.id.clone(), email, sign_up_id: None }
+        };
+        self.send(change, mail).await
+    }
+
+    /// Keeps the credentials of one more sign-up with an address that nobody confirmed. They count once its own link is used.
+    pub(crate) async fn await_confirmation(
         &self,
         app: &App,
-        owner: Owner,
-        credentials: Option<Credentials>,
+        owner: &Owner,
+        credentials: Credentials,
         origin: Origin,
     ) -> Result<()> {
-        // To the address as its owner wrote it: there are mail servers that tell `Ada@` from `ada@`.
-        let User { id: user_id, email, .. } = owner.user;
-        let audit = Audit {
-            scope: Scope::User(user_id.clone()),
-            actor: Actor::Platform,
-            origin,
-            action: "user.remind",
-            target: user_id.to_string(),
-        };
-        let change = app.store.change(audit);
-        let change = match (owner.is_verified, credentials) {
-            (true, _) => change.emit(Event::MailRequested { mail: Mail::AlreadyRegistered { email } }),
-            (false, None) => {
-                change.emit(Event::MailRequested { mail: Mail::VerifyEmail { user_id, email, sign_up_id: None } })
-            }
-            (false, Some(credentials)) => {
-                let id = SignUpId::generate(change.now());
-                let expires_at = change.now() + EMAIL_VERIFICATION_VALID;
-                let waiting = WaitingSignUp { credentials, expires_at };
-                let change = change.await_confirmation(&user_id, &id, &waiting);
-                let mail = Mail::VerifyEmail { user_id, email, sign_up_id: Some(id) };
-                change.emit(Event::MailRequested { mail })
-            }
-        };
+        let change = app.store.change(reminder(owner, origin));
+        let User { id: user_id, email, .. } = owner.user.clone();
+        let id = SignUpId::generate(change.now());
+        let waiting = WaitingSignUp { credentials, expires_at: change.now() + EMAIL_VERIFICATION_VALID };
+        let access = Access { contested_until: Some(waiting.expires_at), ..owner.access.value.clone() };
+        let change = change.await_confirmation(&user_id, &id, &waiting).replace_access(&owner.access, &access);
+        self.send(change, Mail::VerifyEmail { user_id, email, sign_up_id: Some(id) }).await
+    }
+
+    async fn send(&self, change: Change<'_>, mail: Mail) -> Result<()> {
+        let change = change.emit(Event::MailRequested { mail });
         match change.count_failure(&self.keys[0], self.throttle()).commit().await {
             // Somebody else asked at the same moment: their mail is on its way.
             Err(Error::Conflict { .. }) => Ok(()),
@@ -95,5 +107,15 @@ impl Mailbox {
     /// Counts a mail that nobody gets, so that asking for it looks the same from outside.
     pub(crate) async fn count(&self, app: &App) -> Result<()> {
         app.store.count_failures(&self.keys, &self.found).await
+    }
+}
+
+fn reminder(owner: &Owner, origin: Origin) -> Audit {
+    Audit {
+        scope: Scope::User(owner.user.id.clone()),
+        actor: Actor::Platform,
+        origin,
+        action: "user.remind",
+        target: owner.user.id.to_string(),
     }
 }

@@ -41,7 +41,10 @@ impl Notifier {
             Request::VerifyEmail { user_id, email, sign_up_id } => {
                 self.verify_email(id, EmailVerification { user_id, email, sign_up_id })?
             }
-            Request::AlreadyRegistered { email } => self.already_registered(id, &email)?,
+            Request::AlreadyRegistered { email } => {
+                self.notice(id, "already-registered", "You have an account already", &email)?
+            }
+            Request::SignUpAgain { email } => self.notice(id, "sign-up-again", "Sign up once more", &email)?,
         };
         self.mailer.send(mail).await
     }
@@ -54,9 +57,9 @@ impl Notifier {
         self.templates.write(id, "verify-email", &values)
     }
 
-    fn already_registered(&self, id: String, email: &str) -> Result<Mail> {
-        let values = Values { subject: "You have an account already", email, link: None, token: None };
-        self.templates.write(id, "already-registered", &values)
+    /// A mail with nothing in it to click or copy.
+    fn notice(&self, id: String, template: &str, subject: &str, email: &str) -> Result<Mail> {
+        self.templates.write(id, template, &Values { subject, email, link: None, token: None })
     }
 }
 
@@ -139,6 +142,12 @@ mod tests {
     #[tokio::test]
     async fn the_mail_to_who_has_an_account_already() {
         let mail = mail_of(Request::AlreadyRegistered { email: "ada@example.com".to_owned() }).await;
+        insta::assert_snapshot!(shown(&mail));
+    }
+
+    #[tokio::test]
+    async fn the_mail_to_an_address_that_several_people_signed_up_with() {
+        let mail = mail_of(Request::SignUpAgain { email: "ada@example.com".to_owned() }).await;
         insta::assert_snapshot!(shown(&mail));
     }
 

@@ -4,12 +4,14 @@ use mainsheet_cloud::mail::Mail;
 use mainsheet_core::{Error, Result};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
-const TEMPLATES: [(&str, &str); 5] = [
+const TEMPLATES: [(&str, &str); 7] = [
     ("frame.html", include_str!("../templates/frame.html")),
     ("verify-email.html", include_str!("../templates/verify-email.html")),
     ("verify-email.txt", include_str!("../templates/verify-email.txt")),
     ("already-registered.html", include_str!("../templates/already-registered.html")),
     ("already-registered.txt", include_str!("../templates/already-registered.txt")),
+    ("sign-up-again.html", include_str!("../templates/sign-up-again.html")),
+    ("sign-up-again.txt", include_str!("../templates/sign-up-again.txt")),
 ];
 
 /// What a template can say.
@@ -70,7 +72,7 @@ mod tests {
 
     #[test]
     fn every_mail_says_the_same_as_text_and_as_html() {
-        for name in ["verify-email", "already-registered"] {
+        for name in ["verify-email", "already-registered", "sign-up-again"] {
             let mail = written(name, "ada@example.com");
             assert!(mail.text.contains("ada@example.com") && mail.html.contains("ada@example.com"), "{name}");
         }

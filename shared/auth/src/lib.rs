@@ -5,9 +5,11 @@ pub mod breached;
 mod caller;
 pub mod keys;
 pub mod mail_link;
+pub mod one_time;
 pub mod password;
 pub mod permission;
 pub mod refresh;
+pub mod sealed;
 pub mod token;
 
 pub use caller::{Caller, SignedIn};

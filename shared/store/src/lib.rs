@@ -8,6 +8,7 @@ pub mod agents;
 pub mod audit;
 mod change;
 pub mod clusters;
+pub mod exchange_codes;
 pub mod idempotency;
 pub mod job_runs;
 pub mod jobs;

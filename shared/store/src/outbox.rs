@@ -68,6 +68,11 @@ pub enum Mail {
         /// The address.
         email: String,
     },
+    /// Several people signed up with this address, which nobody confirmed, and the owner asked for the link again.
+    SignUpAgain {
+        /// The address.
+        email: String,
+    },
 }
 
 /// An event as it is kept and carried.

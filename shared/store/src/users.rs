@@ -70,6 +70,10 @@ impl Entity for EmailClaim {
 pub struct Access {
     /// Since when their primary address is known to be theirs.
     pub email_verified_at: Option<Timestamp>,
+    /// Until when more than one sign-up waits for the address to be confirmed. Which of them is the owner's, only a link tells
+    /// that was mailed for one of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contested_until: Option<Timestamp>,
     /// Their seats, by organization.
     pub memberships: BTreeMap<OrganizationId, Membership>,
 }
@@ -284,7 +288,7 @@ impl Change<'_> {
             .create(&access_key(&user.id), access, taken)
     }
 
-    /// The address is known to be theirs.
+    /// What a user may reach, or how their address is known, changes.
     pub fn replace_access(self, row: &Row<Access>, access: &Access) -> Self {
         self.replace(row, access, Due::Keep)
     }

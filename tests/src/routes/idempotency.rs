@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use mainsheet_testkit::Answer;
+use mainsheet_testkit::{Answer, build};
 use serde_json::{Value, json};
 
 use crate::gates::document::{Operation, operations};
@@ -66,6 +66,19 @@ async fn another_request_with_the_same_key_is_refused() {
         assert_eq!(refused.problem().code, "idempotency_key_reused");
         world.app.dump().assert_same_as(&before, &format!("{refused}"));
     }
+    world.app.deliver().await;
+}
+
+#[tokio::test]
+async fn another_body_organization_or_path_makes_another_request() {
+    let world = World::start().await;
+    let create = |path: &str, name: &str| world.owner.call("POST", path).json(&build::team(name)).idempotent("one-key");
+    let first = create("/org/teams", "Data").send().await.expect(201).json();
+    let _ = create("/org/teams", "Other").send().await.expect(422);
+    let _ = create("/workloads/clusters", "Data").send().await.expect(422);
+    let organization = &world.owner.organization_id;
+    let _ = create("/org/teams", "Data").header("lakesail-organization-id", organization).send().await.expect(422);
+    assert_eq!(create("/org/teams", "Data").send().await.expect(201).json(), first);
     world.app.deliver().await;
 }
 

@@ -126,3 +126,21 @@ async fn whoever_signs_up_first_with_somebody_elses_address_gains_nothing() {
     let tokens = anonymous.post("/auth/login", login(PASSWORD)).await.expect(200).json();
     assert!(tokens["accessToken"].is_string(), "{tokens}");
 }
+
+#[tokio::test]
+async fn a_mail_that_is_asked_for_again_never_confirms_a_strangers_password() {
+    let app = TestApp::start().await;
+    let anonymous = app.anonymous();
+    let intruders = "the intruder's own words";
+    let _ = anonymous.post("/auth/signup", build::sign_up(EMAIL, intruders, "Not hers")).await.expect(201);
+    let _ = anonymous.post("/auth/signup", build::sign_up(EMAIL, PASSWORD, "Hers")).await.expect(201);
+    let _ = anonymous.post("/auth/email/resend", json!({ "email": EMAIL })).await.expect(202);
+    app.deliver().await;
+    let mails = app.mails();
+    assert_eq!(mails[2].0.subject, "Sign up once more");
+    assert!(!mails[2].0.text.contains("eyJ") && !mails[2].0.text.contains("token="), "{}", mails[2].0.text);
+    let _ = anonymous.post("/auth/email/verify", json!({ "token": mails[1].token() })).await.expect(204);
+    let login = |password: &str| json!({ "email": EMAIL, "password": password });
+    let _ = anonymous.post("/auth/login", login(intruders)).await.expect(401);
+    let _ = anonymous.post("/auth/login", login(PASSWORD)).await.expect(200);
+}

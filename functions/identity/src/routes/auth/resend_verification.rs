@@ -39,7 +39,7 @@ pub(crate) async fn resend_verification(
         return Err(Error::TooManyRequests { retry_after }.into());
     }
     match mailbox.owner(&app).await? {
-        Some(owner) if !owner.is_verified => mailbox.remind(&app, owner, None, origin).await?,
+        Some(owner) if !owner.is_verified() => mailbox.remind(&app, &owner, origin).await?,
         _ => mailbox.count(&app).await?,
     }
     Ok(StatusCode::ACCEPTED)

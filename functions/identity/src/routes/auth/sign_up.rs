@@ -95,7 +95,10 @@ pub(crate) async fn sign_up(
             founded => founded?,
         },
         Some(owner) if mailbox.wait(app.now()).is_none() => {
-            mailbox.remind(&app, owner, Some(credentials), origin).await?;
+            match owner.is_verified() {
+                true => mailbox.remind(&app, &owner, origin).await?,
+                false => mailbox.await_confirmation(&app, &owner, credentials, origin).await?,
+            }
         }
         // Enough mails for now. Saying so here would tell that the address has an account.
         Some(_) => {}
@@ -180,7 +183,7 @@ fn first_access(organization: &OrganizationId, member: &MemberId, team: &TeamId)
         seats: BTreeMap::from([(team.clone(), vec![TeamRole::Admin])]),
         is_enabled: true,
     };
-    Access { email_verified_at: None, memberships: BTreeMap::from([(organization.clone(), membership)]) }
+    Access { email_verified_at: None, contested_until: None, memberships: BTreeMap::from([(organization.clone(), membership)]) }
 }
 
 fn new_organization(id: &OrganizationId, team: &TeamId, name: &str, now: Timestamp) -> Organization {

@@ -69,6 +69,7 @@ async fn confirm(state: &IdentityState, token: &EmailVerification, origin: &Orig
     let change = store.change(audit);
     let mut access = row.value.clone();
     access.email_verified_at = Some(change.now());
+    access.contested_until = None;
     let change = change.replace_access(&row, &access);
     let change = match &waiting {
         None => change,
