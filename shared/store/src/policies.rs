@@ -6,12 +6,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use mainsheet_core::{MemberId, Result, ServiceAccountId, TeamId, Timestamp, UserId};
+use mainsheet_core::{Error, MemberId, Result, ServiceAccountId, TeamId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Due, changed_meanwhile, update_of};
 use crate::key::tenant_partition;
-use crate::row::attribute;
+use crate::row::{DATA, attribute};
+use crate::teams::team_key;
+use crate::users::access_key;
 use crate::{Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 /// The most teams with a policy: their grants are read with every request.
@@ -76,6 +78,22 @@ impl Entity for Policy {
     const KIND: &'static str = "policy";
 }
 
+/// A member as far as policies need to know them.
+#[derive(Debug, Serialize, Deserialize)]
+struct MemberUser {
+    member: MemberIdentity,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct MemberIdentity {
+    user_id: UserId,
+}
+
+impl Entity for MemberUser {
+    const KIND: &'static str = "member";
+}
+
 /// What the policies of an organization give to its teams.
 #[derive(Debug, Clone, Default)]
 pub struct TeamGrants(BTreeMap<TeamId, Grants>);
@@ -111,10 +129,19 @@ pub(crate) fn policy_key(tenant: &Tenant, principal: &Principal) -> Key {
 }
 
 impl Store {
+    /// The user that a member is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the tenant has no such member.
+    pub async fn user_of_member(&self, tenant: &Tenant, member: &MemberId) -> Result<UserId> {
+        let row: Option<Row<MemberUser>> = self.get(&Key::of_tenant(tenant, "MEMBERS", member.as_str())).await?;
+        row.map(|row| row.value.member.user_id).ok_or(Error::NotFound)
+    }
+
     /// A page of the policies, by principal.
     ///
     /// # Errors
-    /// [`mainsheet_core::Error::Malformed`] for a bad marker.
+    /// [`Error::Malformed`] for a bad marker.
     pub async fn policies(&self, tenant: &Tenant, request: &PageRequest) -> Result<Page<Row<Policy>>> {
         self.page(&Listing::of(tenant_partition(tenant, "POLICIES")), request).await
     }
@@ -138,7 +165,7 @@ impl Store {
 
 impl Change<'_> {
     /// A principal's policy, in place of the one that was read. Where it decides is written beside it, by
-    /// [`Change::replace_access`], [`Change::grant_to_team`] or [`Change::grant_to_service_account`].
+    /// [`Change::grant_to_user`], [`Change::grant_to_team`] or [`Change::grant_to_service_account`].
     pub fn set_policy(self, tenant: &Tenant, before: Option<&Row<Policy>>, policy: &Policy) -> Self {
         match before {
             Some(row) => self.replace(row, policy, Due::Keep),
@@ -151,15 +178,33 @@ impl Change<'_> {
         self.delete(row)
     }
 
-    /// What decides for the members of a team.
+    /// What decides for a person; [`Error::NotFound`] when they are no member.
+    pub fn grant_to_user(self, tenant: &Tenant, user: &UserId, grants: Option<&Grants>) -> Self {
+        let update = update_of(&access_key(user), Vec::new(), &[], &[("version", 1)])
+            .condition_expression("attribute_exists(#data.memberships.#organization)")
+            .expression_attribute_names("#data", DATA)
+            .expression_attribute_names("#organization", tenant.organization_id().as_str());
+        let update = match grants.map(attribute) {
+            Some(Ok(grants)) => update
+                .update_expression("SET #data.memberships.#organization.grants = :grants ADD #a0 :a0")
+                .expression_attribute_values(":grants", grants),
+            Some(Err(error)) => return self.with_defect(error),
+            None => update.update_expression("REMOVE #data.memberships.#organization.grants ADD #a0 :a0"),
+        };
+        self.update(update, Error::NotFound)
+    }
+
+    /// What decides for the members of a team; [`Error::NotFound`] when there is no such team to give something to.
     pub fn grant_to_team(self, tenant: &Tenant, team: &TeamId, grants: Option<&Grants>) -> Self {
         let name = format!("{TEAM}{team}");
-        let update = match grants.map(attribute) {
-            Some(Ok(grants)) => update_of(&team_grants_key(tenant), vec![(name, grants)], &[], &[]),
-            Some(Err(error)) => return self.with_defect(error),
-            None => update_of(&team_grants_key(tenant), Vec::new(), &[&name], &[]),
-        };
-        self.update(update, changed_meanwhile())
+        let key = team_grants_key(tenant);
+        match grants.map(attribute) {
+            Some(Ok(grants)) => self
+                .require(&team_key(tenant, team), Error::NotFound)
+                .update(update_of(&key, vec![(name, grants)], &[], &[]), changed_meanwhile()),
+            Some(Err(error)) => self.with_defect(error),
+            None => self.update(update_of(&key, Vec::new(), &[&name], &[]), changed_meanwhile()),
+        }
     }
 
     /// Whatever a principal was given is gone with the principal: for who removes a member or deletes a team. What decides for

@@ -211,7 +211,7 @@ fn profile_key(user: &UserId) -> Key {
     Key::of_user(user, "PROFILE")
 }
 
-fn access_key(user: &UserId) -> Key {
+pub(crate) fn access_key(user: &UserId) -> Key {
     Key::of_user(user, "ACCESS")
 }
 
