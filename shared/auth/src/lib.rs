@@ -2,6 +2,7 @@
 
 pub mod agent;
 pub mod audit_checkpoint;
+pub mod audit_verify;
 pub mod breached;
 mod caller;
 pub mod keys;
