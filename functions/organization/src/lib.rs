@@ -22,11 +22,7 @@ pub fn router(app: App, audit_key: Arc<SigningKey>) -> OpenApiRouter {
         .routes(routes!(teams::list::list, teams::create::create))
         .routes(routes!(teams::get::get))
         .routes(routes!(service_accounts::list::list, service_accounts::create::create))
-        .routes(routes!(
-            service_accounts::get::get,
-            service_accounts::update::update,
-            service_accounts::delete::delete
-        ))
+        .routes(routes!(service_accounts::get::get, service_accounts::update::update, service_accounts::delete::delete))
         .routes(routes!(service_account_keys::list::list, service_account_keys::create::create))
         .routes(routes!(service_account_keys::get::get, service_account_keys::revoke::revoke))
         .routes(routes!(policies::list::list))

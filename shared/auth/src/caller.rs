@@ -236,7 +236,8 @@ impl SignedIn {
 impl KeyHolder {
     async fn authenticate(store: &Store, key: &str, asked: &Asked, origin: Origin) -> Result<Self> {
         let found = store.identify_key(&service_key::sha256(key), asked.key.as_ref()).await?;
-        let key = found.key.ok_or_else(|| Error::unauthenticated("no such key of a service account, or an expired one"))?;
+        let key =
+            found.key.ok_or_else(|| Error::unauthenticated("no such key of a service account, or an expired one"))?;
         if let Err(error) = store.note_key_use(&key).await {
             // Nobody waits for the stamp; the next request tries again.
             tracing::warn!(%error, "the use of a key was not noted");
@@ -336,7 +337,8 @@ impl Caller {
 
     /// How long they have a relation over the organization; `None` when they do not have it.
     fn held(&self, relation: Relation) -> Option<Until> {
-        let by_role = self.roles.iter().filter(|(role, _)| relation.is_held_by(*role)).map(|(_, until)| (*until).into());
+        let by_role =
+            self.roles.iter().filter(|(role, _)| relation.is_held_by(*role)).map(|(_, until)| (*until).into());
         by_role.chain(self.granted.get(&relation).copied()).max()
     }
 

@@ -379,7 +379,8 @@ mod tests {
 
     #[test]
     fn details_are_the_fields_that_differ() {
-        let (before, after) = (json!({"a": {"x": 1, "y": 2}, "b": 3, "c": 4}), json!({"a": {"x": 1, "y": 5}, "b": 3, "d": 6}));
+        let (before, after) =
+            (json!({"a": {"x": 1, "y": 2}, "b": 3, "c": 4}), json!({"a": {"x": 1, "y": 5}, "b": 3, "d": 6}));
         let details = Details::of(Some(&before), Some(&after)).unwrap();
         assert_eq!((details.before, details.after), (json!({"a": {"y": 2}, "c": 4}), json!({"a": {"y": 5}, "d": 6})));
         let made = Details::of(None, Some(&after)).unwrap();

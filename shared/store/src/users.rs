@@ -124,7 +124,8 @@ impl Membership {
 
     /// Other roles. The role Emergency ends [`EMERGENCY_LASTS`] after it was given, however often the roles are set meanwhile.
     pub fn set_roles(&mut self, roles: Vec<OrganizationRole>, now: Timestamp) {
-        let held = self.emergency_until.filter(|until| *until > now && self.roles.contains(&OrganizationRole::Emergency));
+        let held =
+            self.emergency_until.filter(|until| *until > now && self.roles.contains(&OrganizationRole::Emergency));
         let given = roles.contains(&OrganizationRole::Emergency);
         self.emergency_until = given.then(|| held.unwrap_or(now + EMERGENCY_LASTS));
         self.roles = roles;

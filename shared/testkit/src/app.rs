@@ -220,11 +220,7 @@ async fn published_key(store: &Store, secret: &str, purpose: Purpose) -> Arc<Sig
 }
 
 /// The routers of all functions that answer requests, by the function's name. A new one's is added here.
-fn routers(
-    app: &App,
-    access_key: Arc<SigningKey>,
-    audit_key: Arc<SigningKey>,
-) -> [(&'static str, OpenApiRouter); 5] {
+fn routers(app: &App, access_key: Arc<SigningKey>, audit_key: Arc<SigningKey>) -> [(&'static str, OpenApiRouter); 5] {
     let mail_links = KeyRing::new(app.store.clone(), Purpose::MailLink);
     let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
     [

@@ -27,7 +27,10 @@ async fn what_was_done_is_listed_newest_first_with_who_where_and_what_changed() 
     let log = owner.get("/org/audit-log").await.expect(200).json();
     let newest = &items(&log)[0];
     assert_eq!((&newest["action"], &newest["target"]), (&json!("organization.update"), &json!(owner.organization_id)));
-    assert_eq!((&newest["actor"]["userId"], &newest["origin"]["userAgent"]), (&json!(owner.user_id), &json!("a browser")));
+    assert_eq!(
+        (&newest["actor"]["userId"], &newest["origin"]["userAgent"]),
+        (&json!(owner.user_id), &json!("a browser"))
+    );
     let changed = &newest["details"];
     assert_eq!(changed["before"]["settings"], json!({ "auth": { "requireDpop": false } }));
     assert_eq!(changed["after"]["settings"], json!({ "auth": { "requireDpop": true } }));

@@ -37,7 +37,10 @@ async fn a_policy_counts_from_the_next_request_until_it_is_deleted() {
     app.advance(Duration::from_secs(1));
     let replaced = owner.call("PUT", &path).json(&grant(&["CanViewBilling"])).if_match(&set.etag()).send().await;
     let replaced = replaced.expect(200);
-    assert_eq!((&replaced.json()["createdAt"], &replaced.json()["permissions"]), (&policy["createdAt"], &json!(["CanViewBilling"])));
+    assert_eq!(
+        (&replaced.json()["createdAt"], &replaced.json()["permissions"]),
+        (&policy["createdAt"], &json!(["CanViewBilling"]))
+    );
     let _ = member.get("/org/policies").await.expect(403);
     let _ = owner.call("DELETE", &path).if_match(&set.etag()).send().await.expect(412);
     let _ = owner.delete(&path).await.expect(204);
@@ -125,7 +128,8 @@ async fn principals_are_well_formed_and_of_the_organization() {
     ];
     for principal in foreign {
         let path = format!("/org/policies/{principal}");
-        let refused = [owner.put(&path, grant(&["CanViewJobs"])).await, owner.get(&path).await, owner.delete(&path).await];
+        let refused =
+            [owner.put(&path, grant(&["CanViewJobs"])).await, owner.get(&path).await, owner.delete(&path).await];
         for answer in refused {
             let _ = answer.expect(404);
         }

@@ -53,9 +53,10 @@ pub(crate) async fn refresh(
     match rotate(&state, &row, &next, origin.clone()).await {
         // The same token was used at the same moment, and the other use won.
         Err(Error::Conflict { .. }) => end_stolen(&state, &token, origin).await,
-        rotated => {
-            rotated.and_then(|()| LoginResult::tokens(&state.access_key, &next, &access.value, now)).map(Json).map_err(Into::into)
-        }
+        rotated => rotated
+            .and_then(|()| LoginResult::tokens(&state.access_key, &next, &access.value, now))
+            .map(Json)
+            .map_err(Into::into),
     }
 }
 

@@ -94,12 +94,10 @@ pub(crate) async fn sign_up(
             Err(Error::Conflict { code: "email_taken", .. }) => {}
             founded => founded?,
         },
-        Some(owner) if mailbox.wait(app.now()).is_none() => {
-            match owner.is_verified() {
-                true => mailbox.remind(&app, &owner, origin).await?,
-                false => mailbox.await_confirmation(&app, &owner, credentials, origin).await?,
-            }
-        }
+        Some(owner) if mailbox.wait(app.now()).is_none() => match owner.is_verified() {
+            true => mailbox.remind(&app, &owner, origin).await?,
+            false => mailbox.await_confirmation(&app, &owner, credentials, origin).await?,
+        },
         // Enough mails for now. Saying so here would tell that the address has an account.
         Some(_) => {}
     }
@@ -179,7 +177,11 @@ fn new_user(id: &UserId, body: &SignUpRequest, now: Timestamp) -> User {
 fn first_access(organization: &OrganizationId, member: &MemberId, team: &TeamId, now: Timestamp) -> Access {
     let seats = BTreeMap::from([(team.clone(), vec![TeamRole::Admin])]);
     let membership = Membership::new(member.clone(), vec![OrganizationRole::Owner], seats, now);
-    Access { email_verified_at: None, contested_until: None, memberships: BTreeMap::from([(organization.clone(), membership)]) }
+    Access {
+        email_verified_at: None,
+        contested_until: None,
+        memberships: BTreeMap::from([(organization.clone(), membership)]),
+    }
 }
 
 fn new_organization(id: &OrganizationId, team: &TeamId, name: &str, now: Timestamp) -> Organization {

@@ -55,9 +55,11 @@ pub(crate) async fn set(
         before.as_ref().map_or((now, by), |row| (row.value.created_at, &row.value.created_by));
     let created_by = created_by.clone();
     let policy = Policy { principal, grants, created_at, created_by, updated_at: now, updated_by: by.clone() };
-    let change = change
-        .details(before.as_ref().map(|row| &row.value.grants), Some(&policy.grants))
-        .set_policy(caller.tenant(), before.as_ref(), &policy);
+    let change = change.details(before.as_ref().map(|row| &row.value.grants), Some(&policy.grants)).set_policy(
+        caller.tenant(),
+        before.as_ref(),
+        &policy,
+    );
     decide(&app, &caller, change, &policy).await?.commit().await?;
     Ok(Tagged { body: policy.into(), version: version + 1 })
 }

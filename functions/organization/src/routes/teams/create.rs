@@ -75,9 +75,6 @@ pub(crate) async fn create(
         Some(user) => change.seat(user, caller.tenant(), &team.id, &seat.roles),
         None => change,
     };
-    change
-        .idempotent(idempotent.request(), team.id.as_str())
-        .commit()
-        .await?;
+    change.idempotent(idempotent.request(), team.id.as_str()).commit().await?;
     Ok(created(TeamWithCount { team, member_count: first.is_some().into() }, 1))
 }
