@@ -15,7 +15,7 @@ use mainsheet_store::policies::{Grants, Policy, Principal};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What one principal was given (contract, `OrganizationPolicy`).
+/// What one principal was given.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OrganizationPolicy {
@@ -29,7 +29,7 @@ pub(crate) struct OrganizationPolicy {
     updated_at: Timestamp,
 }
 
-/// Whom a policy is for (contract, `Principal`). A member is shown as the user they are.
+/// Whom a policy is for. A member is shown as the user they are.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PrincipalView {
     #[serde(rename = "type")]

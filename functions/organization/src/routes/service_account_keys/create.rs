@@ -24,7 +24,7 @@ pub(crate) struct ServiceAccountKeyCreate {
     expires_at: Option<Timestamp>,
 }
 
-/// A new key, with the key itself (contract, `ServiceAccountKey`).
+/// A new key, with the key itself.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct CreatedServiceAccountKey {
