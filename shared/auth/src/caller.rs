@@ -8,7 +8,7 @@ use mainsheet_core::{Error, MemberId, OrganizationId, Result, TeamId, Timestamp,
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::idempotency::{IdempotencyKey, IdempotencyRecord, Sender};
 use mainsheet_store::organizations::Home;
-use mainsheet_store::policies::Grants;
+use mainsheet_store::policies::{Grants, TeamGrants};
 use mainsheet_store::service_accounts::{ServiceKey, tenant_of_key};
 use mainsheet_store::users::{Access, Login};
 use mainsheet_store::{Row, Store, Tenant};
@@ -22,7 +22,7 @@ use crate::token::AccessToken;
 #[derive(Debug, Clone)]
 pub enum Subject {
     /// A person.
-    Person(SignedIn),
+    Person(Box<SignedIn>),
     /// A machine.
     ServiceAccount(KeyHolder),
 }
@@ -73,6 +73,7 @@ pub struct Caller {
     seats: BTreeMap<TeamId, Vec<TeamRole>>,
     roles: Vec<(OrganizationRole, Option<Timestamp>)>,
     granted: BTreeMap<Relation, Until>,
+    team_grants: Option<TeamGrants>,
 }
 
 /// How long something is held.
@@ -105,7 +106,7 @@ impl Subject {
         if service_key::is_key(token) {
             KeyHolder::authenticate(store, token, asked, origin).await.map(Self::ServiceAccount)
         } else {
-            SignedIn::authenticate(store, ring, token, asked, origin).await.map(Self::Person)
+            SignedIn::authenticate(store, ring, token, asked, origin).await.map(|person| Self::Person(Box::new(person)))
         }
     }
 
@@ -142,7 +143,7 @@ impl Subject {
     /// [`Error::Forbidden`] that says so.
     pub fn person(self) -> Result<SignedIn> {
         match self {
-            Self::Person(person) => Ok(person),
+            Self::Person(person) => Ok(*person),
             Self::ServiceAccount(_) => Err(Error::Forbidden {
                 code: "person_required",
                 message: "This is for people. A service account has no profile, logins or organizations of its own; sign in as \
@@ -222,7 +223,8 @@ impl SignedIn {
         let of_teams = membership.seats.keys().filter_map(|team| home.team_grants.of(team));
         let granted = granted(membership.grants.iter().chain(of_teams), now);
         Ok(Caller {
-            subject: Subject::Person(self),
+            team_grants: Some(home.team_grants),
+            subject: Subject::Person(Box::new(self)),
             tenant,
             organization: Some(home.organization),
             member_id: membership.member_id.clone(),
@@ -254,6 +256,7 @@ impl KeyHolder {
         let member_id = self.key.value.service_account_id.as_str().parse().map_err(Error::internal)?;
         let granted = granted([&self.key.value.grants], now);
         Ok(Caller {
+            team_grants: None,
             subject: Subject::ServiceAccount(self),
             tenant,
             organization: None,
@@ -318,7 +321,7 @@ impl Caller {
     #[must_use]
     pub fn person(&self) -> Option<&SignedIn> {
         match &self.subject {
-            Subject::Person(person) => Some(person),
+            Subject::Person(person) => Some(&**person),
             Subject::ServiceAccount(_) => None,
         }
     }
@@ -399,6 +402,28 @@ impl Caller {
             }),
             Some(_) => Ok(()),
         }
+    }
+
+    /// They may seat somebody in a team: whoever sits there has what the team's policy gives, so they have to hold it themselves.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] that names the first relation that they lack.
+    pub async fn require_to_seat(&self, store: &Store, team: &TeamId) -> Result<()> {
+        let read = match &self.team_grants {
+            Some(_) => None,
+            None => Some(store.team_grants(&self.tenant).await?),
+        };
+        let grants = self.team_grants.as_ref().or(read.as_ref()).and_then(|grants| grants.of(team));
+        grants.map_or(Ok(()), |grants| self.require_to_grant_all(grants))
+    }
+
+    /// [`Caller::require_to_grant`] for all that a policy gives.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] that names the first relation that they lack.
+    pub fn require_to_grant_all(&self, grants: &Grants) -> Result<()> {
+        let relations = grants.permissions.iter().filter_map(|name| name.parse::<Relation>().ok());
+        relations.into_iter().try_for_each(|relation| self.require_to_grant(relation, grants.expires_at))
     }
 
     /// They may give a role of the organization to somebody, or take it away: nobody gives what they do not hold themselves.
