@@ -1,6 +1,7 @@
 //! Users: profile, credentials, what they may reach, and their logins.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use mainsheet_core::organization::Organization;
@@ -74,6 +75,9 @@ pub struct Access {
     /// that was mailed for one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contested_until: Option<Timestamp>,
+    /// Logins that were created before this moment have ended: how all of them end at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logins_valid_from: Option<Timestamp>,
     /// Their seats, by organization.
     pub memberships: BTreeMap<OrganizationId, Membership>,
 }
@@ -127,6 +131,19 @@ impl Entity for Login {
 }
 
 impl Access {
+    /// Whether a login goes on at `now`: it has not run out, and was not ended with all others of its user.
+    #[must_use]
+    pub fn keeps_alive(&self, login: &Login, now: Timestamp) -> bool {
+        login.expires_at > now && self.logins_valid_from.is_none_or(|from| login.created_at >= from)
+    }
+
+    /// The same, with every login of the user ended that was created up to `now`.
+    #[must_use]
+    pub fn without_logins(self, now: Timestamp) -> Self {
+        // Times have milliseconds: a login of this very one ends, too.
+        Self { logins_valid_from: Some(now + Duration::from_millis(1)), ..self }
+    }
+
     /// The seat in an organization; `None` where there is none or it was taken away.
     #[must_use]
     pub fn membership(&self, organization: &OrganizationId) -> Option<(Tenant, &Membership)> {

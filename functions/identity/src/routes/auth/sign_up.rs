@@ -183,7 +183,12 @@ fn first_access(organization: &OrganizationId, member: &MemberId, team: &TeamId)
         seats: BTreeMap::from([(team.clone(), vec![TeamRole::Admin])]),
         is_enabled: true,
     };
-    Access { email_verified_at: None, contested_until: None, memberships: BTreeMap::from([(organization.clone(), membership)]) }
+    Access {
+        email_verified_at: None,
+        contested_until: None,
+        logins_valid_from: None,
+        memberships: BTreeMap::from([(organization.clone(), membership)]),
+    }
 }
 
 fn new_organization(id: &OrganizationId, team: &TeamId, name: &str, now: Timestamp) -> Organization {
