@@ -47,5 +47,6 @@ pub fn router(state: IdentityState) -> OpenApiRouter {
         .routes(routes!(auth::logout::logout))
         .routes(routes!(me::get::get))
         .routes(routes!(me::organizations::organizations))
+        .routes(routes!(me::teams::teams))
         .with_state(state)
 }

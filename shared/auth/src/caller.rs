@@ -137,6 +137,17 @@ impl Caller {
         self.membership.seats.contains_key(team) || self.membership.roles.iter().any(|role| role.is_in_all_teams())
     }
 
+    /// Whether a role of theirs sits in every team.
+    #[must_use]
+    pub fn sits_in_all(&self) -> bool {
+        self.membership.roles.iter().any(|role| role.is_in_all_teams())
+    }
+
+    /// The teams that they have a seat of their own in.
+    pub fn seats(&self) -> impl Iterator<Item = &TeamId> {
+        self.membership.seats.keys()
+    }
+
     /// They have a relation over the organization.
     ///
     /// # Errors

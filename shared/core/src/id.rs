@@ -100,6 +100,8 @@ ids! {
     ConnectionId,
     /// An event of the transactional outbox.
     EventId,
+    /// An invitation into an organization.
+    InvitationId,
     /// A job.
     JobId,
     /// One run of a job.
@@ -118,6 +120,8 @@ ids! {
     RequestId,
     /// A role of the fixed catalogues.
     RoleId,
+    /// A member's seat in a team.
+    SeatId,
     /// A sign-up with an address that has an account which nobody confirmed.
     SignUpId,
     /// A team of an organization.

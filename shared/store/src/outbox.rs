@@ -1,7 +1,10 @@
 //! Events that other systems must hear of. They are written in the transaction of the change that they tell of; the
 //! table's stream carries them to the relay.
 
-use mainsheet_core::{ClusterId, Error, EventId, JobId, JobRunId, OrganizationId, Result, SignUpId, Timestamp, UserId};
+use mainsheet_core::{
+    ClusterId, Error, EventId, InvitationId, JobId, JobRunId, MemberId, OrganizationId, Result, SignUpId, TeamId, Timestamp,
+    UserId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Scope;
@@ -43,6 +46,23 @@ pub enum Event {
         /// Where it is.
         region: String,
     },
+    /// A member left the organization: the seats they had are to be given up.
+    MemberRemoved {
+        /// Who they were.
+        member_id: MemberId,
+        /// Where they sat.
+        team_ids: Vec<TeamId>,
+    },
+    /// A team was deleted: its seats are to go.
+    TeamDeleted {
+        /// The team.
+        team_id: TeamId,
+    },
+    /// A user was deleted: what is left of their account is to go.
+    UserDeleted {
+        /// The user.
+        user_id: UserId,
+    },
     /// A self-registered cluster is no more.
     ClusterRetired {
         /// The cluster.
@@ -62,6 +82,19 @@ pub enum Mail {
         email: String,
         /// The sign-up that asked for it, when it was not the first one with this address.
         sign_up_id: Option<SignUpId>,
+    },
+    /// Join an organization.
+    Invitation {
+        /// The invitation.
+        invitation_id: InvitationId,
+        /// Into where.
+        organization_id: OrganizationId,
+        /// The invited address.
+        email: String,
+        /// What the organization is called.
+        organization_name: String,
+        /// Who invites.
+        invited_by: String,
     },
     /// Somebody signed up with this address, which has an account.
     AlreadyRegistered {

@@ -67,11 +67,14 @@ pub(crate) async fn create(
         updated_at: now,
         updated_by: caller.member_id().clone(),
     };
-    let seat = Seat { member_id: caller.member_id().clone(), roles: vec![TeamRole::Admin], created_at: now };
+    let seat = Seat::new(caller.member_id().clone(), caller.member_id().clone(), now);
+    let creator = app.store.member(caller.tenant(), caller.member_id()).await?;
+    let mut leader = creator.value.clone();
+    leader.seats.insert(team.id.clone(), vec![TeamRole::Admin]);
     app.store
         .change(caller.audit("team.create", &team.id))
         .create_team(caller.tenant(), &team, &seat)
-        .seat(caller.signed_in.user_id(), caller.tenant(), &team.id, &seat.roles)
+        .change_membership(caller.tenant(), &creator, &leader)
         .idempotent(idempotent.request(), team.id.as_str())
         .commit()
         .await?;
