@@ -7,11 +7,11 @@ use mainsheet_api::App;
 use mainsheet_auth::mail_link::EMAIL_VERIFICATION_VALID;
 use mainsheet_core::user::{NormalizedEmail, User};
 use mainsheet_core::{Error, Result, SignUpId, Timestamp, UserId};
-use mainsheet_store::{Change, Row};
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::throttle::{Throttle, ThrottleKey};
 use mainsheet_store::users::{Access, Credentials, WaitingSignUp};
+use mainsheet_store::{Change, Row};
 
 /// An address, whose it is, and the mails that were asked for it.
 pub(crate) struct Mailbox {

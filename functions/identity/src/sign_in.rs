@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 /// How long a login lasts after its last use.
 pub(crate) const LOGIN_VALID: Duration = Duration::from_secs(30 * 24 * 3600);
 
-/// Tokens, or the step that is missing (contract, `LoginResult`).
+/// Tokens, or the step that is missing.
 #[derive(Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct LoginResult {

@@ -9,7 +9,7 @@ use mainsheet_store::clusters::pulse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A logical cluster (contract, `Cluster`). All of them so far are self-registered.
+/// A logical cluster. All of them so far are self-registered.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Cluster)]
@@ -76,14 +76,14 @@ impl ClusterView {
     }
 }
 
-/// A cluster's place in an answer (contract, `MyClusterItem`).
+/// A cluster's place in an answer.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MyClusterItem {
     pub(crate) id: ClusterId,
 }
 
-/// What the items of an answer point at (contract, `MyClusterIncluded`).
+/// What the items of an answer point at.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct MyClusterIncluded {

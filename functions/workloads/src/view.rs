@@ -17,7 +17,7 @@ use mainsheet_store::teams::with_count;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A job with its version in force (contract, `Job`).
+/// A job with its version in force.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = Job)]
@@ -89,7 +89,7 @@ impl From<&Job> for JobView {
     }
 }
 
-/// A run (contract, `JobRun`).
+/// A run.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = JobRun)]
@@ -159,7 +159,7 @@ impl From<&JobRun> for JobRunView {
     }
 }
 
-/// A job's place in an answer (contract, `JobItem`).
+/// A job's place in an answer.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct JobItem {
@@ -175,7 +175,7 @@ impl From<&Row<Job>> for JobItem {
     }
 }
 
-/// What the items of an answer point at (contract, `JobIncluded`).
+/// What the items of an answer point at.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct JobIncluded {
@@ -194,7 +194,7 @@ impl JobIncluded {
     }
 }
 
-/// A saved query's place in an answer (contract, `QueryItem`).
+/// A saved query's place in an answer.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct QueryItem {
@@ -206,7 +206,7 @@ pub(crate) struct QueryItem {
     job_ids: Vec<JobId>,
 }
 
-/// What the items of an answer point at (contract, `QueryIncluded`).
+/// What the items of an answer point at.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct QueryIncluded {

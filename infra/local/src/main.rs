@@ -20,9 +20,13 @@ use tracing_subscriber::EnvFilter;
 
 use settings::Settings;
 
+/// What is logged unless `RUST_LOG` says otherwise. The embedded table warns of each condition that does not hold, which is
+/// how conditional writes find out.
+const DEFAULT_LOG: &str = "info,dynoxide=error";
+
 #[tokio::main]
 async fn main() -> ExitCode {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(DEFAULT_LOG));
     let ansi = std::io::stderr().is_terminal();
     tracing_subscriber::fmt()
         .with_env_filter(filter)

@@ -122,7 +122,8 @@ fn encrypt(key: &RandomizedNonceKey, context: &Context, plain: &[u8]) -> Result<
 
 fn decrypt(key: &RandomizedNonceKey, context: &Context, sealed: &str) -> Result<Zeroizing<Vec<u8>>> {
     let bytes = URL_SAFE_NO_PAD.decode(sealed).map_err(Error::internal)?;
-    let (nonce, text) = bytes.split_first_chunk::<NONCE>().ok_or_else(|| Error::internal("a sealed secret is cut off"))?;
+    let (nonce, text) =
+        bytes.split_first_chunk::<NONCE>().ok_or_else(|| Error::internal("a sealed secret is cut off"))?;
     let mut text = Zeroizing::new(text.to_vec());
     let opened = key.open_in_place(nonce.into(), Aad::from(context.0.as_bytes()), &mut text);
     let length = opened.map_err(|_| Error::internal("a sealed secret does not open"))?.len();

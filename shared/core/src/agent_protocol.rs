@@ -345,7 +345,7 @@ pub struct LogTaken {
     pub next_line: u64,
 }
 
-/// One line of a run's log (contract, `JobRunLogLine`).
+/// One line of a run's log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LogLine {

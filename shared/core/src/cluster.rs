@@ -35,7 +35,7 @@ pub struct Cluster {
     pub updated_by: MemberId,
 }
 
-/// A team that may run work on a cluster (contract, `ClusterTeam`).
+/// A team that may run work on a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ClusterTeam {
@@ -45,7 +45,7 @@ pub struct ClusterTeam {
     pub created_by: MemberId,
 }
 
-/// Whether a self-registered cluster's agent can be reached (contract, decisions, Infrastructure).
+/// Whether a self-registered cluster's agent can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClusterStatus {

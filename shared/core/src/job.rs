@@ -114,7 +114,7 @@ pub enum MissedSchedulePolicy {
     All,
 }
 
-/// What a job runs, and with what (contract, `JobConfig`).
+/// What a job runs, and with what.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobConfig {
@@ -136,7 +136,7 @@ pub struct JobConfig {
     pub lakesail: Option<EngineConfig>,
 }
 
-/// SQL statements (contract, `SqlJobSource`).
+/// SQL statements.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SqlSource {
@@ -152,7 +152,7 @@ pub struct SqlSource {
     pub query_id: Option<QueryId>,
 }
 
-/// A Python program (contract, `PythonJobSource`).
+/// A Python program.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct PythonSource {
@@ -182,7 +182,7 @@ pub struct PythonSource {
     pub named_parameters: BTreeMap<String, String>,
 }
 
-/// Machines of a job (contract, `WorkloadCompute`).
+/// Machines of a job.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Compute {
@@ -196,7 +196,7 @@ pub struct Compute {
     pub worker: Option<WorkerCompute>,
 }
 
-/// The machine of a driver (contract, `DriverCompute`).
+/// The machine of a driver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DriverCompute {
@@ -211,7 +211,7 @@ pub struct DriverCompute {
     pub ebs_config: Option<EbsConfig>,
 }
 
-/// The machines of workers (contract, `WorkerCompute`).
+/// The machines of workers.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct WorkerCompute {
@@ -245,7 +245,7 @@ pub enum CapacityType {
     Spot,
 }
 
-/// A volume (contract, `EbsConfig`).
+/// A volume.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EbsConfig {
@@ -275,7 +275,7 @@ pub struct EbsConfig {
     pub delete_on_termination: Option<bool>,
 }
 
-/// Settings of the engine (contract, `JobEngineConfig`). Further entries are texts of any name.
+/// Settings of the engine. Further entries are texts of any name.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase")]
 pub struct EngineConfig {
@@ -315,7 +315,7 @@ pub enum ExecutionMode {
     Cluster,
 }
 
-/// A Python package for a job's code (contract, `Library`).
+/// A Python package for a job's code.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Library {
@@ -334,7 +334,7 @@ pub struct Library {
     pub whl: Option<String>,
 }
 
-/// A package of a package index (contract, `LibraryIndexPackage`).
+/// A package of a package index.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct IndexPackage {
@@ -349,7 +349,7 @@ pub struct IndexPackage {
     pub repo: Option<String>,
 }
 
-/// A list of requirements (contract, `LibraryRequirements`).
+/// A list of requirements.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Requirements {
@@ -365,7 +365,7 @@ pub struct Requirements {
     pub uri: Option<String>,
 }
 
-/// Where a job's source came from (contract, `SourceConfig`).
+/// Where a job's source came from.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct SourceConfig {
@@ -390,7 +390,7 @@ pub struct SourceConfig {
     pub snapshot_commit: Option<String>,
 }
 
-/// A branch, tag or commit (contract, `GitReference`).
+/// A branch, tag or commit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct GitReference {
@@ -404,7 +404,7 @@ pub struct GitReference {
     pub value: String,
 }
 
-/// The kinds of [`GitReference`].
+/// What a Git reference is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum GitReferenceType {
@@ -416,7 +416,7 @@ pub enum GitReferenceType {
     Commit,
 }
 
-/// A job that has to succeed first (contract, `JobDependency`).
+/// A job that has to succeed first.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct JobDependency {

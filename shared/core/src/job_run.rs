@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::agent_protocol::CANCEL_GRACE;
 use crate::{AgentId, ClusterId, JobId, JobRunId, MemberId, Timestamp};
 
-/// Where a run stands (contract, behaviour section 8).
+/// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum RunStatus {

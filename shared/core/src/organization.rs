@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{OrganizationId, RoleId, TeamId, Timestamp};
 
-/// A tenant: every resource belongs to exactly one (contract, `Organization`).
+/// A tenant: every resource belongs to exactly one.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Organization {

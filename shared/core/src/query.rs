@@ -19,7 +19,7 @@ pub struct SavedQuery {
     pub job_ids: Vec<JobId>,
 }
 
-/// A reusable SQL text (contract, `Query`).
+/// A reusable SQL text.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Query {

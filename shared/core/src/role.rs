@@ -85,7 +85,7 @@ roles! {
 }
 
 impl OrganizationRole {
-    /// Whether its holders sit in every team (contract, `allTeams`).
+    /// Whether its holders sit in every team.
     #[must_use]
     pub fn is_in_all_teams(self) -> bool {
         matches!(self, Self::Owner | Self::Admin | Self::Emergency)

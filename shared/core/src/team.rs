@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{MemberId, OrganizationId, RoleId, TeamId, Timestamp};
 
-/// A team: what resources are shared with (contract, `Team`).
+/// A team: what resources are shared with.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct Team {
@@ -27,7 +27,7 @@ pub struct Team {
     pub updated_by: MemberId,
 }
 
-/// A team and how many members it has (contract, `TeamWithCount`).
+/// A team and how many members it has.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct TeamWithCount {

@@ -19,7 +19,7 @@ pub(crate) struct Options {
     #[arg(long, default_value_t = 11)]
     rounds: usize,
     /// Requests of each side in a round
-    #[arg(long, default_value_t = 150)]
+    #[arg(long, default_value_t = 300)]
     requests: usize,
     /// Jobs in the long list
     #[arg(long, default_value_t = 100_000)]

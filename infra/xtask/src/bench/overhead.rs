@@ -45,9 +45,9 @@ fn lines(routed: &[Round], raw: &[Round]) -> Vec<Line> {
         (request, Line::shown(format!("its three reads with the SDK alone, {name}"), "ms", to), ratio)
     };
     let (request_p50, reads_p50, ratio_p50) = sides("p50", |round| round.p50);
-    let (request_p99, reads_p99, _) = sides("p99", |round| round.p99);
+    let (request_p99, reads_p99, ratio_p99) = sides("p99", |round| round.p99);
     let (request_cpu, reads_cpu, ratio_cpu) = sides("processor time", |round| round.cpu);
-    vec![request_p50, reads_p50, ratio_p50, request_p99, reads_p99, request_cpu, reads_cpu, ratio_cpu]
+    vec![request_p50, reads_p50, ratio_p50, request_p99, reads_p99, ratio_p99, request_cpu, reads_cpu, ratio_cpu]
 }
 
 /// The reads that the request needs.

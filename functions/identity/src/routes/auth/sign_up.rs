@@ -96,12 +96,10 @@ pub(crate) async fn sign_up(
             Err(Error::Conflict { code: "email_taken", .. }) => {}
             founded => founded?,
         },
-        Some(owner) if mailbox.wait(app.now()).is_none() => {
-            match owner.is_verified() {
-                true => mailbox.remind(&app, &owner, origin).await?,
-                false => mailbox.await_confirmation(&app, &owner, credentials, origin).await?,
-            }
-        }
+        Some(owner) if mailbox.wait(app.now()).is_none() => match owner.is_verified() {
+            true => mailbox.remind(&app, &owner, origin).await?,
+            false => mailbox.await_confirmation(&app, &owner, credentials, origin).await?,
+        },
         // Enough mails for now. Saying so here would tell that the address has an account.
         Some(_) => {}
     }

@@ -7,7 +7,7 @@ use mainsheet_core::user::User;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Who somebody is (contract, `Identity`).
+/// Who somebody is.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Identity {

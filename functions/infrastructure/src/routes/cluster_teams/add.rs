@@ -27,7 +27,7 @@ pub(crate) struct ClusterTeamList {
     items: Vec<ClusterTeamView>,
 }
 
-/// A team that may run work on a cluster (contract, `ClusterTeam`).
+/// A team that may run work on a cluster.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ClusterTeam)]
