@@ -48,6 +48,12 @@ impl Notifier {
             Request::AlreadyRegistered { email } => {
                 self.notice(id, "already-registered", "You have an account already", &email)?
             }
+            // Nothing asks for these yet.
+            Request::LoginCode { .. }
+            | Request::ResetPassword { .. }
+            | Request::NewDevice { .. }
+            | Request::MfaReset { .. }
+            | Request::PasswordChanged { .. } => return Ok(()),
             Request::SignUpAgain { email } => self.notice(id, "sign-up-again", "Sign up once more", &email)?,
         };
         self.mailer.send(mail).await

@@ -12,6 +12,8 @@ use crate::token::{Kind, check, sign};
 pub const EMAIL_VERIFICATION_VALID: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long an invitation can be accepted (contract, decisions, Identity).
 pub const INVITATION_VALID: Duration = Duration::from_secs(7 * 24 * 3600);
+/// How long a password can be set anew with a link (contract, decisions, Identity).
+pub const PASSWORD_RESET_VALID: Duration = Duration::from_secs(30 * 60);
 
 /// The right to confirm that an address belongs to a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,34 +33,16 @@ impl Kind for EmailVerification {
     const AUDIENCE: &'static str = "mainsheet-email-verification";
 }
 
-impl EmailVerification {
-    /// Signs a token.
-    ///
-    /// # Errors
-    /// [`mainsheet_core::Error::Internal`] when the key does not sign.
-    pub fn sign(self, key: &SigningKey, now: Timestamp) -> Result<String> {
-        sign(key, self, now, now + EMAIL_VERIFICATION_VALID)
-    }
-
-    /// Reads a token.
-    ///
-    /// # Errors
-    /// [`mainsheet_core::Error::Unauthenticated`] for any text that we did not sign for this, or that has expired.
-    pub async fn check(ring: &KeyRing, token: &str, now: Timestamp) -> Result<Self> {
-        check(ring, token, now).await
-    }
-}
-
 /// The right to accept an invitation, mailed to the invited address: whoever holds it reads that mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
     /// The invitation.
     #[serde(rename = "sub")]
     pub invitation_id: InvitationId,
-    /// Into where.
+    /// The organization.
     #[serde(rename = "org")]
     pub organization_id: OrganizationId,
-    /// The invited address.
+    /// The address that was invited.
     pub email: String,
 }
 
@@ -67,22 +51,49 @@ impl Kind for Invitation {
     const AUDIENCE: &'static str = "mainsheet-invitation";
 }
 
-impl Invitation {
-    /// Signs a token.
-    ///
-    /// # Errors
-    /// [`mainsheet_core::Error::Internal`] when the key does not sign.
-    pub fn sign(self, key: &SigningKey, now: Timestamp) -> Result<String> {
-        sign(key, self, now, now + INVITATION_VALID)
-    }
+/// The right to set a user's password anew, once.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PasswordReset {
+    /// The user.
+    #[serde(rename = "sub")]
+    pub user_id: UserId,
+    /// The address that the link was mailed to.
+    pub email: String,
+    /// The credentials' seal when it was asked for. They have another one as soon as the password was set.
+    pub seal: String,
+}
 
-    /// Reads a token.
-    ///
-    /// # Errors
-    /// [`mainsheet_core::Error::Unauthenticated`] for any text that we did not sign for this, or that has expired.
-    pub async fn check(ring: &KeyRing, token: &str, now: Timestamp) -> Result<Self> {
-        check(ring, token, now).await
-    }
+impl Kind for PasswordReset {
+    const TYPE: &'static str = "password-reset+jwt";
+    const AUDIENCE: &'static str = "mainsheet-password-reset";
+}
+
+macro_rules! mailed {
+    ($($token:ident for $valid:ident),+) => {$(
+        impl $token {
+            /// Signs a token.
+            ///
+            /// # Errors
+            /// [`mainsheet_core::Error::Internal`] when the key does not sign.
+            pub fn sign(self, key: &SigningKey, now: Timestamp) -> Result<String> {
+                sign(key, self, now, now + $valid)
+            }
+
+            /// Reads a token.
+            ///
+            /// # Errors
+            /// [`mainsheet_core::Error::Unauthenticated`] for any text that we did not sign for this, or that has expired.
+            pub async fn check(ring: &KeyRing, token: &str, now: Timestamp) -> Result<Self> {
+                check(ring, token, now).await
+            }
+        }
+    )+};
+}
+
+mailed! {
+    EmailVerification for EMAIL_VERIFICATION_VALID,
+    Invitation for INVITATION_VALID,
+    PasswordReset for PASSWORD_RESET_VALID
 }
 
 /// The right to accept an invitation, told to the one who made it, to hand over: it proves nothing about the address.

@@ -100,12 +100,14 @@ ids! {
     ConnectionId,
     /// An event of the transactional outbox.
     EventId,
-    /// An invitation into an organization.
+    /// An invitation to an organization.
     InvitationId,
     /// A job.
     JobId,
     /// One run of a job.
     JobRunId,
+    /// A mailed one-time code.
+    LoginCodeId,
     /// A signed-in session of a user.
     LoginId,
     /// A user's seat in one organization.
@@ -126,6 +128,8 @@ ids! {
     SignUpId,
     /// A team of an organization.
     TeamId,
+    /// A device that skips the second factor.
+    TrustedDeviceId,
     /// A person, across organizations.
     UserId,
 }

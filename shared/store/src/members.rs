@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use aws_sdk_dynamodb::types::builders::UpdateBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Update};
-use mainsheet_core::member::Member;
+use mainsheet_core::member::{AccountType, Member};
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::team::Team;
 use mainsheet_core::user::User;
@@ -19,7 +19,9 @@ use crate::key::tenant_partition;
 use crate::row::{DATA, VERSION, attribute};
 use crate::schema::BY_NAME;
 use crate::teams::{MEMBERS, Seat, seat_key, take_teams, team_key};
-use crate::users::{Access, Credentials, Membership, access_key, already_member, credentials_key, profile_key};
+use crate::users::{
+    Access, Credentials, Membership, access_key, after, already_member, credentials_key, profile_key,
+};
 use crate::{Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 /// The most teams that a member can have a seat of their own in: all of them are read with every request.
@@ -336,7 +338,7 @@ impl Change<'_> {
         if record.seats.len() > MAX_SEATS {
             return change.with_defect(Error::conflict("too_many_teams", "The member sits in 500 teams already."));
         }
-        change.count_members(tenant, Some(&row.value), Some(record)).permit(tenant, record)
+        change.count_members(tenant, Some(&row.value), Some(record)).permit(tenant, &row.value, record)
     }
 
     /// A member is one no more. Their seats go with [`crate::outbox::Event::MemberRemoved`].
@@ -361,25 +363,31 @@ impl Change<'_> {
         })
     }
 
-    /// Writes what decides what a member may do.
-    fn permit(self, tenant: &Tenant, record: &MemberRecord) -> Self {
+    /// Writes what decides what a member may do. A managed account that is let in no more has its logins ended.
+    fn permit(self, tenant: &Tenant, before: &MemberRecord, record: &MemberRecord) -> Self {
         let membership = record.membership();
         let values = attribute(&membership.roles).and_then(|roles| Ok((roles, attribute(&membership.seats)?)));
         let (roles, seats) = match values {
             Ok(values) => values,
             Err(error) => return self.with_defect(error),
         };
-        let update = access_update(&record.member.user_id, tenant)
-            .update_expression(
-                "SET #data.memberships.#organization.#roles = :roles, #data.memberships.#organization.seats = :seats, \
-                 #data.memberships.#organization.isEnabled = :enabled ADD #version :one",
-            )
+        let mut set = "SET #data.memberships.#organization.#roles = :roles, \
+                       #data.memberships.#organization.seats = :seats, \
+                       #data.memberships.#organization.isEnabled = :enabled"
+            .to_owned();
+        let mut update = access_update(&record.member.user_id, tenant)
             .condition_expression("attribute_exists(#data.memberships.#organization)")
             .expression_attribute_names("#roles", "roles")
             .expression_attribute_values(":roles", roles)
             .expression_attribute_values(":seats", seats)
             .expression_attribute_values(":enabled", AttributeValue::Bool(membership.is_enabled));
-        self.update(update, Error::NotFound)
+        let is_shut_out = before.member.is_enabled && !record.member.is_enabled;
+        if is_shut_out && record.member.account_type == AccountType::Managed {
+            set.push_str(", #data.loginsValidFrom = :next REMOVE #data.sparedLogin");
+            let next = after(self.now());
+            update = update.expression_attribute_values(":next", AttributeValue::S(next.to_string()));
+        }
+        self.update(update.update_expression(format!("{set} ADD #version :one")), Error::NotFound)
     }
 
     /// Keeps the counters, an Owner who is let in, and the bound on members.

@@ -2,12 +2,12 @@
 //! table's stream carries them to the relay.
 
 use mainsheet_core::{
-    ClusterId, Error, EventId, InvitationId, JobId, JobRunId, MemberId, OrganizationId, Result, SignUpId, TeamId, Timestamp,
-    UserId,
+    ClusterId, Error, EventId, InvitationId, JobId, JobRunId, LoginCodeId, MemberId, OrganizationId, Result, SignUpId, TeamId,
+    Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Scope;
+use crate::audit::{Origin, Scope};
 use crate::{Entity, Item, Key, Row, Tenant};
 
 /// How long an event that was carried on is kept for looking into.
@@ -83,19 +83,6 @@ pub enum Mail {
         /// The sign-up that asked for it, when it was not the first one with this address.
         sign_up_id: Option<SignUpId>,
     },
-    /// Join an organization.
-    Invitation {
-        /// The invitation.
-        invitation_id: InvitationId,
-        /// Into where.
-        organization_id: OrganizationId,
-        /// The invited address.
-        email: String,
-        /// What the organization is called.
-        organization_name: String,
-        /// Who invites.
-        invited_by: String,
-    },
     /// Somebody signed up with this address, which has an account.
     AlreadyRegistered {
         /// The address.
@@ -105,6 +92,62 @@ pub enum Mail {
     SignUpAgain {
         /// The address.
         email: String,
+    },
+    /// An organization asks the person with this address to join.
+    Invitation {
+        /// The invitation; the token in the mail names it.
+        invitation_id: InvitationId,
+        /// The organization.
+        organization_id: OrganizationId,
+        /// The address.
+        email: String,
+        /// The organization's name, for people.
+        organization_name: String,
+        /// Who invites, for people.
+        invited_by: String,
+    },
+    /// The code that somebody signs in with.
+    LoginCode {
+        /// The code's id; the code itself is derived from it.
+        login_code_id: LoginCodeId,
+        /// The address.
+        email: String,
+    },
+    /// The link that sets a new password.
+    ResetPassword {
+        /// The person.
+        user_id: UserId,
+        /// The address.
+        email: String,
+        /// What the link is bound to, so that it is good for one new password.
+        seal: String,
+    },
+    /// Somebody signed in from a device that was not known.
+    NewDevice {
+        /// The address.
+        email: String,
+        /// When the login began.
+        at: Timestamp,
+        /// Where from.
+        origin: Origin,
+    },
+    /// The second factor was taken away.
+    MfaReset {
+        /// The address.
+        email: String,
+        /// When.
+        at: Timestamp,
+        /// Where from.
+        origin: Origin,
+    },
+    /// The password was set anew.
+    PasswordChanged {
+        /// The address.
+        email: String,
+        /// When.
+        at: Timestamp,
+        /// Where from.
+        origin: Origin,
     },
 }
 

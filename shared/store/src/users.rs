@@ -144,8 +144,7 @@ impl Access {
     /// The same, with every login of the user ended that was created up to `now`.
     #[must_use]
     pub fn without_logins(self, now: Timestamp) -> Self {
-        // Times have milliseconds: a login of this very one ends, too.
-        Self { logins_valid_from: Some(now + Duration::from_millis(1)), spared_login: None, ..self }
+        Self { logins_valid_from: Some(after(now)), spared_login: None, ..self }
     }
 
     /// The same, with every login of the user ended that was created up to `now`, but this one.
@@ -204,6 +203,11 @@ fn login_key(user: &UserId, login: &LoginId) -> Key {
 
 pub(crate) fn email_key(email: &NormalizedEmail) -> Key {
     Key::global(format!("EMAIL#{}", email.as_str()), "EMAIL")
+}
+
+/// The next moment: a login of this very millisecond ends with the earlier ones.
+pub(crate) fn after(now: Timestamp) -> Timestamp {
+    now + Duration::from_millis(1)
 }
 
 /// An address has an account.
