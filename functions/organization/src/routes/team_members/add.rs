@@ -6,7 +6,7 @@ use axum::http::StatusCode;
 use garde::Validate;
 use mainsheet_api::{App, Command, Result};
 use mainsheet_core::role::TeamRole;
-use mainsheet_core::{Error, MemberId, RoleId, SeatId, TeamId, Timestamp};
+use mainsheet_core::{MemberId, RoleId, SeatId, TeamId, Timestamp};
 use mainsheet_store::teams::Seat;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -69,9 +69,6 @@ pub(crate) async fn add(
     if idempotent.earlier::<SeatId>()?.is_some() {
         let seat = app.store.seat(tenant, &team.id, member_id).await?.value;
         return Ok((StatusCode::CREATED, Json(TeamMember::of(&team.id, seat))));
-    }
-    if member.value.seats.contains_key(&team.id) {
-        return Err(Error::conflict("already_seated", "The member sits in this team already.").into());
     }
     let default = std::slice::from_ref(&team.default_role_id);
     let roles: Vec<TeamRole> = roles_named(body.role_ids.as_deref().unwrap_or(default))?;

@@ -3,11 +3,13 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use garde::Validate;
-use mainsheet_api::{App, Command, Permitted, Result, Tagged, created, text};
+use mainsheet_api::{App, Command, Idempotent, Permitted, Result, Tagged, created, text};
+use mainsheet_auth::Caller;
 use mainsheet_auth::needs::CanManageTeams;
 use mainsheet_core::role::TeamRole;
 use mainsheet_core::team::{Team, TeamWithCount};
 use mainsheet_core::{Error, OrganizationId, RoleId, TeamId};
+use mainsheet_store::retry_races;
 use mainsheet_store::teams::{Seat, with_count};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -68,15 +70,27 @@ pub(crate) async fn create(
         updated_by: caller.member_id().clone(),
     };
     let seat = Seat::new(caller.member_id().clone(), caller.member_id().clone(), now);
+    // A change of the creator's own record at the same moment does not stand against it.
+    retry_races(|| found(&app, &caller, &team, &seat, &idempotent)).await?;
+    Ok(created(TeamWithCount { team, member_count: 1 }, 1))
+}
+
+/// Writes the team, and its creator as the first who sits in it.
+async fn found(
+    app: &App,
+    caller: &Caller,
+    team: &Team,
+    seat: &Seat,
+    idempotent: &Idempotent,
+) -> mainsheet_core::Result<()> {
     let creator = app.store.member(caller.tenant(), caller.member_id()).await?;
     let mut leader = creator.value.clone();
     leader.seats.insert(team.id.clone(), vec![TeamRole::Admin]);
     app.store
         .change(caller.audit("team.create", &team.id))
-        .create_team(caller.tenant(), &team, &seat)
+        .create_team(caller.tenant(), team, seat)
         .change_membership(caller.tenant(), &creator, &leader)
         .idempotent(idempotent.request(), team.id.as_str())
         .commit()
-        .await?;
-    Ok(created(TeamWithCount { team, member_count: 1 }, 1))
+        .await
 }
