@@ -132,7 +132,7 @@ fn members(operation: &str, world: &World) -> Option<Request> {
     Some(match operation {
         "searchMembers" => get("/org/members"),
         "getMember" => get(member),
-        "updateMember" => patch(member, json!({ "preferences": { "theme": "dark" } })),
+        "updateMember" => patch(member, json!({ "name": "Renamed" })),
         "removeMember" => delete(format!("/org/members/{}", world.leaver.member)),
         "setMemberRoles" => put(format!("{member}/roles"), json!({ "roleIds": ["BILLING"] })),
         _ => return None,

@@ -39,7 +39,7 @@ const LAST_LOGIN_AT: &str = "last_login_at";
 
 /// A member and what they are in the organization and its teams.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
+#[serde(try_from = "Stored", into = "Stored")]
 pub struct MemberRecord {
     /// The member.
     pub member: Member,
@@ -47,6 +47,34 @@ pub struct MemberRecord {
     pub roles: Vec<OrganizationRole>,
     /// What they are in their teams; none of the lists is empty.
     pub seats: BTreeMap<TeamId, Vec<TeamRole>>,
+}
+
+/// A record as its row has it: preferences as text, because the table's numbers are not JSON's.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Stored {
+    member: Member,
+    preferences: String,
+    roles: Vec<OrganizationRole>,
+    seats: BTreeMap<TeamId, Vec<TeamRole>>,
+}
+
+impl From<MemberRecord> for Stored {
+    fn from(record: MemberRecord) -> Self {
+        let MemberRecord { mut member, roles, seats } = record;
+        let preferences = serde_json::Value::Object(std::mem::take(&mut member.preferences)).to_string();
+        Self { member, preferences, roles, seats }
+    }
+}
+
+impl TryFrom<Stored> for MemberRecord {
+    type Error = serde_json::Error;
+
+    fn try_from(stored: Stored) -> Result<Self, serde_json::Error> {
+        let Stored { mut member, preferences, roles, seats } = stored;
+        member.preferences = serde_json::from_str(&preferences)?;
+        Ok(Self { member, roles, seats })
+    }
 }
 
 impl Entity for MemberRecord {

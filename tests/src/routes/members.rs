@@ -102,6 +102,10 @@ async fn people_change_what_is_theirs_and_managers_what_is_managed() {
     bob.patch(&path, json!({ "email": "owner@example.com" })).await.assert_names_field("email");
     bob.patch(&path, json!({ "name": "a\nb" })).await.assert_names_field("name");
     bob.patch(&path, json!({ "invitationToken": "x" })).await.assert_names_field("invitationToken");
+    let odd = json!({ "preferences": { "big": 1e300, "deep": [[[[{ "": null }]]]], "": "\u{0}" } });
+    assert_eq!(bob.patch(&path, odd.clone()).await.expect(200).json()["preferences"], odd["preferences"]);
+    let shown = bob.get(&path).await.expect(200).json();
+    assert_eq!(shown["included"]["members"][0]["preferences"], odd["preferences"]);
     let too_long = json!({ "preferences": { "text": "x".repeat(16 * 1024) } });
     bob.patch(&path, too_long).await.assert_names_field("preferences");
     let refused = bob.patch(&path, json!({ "isEnabled": true })).await.expect(403);
