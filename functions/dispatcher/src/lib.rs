@@ -31,7 +31,7 @@ pub async fn handle(store: &Store, event: &OutboxEvent) -> Result<()> {
         }
         Event::TeamDeleted { team_id } => team_deleted::handle(store, &tenant, team_id).await,
         Event::UserDeleted { user_id } => user_deleted::handle(store, user_id).await,
-        Event::MailRequested { .. } | Event::ClusterRegistered { .. } => Ok(()),
+        Event::MailRequested { .. } | Event::ClusterRegistered { .. } | Event::EmergencyUsed { .. } => Ok(()),
     }
 }
 

@@ -1,4 +1,5 @@
-//! `/org/*`: the organization, its members, invitations, teams and roles, and the accounts of its people.
+//! `/org/*`: the organization, its members, invitations, teams and roles, the accounts of its people, service accounts,
+//! policies and the audit log.
 
 mod access;
 mod passwords;
@@ -13,7 +14,11 @@ use mainsheet_auth::keys::{KeyRing, SigningKey};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use routes::{invitations, members, organization, roles, team_members, teams, users};
+use routes::audit::checkpoint::CheckpointState;
+use routes::{
+    audit, invitations, members, organization, policies, roles, service_account_keys, service_accounts, team_members,
+    teams, users,
+};
 
 /// The state of this function's routes.
 #[derive(Debug, Clone)]
@@ -39,8 +44,11 @@ impl FromRef<OrganizationState> for App {
     }
 }
 
-/// The routes of this function.
-pub fn router(state: OrganizationState) -> OpenApiRouter {
+/// The routes of this function. `audit_key` signs the checkpoints of audit logs.
+pub fn router(state: OrganizationState, audit_key: Arc<SigningKey>) -> OpenApiRouter {
+    let checkpoints = OpenApiRouter::new()
+        .routes(routes!(audit::checkpoint::checkpoint))
+        .with_state(CheckpointState { app: state.app.clone(), key: audit_key });
     OpenApiRouter::new()
         .routes(routes!(organization::get::get, organization::update::update))
         .routes(routes!(members::search::search))
@@ -63,5 +71,14 @@ pub fn router(state: OrganizationState) -> OpenApiRouter {
         .routes(routes!(users::reset_mfa::reset_mfa))
         .routes(routes!(users::change_password::change_password))
         .routes(routes!(users::reset_password::reset_password))
+        .routes(routes!(service_accounts::list::list, service_accounts::create::create))
+        .routes(routes!(service_accounts::get::get, service_accounts::update::update, service_accounts::delete::delete))
+        .routes(routes!(service_account_keys::list::list, service_account_keys::create::create))
+        .routes(routes!(service_account_keys::get::get, service_account_keys::revoke::revoke))
+        .routes(routes!(policies::list::list))
+        .routes(routes!(policies::get::get, policies::set::set, policies::delete::delete))
+        .routes(routes!(audit::list::list))
+        .routes(routes!(audit::blocks::blocks))
         .with_state(state)
+        .merge(checkpoints)
 }

@@ -1,4 +1,4 @@
-//! The Lambda function behind `/org/*`. It signs the links of invitations.
+//! The Lambda function behind `/org/*`. It signs the links of invitations, and it alone checkpoints of audit logs.
 
 use std::sync::Arc;
 
@@ -13,13 +13,15 @@ async fn main() -> Result<(), Error> {
     let config = aws::config().await;
     let secret = aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?;
     let key = SigningKey::derive(&secret, Purpose::MailLink)?;
+    let audit_key = SigningKey::derive(&aws::secret(&config, "MAINSHEET_AUDIT_KEY_SECRET").await?, Purpose::Audit)?;
     let store = aws::store(&config)?;
     key.publish(&store).await?;
+    audit_key.publish(&store).await?;
     let app = App::new(store.clone());
     // Read during INIT, which also opens the connection to the table.
     app.access_keys.warm().await?;
     let clock = store.clock().clone();
     let public_url = aws::required("MAINSHEET_PUBLIC_URL")?;
     let state = OrganizationState::new(app, Arc::new(key), KeyRing::new(store, Purpose::MailLink), public_url);
-    lambda::serve(&clock, mainsheet_organization::router(state)).await
+    lambda::serve(&clock, mainsheet_organization::router(state, Arc::new(audit_key))).await
 }

@@ -24,7 +24,8 @@ fn destination(event: &Event) -> Option<Queue> {
         | Event::MemberRemoved { .. }
         | Event::TeamDeleted { .. }
         | Event::UserDeleted { .. }
-        | Event::ClusterRetired { .. } => Some(Queue::Runs),
+        | Event::ClusterRetired { .. }
+        | Event::EmergencyUsed { .. } => Some(Queue::Runs),
         Event::ClusterRegistered { .. } => None,
     }
 }

@@ -120,6 +120,8 @@ async fn router(
 ) -> Result<Router> {
     let access_key = signing_key(data_dir, Purpose::Access)?;
     access_key.publish(&store).await?;
+    let audit_key = signing_key(data_dir, Purpose::Audit)?;
+    audit_key.publish(&store).await?;
     let app = App::new(store.clone());
     app.access_keys.warm().await?;
     let local_region = match settings.built_in_agent {
@@ -131,7 +133,7 @@ async fn router(
     let organization = OrganizationState::new(app.clone(), link_key, mail_links, public_url);
     let routers = [
         mainsheet_identity::router(identity),
-        mainsheet_organization::router(organization),
+        mainsheet_organization::router(organization, Arc::new(audit_key)),
         mainsheet_infrastructure::router(InfrastructureState { app: app.clone(), local_region }),
         mainsheet_workloads::router(app.clone()),
         mainsheet_agents::router(app),

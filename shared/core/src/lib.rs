@@ -11,6 +11,7 @@ pub mod member;
 pub mod organization;
 pub mod query;
 pub mod role;
+pub mod service_account;
 pub mod team;
 pub mod time;
 pub mod user;

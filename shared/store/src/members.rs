@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::{Due, update_of};
 use crate::key::tenant_partition;
+use crate::policies::Principal;
 use crate::row::{DATA, VERSION, attribute};
 use crate::schema::BY_NAME;
 use crate::teams::{MEMBERS, Seat, seat_key, take_teams, team_key};
@@ -47,6 +48,8 @@ pub struct MemberRecord {
     pub roles: Vec<OrganizationRole>,
     /// What they are in their teams; none of the lists is empty.
     pub seats: BTreeMap<TeamId, Vec<TeamRole>>,
+    /// When the role Emergency ends by itself, for who has it.
+    pub emergency_until: Option<Timestamp>,
 }
 
 /// A record as its row has it: preferences as text, because the table's numbers are not JSON's.
@@ -57,13 +60,15 @@ struct Stored {
     preferences: String,
     roles: Vec<OrganizationRole>,
     seats: BTreeMap<TeamId, Vec<TeamRole>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    emergency_until: Option<Timestamp>,
 }
 
 impl From<MemberRecord> for Stored {
     fn from(record: MemberRecord) -> Self {
-        let MemberRecord { mut member, roles, seats } = record;
+        let MemberRecord { mut member, roles, seats, emergency_until } = record;
         let preferences = serde_json::Value::Object(std::mem::take(&mut member.preferences)).to_string();
-        Self { member, preferences, roles, seats }
+        Self { member, preferences, roles, seats, emergency_until }
     }
 }
 
@@ -71,9 +76,9 @@ impl TryFrom<Stored> for MemberRecord {
     type Error = serde_json::Error;
 
     fn try_from(stored: Stored) -> Result<Self, serde_json::Error> {
-        let Stored { mut member, preferences, roles, seats } = stored;
+        let Stored { mut member, preferences, roles, seats, emergency_until } = stored;
         member.preferences = serde_json::from_str(&preferences)?;
-        Ok(Self { member, roles, seats })
+        Ok(Self { member, roles, seats, emergency_until })
     }
 }
 
@@ -88,7 +93,27 @@ impl Entity for MemberRecord {
 }
 
 impl MemberRecord {
-    /// What decides what they may do.
+    /// A member who joins at `now`.
+    #[must_use]
+    pub fn new(
+        member: Member,
+        roles: Vec<OrganizationRole>,
+        seats: BTreeMap<TeamId, Vec<TeamRole>>,
+        now: Timestamp,
+    ) -> Self {
+        let mut record = Self { member, roles: Vec::new(), seats, emergency_until: None };
+        record.set_roles(roles, now);
+        record
+    }
+
+    /// Other roles, by the rules of [`Membership::set_roles`].
+    pub fn set_roles(&mut self, roles: Vec<OrganizationRole>, now: Timestamp) {
+        let mut membership = self.membership();
+        membership.set_roles(roles, now);
+        (self.roles, self.emergency_until) = (membership.roles, membership.emergency_until);
+    }
+
+    /// What decides what they may do, but for what policies grant them: that is kept with the membership alone.
     #[must_use]
     pub fn membership(&self) -> Membership {
         Membership {
@@ -97,6 +122,8 @@ impl MemberRecord {
             seats: self.seats.clone(),
             is_enabled: self.member.is_enabled,
             account_type: self.member.account_type,
+            grants: None,
+            emergency_until: self.emergency_until,
         }
     }
 
@@ -379,7 +406,8 @@ impl Change<'_> {
 
     /// Like [`Change::remove_member`], for a member whose user is deleted in the same transaction.
     pub fn expel(self, tenant: &Tenant, row: &Row<MemberRecord>) -> Self {
-        self.delete(row).count_members(tenant, Some(&row.value), None)
+        let policy = Principal::User(row.value.member.user_id.clone());
+        self.delete(row).count_members(tenant, Some(&row.value), None).forget_policy(tenant, &policy)
     }
 
     /// Notes beside the members that a user is that they have just signed in.
@@ -403,19 +431,29 @@ impl Change<'_> {
                        #data.memberships.#organization.seats = :seats, \
                        #data.memberships.#organization.isEnabled = :enabled"
             .to_owned();
+        let mut removes: Vec<&str> = Vec::new();
         let mut update = access_update(&record.member.user_id, tenant)
             .condition_expression("attribute_exists(#data.memberships.#organization)")
             .expression_attribute_names("#roles", "roles")
             .expression_attribute_values(":roles", roles)
             .expression_attribute_values(":seats", seats)
             .expression_attribute_values(":enabled", AttributeValue::Bool(membership.is_enabled));
+        match membership.emergency_until {
+            Some(until) => {
+                set.push_str(", #data.memberships.#organization.emergencyUntil = :until");
+                update = update.expression_attribute_values(":until", AttributeValue::S(until.to_string()));
+            }
+            None => removes.push("#data.memberships.#organization.emergencyUntil"),
+        }
         let is_shut_out = before.member.is_enabled && !record.member.is_enabled;
         if is_shut_out && record.member.account_type == AccountType::Managed {
-            set.push_str(", #data.loginsValidFrom = :next REMOVE #data.sparedLogin");
+            set.push_str(", #data.loginsValidFrom = :next");
+            removes.push("#data.sparedLogin");
             let next = after(self.now());
             update = update.expression_attribute_values(":next", AttributeValue::S(next.to_string()));
         }
-        self.update(update.update_expression(format!("{set} ADD #version :one")), Error::NotFound)
+        let remove = if removes.is_empty() { String::new() } else { format!(" REMOVE {}", removes.join(", ")) };
+        self.update(update.update_expression(format!("{set}{remove} ADD #version :one")), Error::NotFound)
     }
 
     /// Keeps the counters, an Owner who is let in, and the bound on members.

@@ -46,6 +46,15 @@ pub enum Event {
         /// Where it is.
         region: String,
     },
+    /// Somebody did something by the role Emergency: all Owners are to hear of it.
+    EmergencyUsed {
+        /// Who.
+        member_id: MemberId,
+        /// What, as `<resource>.<verb>`.
+        action: String,
+        /// To which thing.
+        target: String,
+    },
     /// A member left the organization: the seats they had are to be given up.
     MemberRemoved {
         /// Who they were.

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::change::Due;
 use crate::key::tenant_partition;
 use crate::organizations::organization_key;
+use crate::policies::Principal;
 use crate::schema::BY_NAME;
 use crate::{Batch, Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
@@ -155,13 +156,16 @@ pub(crate) fn take_teams(batch: &mut Batch, keys: &[Key]) -> Result<Vec<Row<Team
 }
 
 impl Change<'_> {
-    /// A new team with its first member in it.
-    pub fn create_team(self, tenant: &Tenant, team: &Team, first: &Seat) -> Self {
+    /// A new team, with its first member in it where there is one.
+    pub fn create_team(self, tenant: &Tenant, team: &Team, first: Option<&Seat>) -> Self {
         let used = || Error::internal("a team id that was used before");
-        let members = Item::from([(MEMBERS.to_owned(), AttributeValue::N("1".to_owned()))]);
-        self.create_with(&team_key(tenant, &team.id), team, members, used())
-            .create(&seat_key(tenant, &team.id, &first.member_id), first, used())
-            .add(&count_key(tenant), "n", 1)
+        let members = AttributeValue::N(usize::from(first.is_some()).to_string());
+        let change = self
+            .create_with(&team_key(tenant, &team.id), team, Item::from([(MEMBERS.to_owned(), members)]), used())
+            .add(&count_key(tenant), "n", 1);
+        first.into_iter().fold(change, |change, seat| {
+            change.create(&seat_key(tenant, &team.id, &seat.member_id), seat, used())
+        })
     }
 
     /// A team's new name or default role.
@@ -172,7 +176,11 @@ impl Change<'_> {
     /// The end of a team, which must not have become the default one since `organization` was read. Its seats go with
     /// [`crate::outbox::Event::TeamDeleted`]; nobody can take a new one.
     pub fn delete_team(self, tenant: &Tenant, row: &Row<Team>, organization: &Row<Organization>) -> Self {
-        self.delete(row).require_unchanged(organization).add(&count_key(tenant), "n", -1)
+        let policy = Principal::Team(row.value.id.clone());
+        self.delete(row)
+            .require_unchanged(organization)
+            .add(&count_key(tenant), "n", -1)
+            .forget_policy(tenant, &policy)
     }
 
     /// A team has to be there; the answer names the field that says otherwise.

@@ -24,11 +24,8 @@ pub(crate) async fn join(store: &Store, user: &UserId, seating: Seating) {
     let profile = store.user(user).await.unwrap().value;
     let now = store.now();
     let id = MemberId::generate(now);
-    let record = MemberRecord {
-        member: Member::joining(id, seating.organization.clone(), &profile, AccountType::Managed, now),
-        roles: seating.roles,
-        seats: seating.seats,
-    };
+    let member = Member::joining(id, seating.organization.clone(), &profile, AccountType::Managed, now);
+    let record = MemberRecord::new(member, seating.roles, seating.seats, now);
     // The platform's own way to a tenant: nobody is signed in here.
     let tenant = founding_tenant(&seating.organization);
     store.change(audit(user)).join(&tenant, &record).commit().await.unwrap();

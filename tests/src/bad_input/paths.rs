@@ -23,7 +23,9 @@ fn variants(operation: &Operation, request: &Request, id: &str) -> Vec<Request> 
     let places = template.iter().enumerate().filter(|(_, segment)| segment.starts_with('{')).map(|(place, _)| place);
     let variant = |place: usize| {
         let mut path: Vec<&str> = request.path.split('/').collect();
-        path[place] = id;
+        // Principals are an id with its kind.
+        let id = path[place].split_once(':').map_or(id.to_owned(), |(kind, _)| format!("{kind}:{id}"));
+        path[place] = &id;
         Request { path: path.join("/"), ..request.clone() }
     };
     places.map(variant).collect()

@@ -12,7 +12,7 @@ use crate::world::World;
 /// Signing out ends the login that could ask again, and once a password is changed the present one is another.
 const NOT_REPEATED: [&str; 2] = ["logout", "changeUserPassword"];
 /// What is shown once and never again.
-const SHOWN_ONCE: [&str; 2] = ["agentRegistrationToken", "password"];
+const SHOWN_ONCE: [&str; 3] = ["agentRegistrationToken", "key", "password"];
 
 fn with_keys(world: &World) -> Vec<(Operation, Request)> {
     let all = operations(&world.app).into_iter();
@@ -35,9 +35,7 @@ async fn send(world: &World, request: &Request, key: &str) -> Answer {
 fn repeatable(answer: &Answer) -> Value {
     let mut body = answer.json();
     if let Some(body) = body.as_object_mut() {
-        for once in SHOWN_ONCE {
-            body.remove(once);
-        }
+        body.retain(|field, _| !SHOWN_ONCE.contains(&field.as_str()));
     }
     body
 }

@@ -135,7 +135,7 @@ async fn found_organization(
             .change(audit.clone())
             .create_user(&user, credentials, &access)
             .create_organization(&tenant, organization)
-            .create_team(&tenant, &team, &seat)
+            .create_team(&tenant, &team, Some(&seat))
             .create_founder(&tenant, &founder)
             .emit(Event::MailRequested { mail: mail.clone() })
             .commit()
@@ -185,11 +185,8 @@ fn founder(
     team: &TeamId,
     now: Timestamp,
 ) -> MemberRecord {
-    MemberRecord {
-        member: Member::joining(member.clone(), organization.clone(), user, AccountType::Managed, now),
-        roles: vec![OrganizationRole::Owner],
-        seats: BTreeMap::from([(team.clone(), vec![TeamRole::Admin])]),
-    }
+    let member = Member::joining(member.clone(), organization.clone(), user, AccountType::Managed, now);
+    MemberRecord::new(member, vec![OrganizationRole::Owner], BTreeMap::from([(team.clone(), vec![TeamRole::Admin])]), now)
 }
 
 fn first_access(founder: &MemberRecord) -> Access {

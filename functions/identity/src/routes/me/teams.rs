@@ -26,7 +26,7 @@ pub(crate) async fn teams(State(app): State<App>, Member(caller): Member) -> Res
     let mut items: Vec<Team> = if caller.sits_in_all() {
         app.store.all_teams(tenant).await?
     } else {
-        app.store.teams_named(tenant, caller.seats()).await?.into_iter().map(|row| row.value).collect()
+        app.store.teams_named(tenant, caller.seats().keys()).await?.into_iter().map(|row| row.value).collect()
     };
     items.sort_by_cached_key(|team| (team.name.to_lowercase(), team.id.clone()));
     Ok(Json(MyTeamList { items }))

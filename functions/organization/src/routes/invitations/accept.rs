@@ -228,17 +228,14 @@ impl Accepting<'_> {
         let now = self.state.app.now();
         let id = MemberId::generate(now);
         let member = Member::joining(id, invitation.organization_id.clone(), user, invitation.account_type, now);
-        Ok(MemberRecord {
-            member: Member {
-                name: invitation.name.clone().unwrap_or_else(|| member.name.clone()),
-                invited_by_member_id: Some(invitation.created_by.clone()),
-                invite_expires_at: Some(invitation.expires_at),
-                invite_accepted_at: Some(now),
-                ..member
-            },
-            roles: vec![invitation.role],
-            seats: self.seats().await?,
-        })
+        let member = Member {
+            name: invitation.name.clone().unwrap_or_else(|| member.name.clone()),
+            invited_by_member_id: Some(invitation.created_by.clone()),
+            invite_expires_at: Some(invitation.expires_at),
+            invite_accepted_at: Some(now),
+            ..member
+        };
+        Ok(MemberRecord::new(member, vec![invitation.role], self.seats().await?, now))
     }
 
     /// The seats that were offered, in teams that are still there; without any the default team's.

@@ -22,7 +22,6 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::OrganizationState;
-use crate::access::is_guarded;
 use crate::routes::invitations::Invitation;
 
 fn yes() -> bool {
@@ -113,11 +112,9 @@ fn offered(
 ) -> mainsheet_core::Result<(invitation::Invitation, bool)> {
     let role = OrganizationRole::try_from(&body.organization_role_id)
         .map_err(|_| Error::invalid("organizationRoleId", "is no role of organizations"))?;
-    if is_guarded(role) {
-        caller.require(Relation::CanManageOwners)?;
-    }
     if role != OrganizationRole::Member {
         caller.require(Relation::CanManageRoles)?;
+        caller.require_to_assign(role)?;
     }
     let teams: Vec<TeamId> = body.team_assignments.iter().map(|assignment| assignment.team_id.clone()).collect();
     caller.require_in_all(Relation::CanManageTeams, &teams)?;

@@ -5,15 +5,13 @@ use axum::http::StatusCode;
 use garde::Validate;
 use mainsheet_api::{App, Body, IfMatch, Path, Permitted, Result};
 use mainsheet_auth::needs::CanManageRoles;
-use mainsheet_auth::{Caller, Relation};
+use mainsheet_auth::Caller;
 use mainsheet_core::role::OrganizationRole;
 use mainsheet_core::{MemberId, RoleId};
-use mainsheet_store::members::MemberRecord;
 use mainsheet_store::retry_races;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::access::is_guarded;
 use crate::view::roles_named;
 
 /// All roles that somebody has from now on.
@@ -58,12 +56,12 @@ async fn set_once(
     if_match.check(row.version).map_err(|problem| problem.0)?;
     let roles: Vec<OrganizationRole> = roles_named(role_ids)?;
     let before = &row.value.roles;
-    let changed = before.iter().filter(|role| !roles.contains(role)).chain(roles.iter().filter(|role| !before.contains(role)));
-    if changed.copied().any(is_guarded) {
-        caller.require(Relation::CanManageOwners)?;
-    }
+    let taken = before.iter().filter(|role| !roles.contains(role));
+    let given = roles.iter().filter(|role| !before.contains(role));
+    taken.chain(given).try_for_each(|role| caller.require_to_assign(*role))?;
     let change = app.store.change(caller.audit("member.set_roles", member));
-    let mut record = MemberRecord { roles, ..row.value.clone() };
+    let mut record = row.value.clone();
+    record.set_roles(roles, change.now());
     record.member.updated_at = change.now();
     record.member.updated_by = caller.member_id().clone();
     change.change_member(caller.tenant(), &row, &record).commit().await

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use garde::Validate;
 use mainsheet_api::{App, Body, Member, Path, Result};
-use mainsheet_auth::{Caller, breached, password};
+use mainsheet_auth::{SignedIn, breached, password};
 use mainsheet_core::user::NormalizedEmail;
 use mainsheet_core::{Error, UserId};
 use mainsheet_store::throttle::ThrottleKey;
@@ -46,13 +46,11 @@ pub(crate) async fn change_password(
     Path(user): Path<UserId>,
     Body(body): Body<PasswordChange>,
 ) -> Result<StatusCode> {
-    if user != *caller.signed_in.user_id() {
-        return Err(Error::NotFound.into());
-    }
+    let person = caller.person().filter(|person| *person.user_id() == user).ok_or(Error::NotFound)?;
     breached::refuse(&body.new_password).map_err(|error| renamed(error, "newPassword"))?;
     prove(&app, &user, body.current_password).await?;
     let credentials = Credentials { password_hash: password::hash(body.new_password).await? };
-    replace(&app, &caller, &credentials).await?;
+    replace(&app, person, &credentials).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -73,8 +71,7 @@ async fn prove(app: &App, user: &UserId, current: SecretString) -> mainsheet_cor
     Err(Error::invalid("currentPassword", "is not the present password"))
 }
 
-async fn replace(app: &App, caller: &Caller, credentials: &Credentials) -> mainsheet_core::Result<()> {
-    let signed_in = &caller.signed_in;
+async fn replace(app: &App, signed_in: &SignedIn, credentials: &Credentials) -> mainsheet_core::Result<()> {
     let change = app.store.change(signed_in.audit("user.change_password", signed_in.user_id()));
     let access = signed_in.access.value.clone().without_other_logins(&signed_in.login.id, change.now());
     change

@@ -78,21 +78,18 @@ fn new_user(app: &App, body: UserProfileWrite) -> mainsheet_core::Result<User> {
 /// The person's seat: with the default role, in the default team.
 async fn new_member(app: &App, caller: &Caller, user: &User) -> mainsheet_core::Result<MemberRecord> {
     let tenant = caller.tenant();
-    let organization = app.store.organization(tenant).await?.value;
+    let organization = caller.organization(&app.store).await?.value;
     let team = app.store.team(tenant, &organization.default_team_id).await?.value;
     let role = OrganizationRole::try_from(&organization.default_org_role_id).map_err(Error::internal)?;
     if is_guarded(role) {
-        caller.require(mainsheet_auth::Relation::CanManageOwners)?;
+        caller.require_to_assign(role)?;
     }
     let team_role = TeamRole::try_from(&team.default_role_id).map_err(Error::internal)?;
     let now = app.now();
     let id = MemberId::generate(now);
     let member = Member::joining(id, organization.id, user, AccountType::Managed, now);
-    Ok(MemberRecord {
-        member: Member { created_by: caller.member_id().clone(), updated_by: caller.member_id().clone(), ..member },
-        roles: vec![role],
-        seats: BTreeMap::from([(team.id, vec![team_role])]),
-    })
+    let member = Member { created_by: caller.member_id().clone(), updated_by: caller.member_id().clone(), ..member };
+    Ok(MemberRecord::new(member, vec![role], BTreeMap::from([(team.id, vec![team_role])]), now))
 }
 
 /// Credentials that nobody has: there is no signing in with them before they are replaced.
