@@ -49,5 +49,6 @@ pub fn router(state: IdentityState) -> OpenApiRouter {
         .routes(routes!(me::get::get))
         .routes(routes!(me::organizations::organizations))
         .routes(routes!(me::permissions::permissions))
+        .routes(routes!(me::teams::teams))
         .with_state(state)
 }

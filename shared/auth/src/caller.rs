@@ -183,9 +183,9 @@ impl SignedIn {
         let token = AccessToken::check(ring, token, now).await?;
         let organization = asked.organization.as_ref().or(token.organization_hint.as_ref());
         let found = store.identify(&token.user_id, &token.login_id, asked.key.as_ref(), organization).await?;
-        let login = found.login.map(|row| row.value).filter(|login| login.expires_at > now);
-        let login = login.ok_or_else(|| Error::unauthenticated("the login has ended"))?;
         let access = found.access.ok_or_else(|| Error::unauthenticated("the user is gone"))?;
+        let login = found.login.map(|row| row.value).filter(|login| access.value.keeps_alive(login, now));
+        let login = login.ok_or_else(|| Error::unauthenticated("the login has ended"))?;
         Ok(Self { login, access, earlier: found.earlier, origin, home: found.home })
     }
 
@@ -368,6 +368,12 @@ impl Caller {
     #[must_use]
     pub fn sits_in(&self, team: &TeamId) -> bool {
         self.seats.contains_key(team) || self.roles.iter().any(|(role, _)| role.is_in_all_teams())
+    }
+
+    /// Whether a role of theirs sits in every team.
+    #[must_use]
+    pub fn sits_in_all(&self) -> bool {
+        self.roles.iter().any(|(role, _)| role.is_in_all_teams())
     }
 
     /// They have a relation over the organization.

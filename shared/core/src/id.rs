@@ -106,10 +106,14 @@ ids! {
     ConnectionId,
     /// An event of the transactional outbox.
     EventId,
+    /// An invitation to an organization.
+    InvitationId,
     /// A job.
     JobId,
     /// One run of a job.
     JobRunId,
+    /// A mailed one-time code.
+    LoginCodeId,
     /// A signed-in session of a user.
     LoginId,
     /// A user's seat in one organization.
@@ -124,6 +128,8 @@ ids! {
     RequestId,
     /// A role of the fixed catalogues.
     RoleId,
+    /// A member's seat in a team.
+    SeatId,
     /// A machine identity of an organization.
     ServiceAccountId,
     /// A key of a service account.
@@ -132,6 +138,8 @@ ids! {
     SignUpId,
     /// A team of an organization.
     TeamId,
+    /// A device that skips the second factor.
+    TrustedDeviceId,
     /// A person, across organizations.
     UserId,
 }

@@ -101,7 +101,10 @@ impl Named {
     pub(crate) async fn resolve(self, app: &App, caller: &Caller) -> Result<Principal> {
         match self {
             Self::Principal(principal) => Ok(principal),
-            Self::Member(member) => Ok(Principal::User(app.store.user_of_member(caller.tenant(), &member).await?)),
+            Self::Member(member) => {
+                let member = app.store.member(caller.tenant(), &member).await?.value.member;
+                Ok(Principal::User(member.user_id))
+            }
         }
     }
 }
