@@ -18,6 +18,13 @@ pub(crate) struct World {
     /// A cluster that nothing runs on, with a token that was not used yet.
     pub(crate) idle_cluster: String,
     pub(crate) registration_token: String,
+    /// A service account with a key.
+    pub(crate) service_account: String,
+    pub(crate) service_key: String,
+    /// A key to revoke.
+    pub(crate) spare_service_key: String,
+    /// A service account to delete.
+    pub(crate) spare_service_account: String,
     /// A second team that the main cluster is shared with.
     pub(crate) second_team: String,
     pub(crate) query: String,
@@ -34,6 +41,53 @@ pub(crate) struct World {
     pub(crate) spare_run: String,
     /// What identifies a run that the agent executes.
     pub(crate) leased: Value,
+    /// People of the organization with accounts that it manages.
+    pub(crate) colleague: Colleague,
+    /// One to take out of the organization.
+    pub(crate) leaver: Colleague,
+    /// One to take off the second team.
+    pub(crate) seated: Colleague,
+    /// One to delete.
+    pub(crate) closing: Colleague,
+    /// A team to delete.
+    pub(crate) spare_team: String,
+    /// Tokens of invitations: to look at, to accept, to cancel.
+    pub(crate) invitations: [String; 3],
+}
+
+/// Somebody who works in the organization.
+pub(crate) struct Colleague {
+    pub(crate) user: String,
+    pub(crate) member: String,
+}
+
+impl Colleague {
+    async fn hire(owner: &Person, name: &str) -> Self {
+        // Addresses are unique over all organizations.
+        let email = format!("{name}.{}@example.com", owner.organization_id.to_lowercase());
+        let user = owner.create("/org/users", json!({ "email": email, "displayName": name })).await;
+        let page = owner.get("/org/members").await.expect(200).json();
+        let item = page["items"].as_array().unwrap().iter().find(|item| item["userId"] == user.as_str()).unwrap();
+        Self { member: item["memberId"].as_str().unwrap().to_owned(), user }
+    }
+}
+
+/// The token of a new invitation.
+async fn invitation(owner: &Person, name: &str) -> String {
+    let email = invited(owner, name);
+    let body = json!({ "email": email, "organizationRoleId": "MEMBER", "sendEmail": false });
+    owner.post("/org/invites", body).await.expect(201).text("invitationToken")
+}
+
+/// The address of somebody who is invited.
+pub(crate) fn invited(owner: &Person, name: &str) -> String {
+    format!("{name}.{}@example.com", owner.organization_id.to_lowercase())
+}
+
+/// A team's id.
+async fn team(owner: &Person, name: &str) -> String {
+    let created = owner.post("/org/teams", build::team(name)).await.expect(201).json();
+    created["team"]["id"].as_str().unwrap().to_owned()
 }
 
 /// Signed up, not confirmed.
@@ -62,10 +116,19 @@ impl World {
         let agent = owner.cluster("main").await;
         let idle = owner.post("/workloads/clusters", build::cluster("idle")).await.expect(201);
         let idle_cluster = idle.text("id");
-        let second_team = owner.post("/org/teams", build::team("second")).await.expect(201).json();
-        let second_team = second_team["team"]["id"].as_str().unwrap().to_owned();
+        let (second_team, spare_team) = (team(&owner, "second").await, team(&owner, "spare").await);
         let teams = json!({ "teamIds": [second_team] });
         let _ = owner.post(&format!("/workloads/clusters/{}/teams", agent.cluster_id), teams).await.expect(201);
+        let account = |name: &str| json!({ "username": name, "description": "" });
+        let service_account = owner.create("/org/service-accounts", account("robot")).await;
+        let spare_service_account = owner.create("/org/service-accounts", account("spare")).await;
+        let keys = format!("/org/service-accounts/{service_account}/keys");
+        let (service_key, spare_service_key) =
+            (owner.create(&keys, json!({})).await, owner.create(&keys, json!({})).await);
+        for principal in [format!("user:{}", owner.user_id), format!("team:{second_team}")] {
+            let policy = json!({ "permissions": ["CanViewClusters"] });
+            let _ = owner.put(&format!("/org/policies/{principal}"), policy).await.expect(200);
+        }
         let (query, spare_query) = (owner.query("daily").await, owner.query("spare").await);
         let (job, spare_job) =
             (owner.job("daily", &agent.cluster_id).await, owner.job("spare", &agent.cluster_id).await);
@@ -74,6 +137,15 @@ impl World {
         let hold = json!({ "hold": true });
         let held_run = owner.create(&format!("/workloads/jobs/{job}/runs"), hold.clone()).await;
         let spare_run = owner.create(&format!("/workloads/jobs/{job}/runs"), hold).await;
+        let colleague = Colleague::hire(&owner, "colleague").await;
+        let (leaver, seated) = (Colleague::hire(&owner, "leaver").await, Colleague::hire(&owner, "seated").await);
+        let closing = Colleague::hire(&owner, "closing").await;
+        for person in [&colleague, &seated] {
+            let seat = format!("/org/teams/{second_team}/members/{}", person.member);
+            let _ = owner.post(&seat, json!({})).await.expect(201);
+        }
+        let invitations =
+            [invitation(&owner, "shown").await, invitation(&owner, "joining").await, invitation(&owner, "gone").await];
         // One that waits for an agent.
         let _ = owner.run(&job).await;
         app.deliver().await;
@@ -85,6 +157,10 @@ impl World {
             mailed_token,
             agent,
             idle_cluster,
+            service_account,
+            service_key,
+            spare_service_key,
+            spare_service_account,
             second_team,
             query,
             spare_query,
@@ -94,6 +170,12 @@ impl World {
             held_run,
             spare_run,
             leased,
+            colleague,
+            leaver,
+            seated,
+            closing,
+            spare_team,
+            invitations,
         }
     }
 }

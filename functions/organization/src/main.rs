@@ -1,14 +1,27 @@
-//! The Lambda function behind `/org/*`.
+//! The Lambda function behind `/org/*`. It signs the links of invitations, and it alone checkpoints of audit logs.
+
+use std::sync::Arc;
 
 use lambda_http::Error;
 use mainsheet_api::{App, lambda};
+use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_cloud::aws;
+use mainsheet_organization::OrganizationState;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let app = App::new(aws::store(&aws::config().await)?);
+    let config = aws::config().await;
+    let secret = aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?;
+    let key = SigningKey::derive(&secret, Purpose::MailLink)?;
+    let audit_key = SigningKey::derive(&aws::secret(&config, "MAINSHEET_AUDIT_KEY_SECRET").await?, Purpose::Audit)?;
+    let store = aws::store(&config)?;
+    key.publish(&store).await?;
+    audit_key.publish(&store).await?;
+    let app = App::new(store.clone());
     // Read during INIT, which also opens the connection to the table.
     app.access_keys.warm().await?;
-    let clock = app.store.clock().clone();
-    lambda::serve(&clock, mainsheet_organization::router(app)).await
+    let clock = store.clock().clone();
+    let public_url = aws::required("MAINSHEET_PUBLIC_URL")?;
+    let state = OrganizationState::new(app, Arc::new(key), KeyRing::new(store, Purpose::MailLink), public_url);
+    lambda::serve(&clock, mainsheet_organization::router(state, Arc::new(audit_key))).await
 }

@@ -21,7 +21,11 @@ fn destination(event: &Event) -> Option<Queue> {
         Event::JobRunPending { .. }
         | Event::JobDeleted { .. }
         | Event::JobRunDeleted { .. }
-        | Event::ClusterRetired { .. } => Some(Queue::Runs),
+        | Event::MemberRemoved { .. }
+        | Event::TeamDeleted { .. }
+        | Event::UserDeleted { .. }
+        | Event::ClusterRetired { .. }
+        | Event::EmergencyUsed { .. } => Some(Queue::Runs),
         Event::ClusterRegistered { .. } => None,
     }
 }

@@ -2,7 +2,7 @@
 
 use garde::Validate;
 use mainsheet_core::{Error, Result};
-use mainsheet_store::PageRequest;
+use mainsheet_store::{Page, PageRequest};
 use serde::{Deserialize, Serialize};
 
 /// Rows that page numbers may pass over; markers go on from there.
@@ -64,6 +64,18 @@ pub struct PageQuery {
 }
 
 impl PageQuery {
+    /// The part of a list that is read from the table.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a page too far in.
+    pub fn request(&self) -> Result<PageRequest> {
+        let skip = (self.page.unwrap_or(1) - 1).saturating_mul(self.limit);
+        if skip > MAX_SKIPPED {
+            return Err(Error::invalid("page", "begins beyond item 10,000"));
+        }
+        Ok(PageRequest { limit: self.limit, skip, marker: None })
+    }
+
     /// The wanted part of all items.
     pub fn cut<I: Iterator>(&self, items: I) -> impl Iterator<Item = I::Item> {
         let limit = self.limit as usize;
@@ -116,4 +128,21 @@ pub struct PageOf<T> {
     /// Where this part ended; absent at the end of the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,
+}
+
+/// A part of a list that has markers and no total.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MarkerPage<T> {
+    /// This part of the list.
+    pub items: Vec<T>,
+    /// Where this part ended; absent at the end of the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+
+impl<T> From<Page<T>> for MarkerPage<T> {
+    fn from(page: Page<T>) -> Self {
+        Self { items: page.rows, marker: page.marker }
+    }
 }

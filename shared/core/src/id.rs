@@ -50,6 +50,12 @@ macro_rules! ids {
                 Self(encode(now, random()))
             }
 
+            /// The smallest id that one made at this moment can have: where ids of a time begin.
+            #[must_use]
+            pub fn floor(at: Timestamp) -> Self {
+                Self(encode(at, 0))
+            }
+
             /// The id as it stands on the wire.
             #[must_use]
             pub fn as_str(&self) -> &str {
@@ -100,10 +106,14 @@ ids! {
     ConnectionId,
     /// An event of the transactional outbox.
     EventId,
+    /// An invitation to an organization.
+    InvitationId,
     /// A job.
     JobId,
     /// One run of a job.
     JobRunId,
+    /// A mailed one-time code.
+    LoginCodeId,
     /// A signed-in session of a user.
     LoginId,
     /// A user's seat in one organization.
@@ -118,10 +128,18 @@ ids! {
     RequestId,
     /// A role of the fixed catalogues.
     RoleId,
+    /// A member's seat in a team.
+    SeatId,
+    /// A machine identity of an organization.
+    ServiceAccountId,
+    /// A key of a service account.
+    ServiceAccountKeyId,
     /// A sign-up with an address that has an account which nobody confirmed.
     SignUpId,
     /// A team of an organization.
     TeamId,
+    /// A device that skips the second factor.
+    TrustedDeviceId,
     /// A person, across organizations.
     UserId,
 }

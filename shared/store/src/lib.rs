@@ -6,22 +6,27 @@
 
 pub mod agents;
 pub mod audit;
+pub mod audit_chain;
 mod change;
 pub mod clusters;
 pub mod exchange_codes;
 pub mod idempotency;
+pub mod invitations;
 pub mod job_runs;
 pub mod jobs;
 mod key;
 pub mod logs;
+pub mod members;
 pub mod organizations;
 pub mod outbox;
 mod page;
+pub mod policies;
 pub mod queries;
 mod read;
 mod row;
 pub mod scheduler;
 pub mod schema;
+pub mod service_accounts;
 pub mod signing_keys;
 pub mod teams;
 mod tenant;

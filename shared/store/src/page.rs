@@ -94,7 +94,7 @@ struct Marker {
 }
 
 impl Listing {
-    fn marker(&self, last: &Item, now: Timestamp) -> Option<String> {
+    pub(crate) fn marker(&self, last: &Item, now: Timestamp) -> Option<String> {
         let position: Vec<String> = [Some(SK), self.index]
             .into_iter()
             .flatten()
@@ -106,7 +106,7 @@ impl Listing {
         serde_json::to_vec(&marker).ok().map(|text| URL_SAFE_NO_PAD.encode(text))
     }
 
-    fn start_of(&self, marker: &str, now: Timestamp) -> Result<Item> {
+    pub(crate) fn start_of(&self, marker: &str, now: Timestamp) -> Result<Item> {
         self.read_marker(marker, now).ok_or_else(bad_marker)
     }
 
@@ -184,6 +184,29 @@ impl Store {
             }
         }
         Ok(start)
+    }
+
+    /// All rows of a list that match: a query for every megabyte of the partition.
+    pub(crate) async fn rows_where<T: Entity>(
+        &self,
+        listing: &Listing,
+        matches: impl Fn(&T) -> bool,
+    ) -> Result<Vec<Row<T>>> {
+        let mut found = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self.query(listing).set_exclusive_start_key(start).send().await.map_err(failed)?;
+            for item in answer.items.unwrap_or_default() {
+                let row = Row::of_item(item)?;
+                if matches(&row.value) {
+                    found.push(row);
+                }
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     fn query(&self, listing: &Listing) -> QueryFluentBuilder {

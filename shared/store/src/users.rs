@@ -1,22 +1,25 @@
 //! Users: profile, credentials, what they may reach, and their logins.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::ConditionCheck;
+use mainsheet_core::member::AccountType;
 use mainsheet_core::organization::Organization;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::user::{NormalizedEmail, User};
 use mainsheet_core::{Error, LoginId, MemberId, OrganizationId, Result, SignUpId, TeamId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Due, update_of};
-use crate::idempotency::{IdempotencyKey, IdempotencyRecord};
-use crate::row::attribute;
+use crate::change::Due;
+use crate::idempotency::{IdempotencyKey, IdempotencyRecord, Sender};
+use crate::organizations::{Home, home_keys, take_home};
+use crate::policies::Grants;
 use crate::throttle::{Throttle, ThrottleKey};
-use crate::{Change, Entity, Key, Row, Store, Tenant};
+use crate::{Change, Entity, Key, Listing, PageRequest, Row, Store, Tenant};
 
-/// The most teams that a member can sit in: all seats are read with every request.
-const MAX_SEATS: usize = 500;
+/// How long the role Emergency lasts (contract, decisions, Access: `breakGlass`).
+pub const EMERGENCY_LASTS: Duration = Duration::from_secs(4 * 3600);
 
 impl Entity for User {
     const KIND: &'static str = "user";
@@ -56,8 +59,8 @@ impl Entity for WaitingSignUp {
 /// An address that belongs to a user; no two users have the same.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct EmailClaim {
-    user_id: UserId,
+pub(crate) struct EmailClaim {
+    pub(crate) user_id: UserId,
 }
 
 impl Entity for EmailClaim {
@@ -74,6 +77,12 @@ pub struct Access {
     /// that was mailed for one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contested_until: Option<Timestamp>,
+    /// Logins that were created before this moment have ended: how all of them end at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logins_valid_from: Option<Timestamp>,
+    /// The login that goes on though it is older: the one by which the others were ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spared_login: Option<LoginId>,
     /// Their seats, by organization.
     pub memberships: BTreeMap<OrganizationId, Membership>,
 }
@@ -94,6 +103,56 @@ pub struct Membership {
     pub seats: BTreeMap<TeamId, Vec<TeamRole>>,
     /// Whether the organization lets them in.
     pub is_enabled: bool,
+    /// Who looks after their account.
+    #[serde(default)]
+    pub account_type: AccountType,
+    /// What the policy of this person gives them over the organization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Grants>,
+    /// When the role Emergency ends by itself, for who has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency_until: Option<Timestamp>,
+}
+
+impl Membership {
+    /// A new seat. Whoever is given the role Emergency has it for [`EMERGENCY_LASTS`].
+    #[must_use]
+    pub fn new(
+        member_id: MemberId,
+        roles: Vec<OrganizationRole>,
+        seats: BTreeMap<TeamId, Vec<TeamRole>>,
+        now: Timestamp,
+    ) -> Self {
+        let mut membership = Self {
+            member_id,
+            roles: Vec::new(),
+            seats,
+            is_enabled: true,
+            account_type: AccountType::Managed,
+            grants: None,
+            emergency_until: None,
+        };
+        membership.set_roles(roles, now);
+        membership
+    }
+
+    /// Other roles. The role Emergency ends [`EMERGENCY_LASTS`] after it was given, however often the roles are set meanwhile.
+    pub fn set_roles(&mut self, roles: Vec<OrganizationRole>, now: Timestamp) {
+        let held =
+            self.emergency_until.filter(|until| *until > now && self.roles.contains(&OrganizationRole::Emergency));
+        let given = roles.contains(&OrganizationRole::Emergency);
+        self.emergency_until = given.then(|| held.unwrap_or(now + EMERGENCY_LASTS));
+        self.roles = roles;
+    }
+
+    /// The roles that count at a moment, and until when where they end by themselves.
+    pub fn active_roles(&self, now: Timestamp) -> impl Iterator<Item = (OrganizationRole, Option<Timestamp>)> {
+        let until = self.emergency_until;
+        self.roles.iter().filter_map(move |role| match role {
+            OrganizationRole::Emergency => until.filter(|until| *until > now).map(|until| (*role, Some(until))),
+            _ => Some((*role, None)),
+        })
+    }
 }
 
 /// A signed-in session.
@@ -127,11 +186,36 @@ impl Entity for Login {
 }
 
 impl Access {
+    /// Whether a login goes on at `now`: it has not run out, and was not ended with all others of its user.
+    #[must_use]
+    pub fn keeps_alive(&self, login: &Login, now: Timestamp) -> bool {
+        let is_spared = self.spared_login.as_ref() == Some(&login.id);
+        login.expires_at > now && (is_spared || self.logins_valid_from.is_none_or(|from| login.created_at >= from))
+    }
+
+    /// The same, with every login of the user ended that was created up to `now`.
+    #[must_use]
+    pub fn without_logins(self, now: Timestamp) -> Self {
+        Self { logins_valid_from: Some(after(now)), spared_login: None, ..self }
+    }
+
+    /// The same, with every login of the user ended that was created up to `now`, but this one.
+    #[must_use]
+    pub fn without_other_logins(self, spared: &LoginId, now: Timestamp) -> Self {
+        Self { spared_login: Some(spared.clone()), ..self.without_logins(now) }
+    }
+
     /// The seat in an organization; `None` where there is none or it was taken away.
     #[must_use]
     pub fn membership(&self, organization: &OrganizationId) -> Option<(Tenant, &Membership)> {
         let membership = self.memberships.get(organization).filter(|membership| membership.is_enabled)?;
         Some((Tenant::proven(organization.clone()), membership))
+    }
+
+    /// The organization of somebody who belongs to exactly one.
+    #[must_use]
+    pub fn only_organization(&self) -> Option<&OrganizationId> {
+        self.memberships.keys().next().filter(|_| self.memberships.len() == 1)
     }
 }
 
@@ -144,6 +228,8 @@ pub struct Identified {
     pub access: Option<Row<Access>>,
     /// What came of an earlier request with the same idempotency key.
     pub earlier: Option<IdempotencyRecord>,
+    /// The organization that was asked for, if the user is a member of it.
+    pub home: Option<Home>,
 }
 
 /// What an address and its throttles lead to.
@@ -155,15 +241,15 @@ pub struct SignInLookup {
     pub throttles: Vec<Option<Row<Throttle>>>,
 }
 
-fn profile_key(user: &UserId) -> Key {
+pub(crate) fn profile_key(user: &UserId) -> Key {
     Key::of_user(user, "PROFILE")
 }
 
-fn access_key(user: &UserId) -> Key {
+pub(crate) fn access_key(user: &UserId) -> Key {
     Key::of_user(user, "ACCESS")
 }
 
-fn credentials_key(user: &UserId) -> Key {
+pub(crate) fn credentials_key(user: &UserId) -> Key {
     Key::of_user(user, "CREDENTIALS")
 }
 
@@ -175,28 +261,52 @@ fn login_key(user: &UserId, login: &LoginId) -> Key {
     Key::of_user(user, format!("LOGIN#{login}"))
 }
 
-fn email_key(email: &NormalizedEmail) -> Key {
+pub(crate) fn email_key(email: &NormalizedEmail) -> Key {
     Key::global(format!("EMAIL#{}", email.as_str()), "EMAIL")
 }
 
+/// The next moment: a login of this very millisecond ends with the earlier ones.
+pub(crate) fn after(now: Timestamp) -> Timestamp {
+    now + Duration::from_millis(1)
+}
+
+/// An address has an account.
+fn email_taken() -> Error {
+    Error::conflict("email_taken", "This address has an account.")
+}
+
+/// A person cannot join an organization twice.
+pub(crate) fn already_member() -> Error {
+    Error::conflict("already_member", "The person is a member of the organization already.")
+}
+
 impl Store {
-    /// The login, the access and an earlier request of a token's subject: one round trip.
+    /// The login, the access and an earlier request of a token's subject, and the organization that they probably ask for:
+    /// one round trip. `organization` is a guess; nothing of it is answered unless the access says that they belong there.
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn identify(&self, user: &UserId, login: &LoginId, key: Option<&IdempotencyKey>) -> Result<Identified> {
+    pub async fn identify(
+        &self,
+        user: &UserId,
+        login: &LoginId,
+        key: Option<&IdempotencyKey>,
+        organization: Option<&OrganizationId>,
+    ) -> Result<Identified> {
         let (login_key, access_key) = (login_key(user, login), access_key(user));
-        let earlier_key = key.map(|key| key.row(user));
+        let earlier_key = key.map(|key| key.row(&Sender::User(user.clone())));
+        let guess = organization.map(|id| Tenant::proven(id.clone()));
         let keys = [Some(login_key.clone()), Some(access_key.clone()), earlier_key.clone()];
-        let mut batch = self.get_batch(keys.into_iter().flatten()).await?;
-        let now = self.now();
-        let earlier = match earlier_key {
-            Some(key) => {
-                batch.take::<IdempotencyRecord>(&key)?.map(|row| row.value).filter(|record| record.expires_at > now)
-            }
-            None => None,
-        };
-        Ok(Identified { login: batch.take(&login_key)?, access: batch.take(&access_key)?, earlier })
+        let keys = keys.into_iter().flatten().chain(guess.iter().flat_map(home_keys));
+        let mut batch = self.get_batch(keys).await?;
+        let earlier = earlier_key.map(|key| crate::idempotency::take_earlier(&mut batch, &key, self.now()));
+        let earlier = earlier.transpose()?.flatten();
+        let access: Option<Row<Access>> = batch.take(&access_key)?;
+        let guess = guess.filter(|tenant| {
+            access.as_ref().is_some_and(|access| access.value.membership(tenant.organization_id()).is_some())
+        });
+        let home = guess.map(|tenant| take_home(&mut batch, tenant)).transpose()?.flatten();
+        Ok(Identified { login: batch.take(&login_key)?, access, earlier, home })
     }
 
     /// Whose address it is, and the throttles to respect: one round trip.
@@ -257,6 +367,20 @@ impl Store {
         self.get(&sign_up_key(user, sign_up)).await
     }
 
+    /// Removes up to 90 rows of what is left of a deleted user; `true` once nothing is.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn erase_user(&self, user: &UserId) -> Result<bool> {
+        let request = PageRequest { limit: 90, ..PageRequest::default() };
+        let page = self.page_of_items(&Listing::of(access_key(user).pk), &request).await?;
+        let keys: Vec<Key> = page.rows.iter().filter_map(Key::of_item).collect();
+        if !keys.is_empty() {
+            keys.iter().fold(self.telemetry(), |change, key| change.remove(key)).commit().await?;
+        }
+        Ok(page.marker.is_none())
+    }
+
     /// A login, whether expired or not.
     ///
     /// # Errors
@@ -278,9 +402,48 @@ impl Store {
 }
 
 impl Change<'_> {
+    /// A user must not be a member of the organization yet.
+    pub fn require_stranger(self, user: &UserId, tenant: &Tenant) -> Self {
+        let check = ConditionCheck::builder()
+            .set_key(Some(access_key(user).to_item()))
+            .condition_expression("attribute_not_exists(#data.memberships.#organization)")
+            .expression_attribute_names("#data", crate::row::DATA)
+            .expression_attribute_names("#organization", tenant.organization_id().as_str());
+        self.check(check, already_member())
+    }
+
+    /// A user's new profile. Another address is another claim, and is theirs once it is confirmed.
+    pub fn replace_user(self, row: &Row<User>, user: &User) -> Self {
+        let change = self.replace(row, user, Due::Keep);
+        let (before, after) = (NormalizedEmail::of(&row.value.email), NormalizedEmail::of(&user.email));
+        if before == after {
+            return change;
+        }
+        let claim = EmailClaim { user_id: user.id.clone() };
+        change.remove(&email_key(&before)).create(&email_key(&after), &claim, email_taken())
+    }
+
+    /// What proves a user's identity from now on.
+    pub fn replace_credentials(self, user: &UserId, credentials: &Credentials) -> Self {
+        self.overwrite(&credentials_key(user), credentials)
+    }
+
+    /// A user's second factor and recovery codes go. There are none yet.
+    pub fn wipe_second_factors(self, _user: &UserId) -> Self {
+        self
+    }
+
+    /// A user's account is no more; what is left of it goes with [`crate::outbox::Event::UserDeleted`].
+    pub fn delete_user(self, user: &Row<User>, access: &Row<Access>) -> Self {
+        self.delete(access)
+            .delete(user)
+            .remove(&credentials_key(&user.value.id))
+            .remove(&email_key(&NormalizedEmail::of(&user.value.email)))
+    }
+
     /// A new user with an address of their own.
     pub fn create_user(self, user: &User, credentials: &Credentials, access: &Access) -> Self {
-        let taken = Error::conflict("email_taken", "This address has an account.");
+        let taken = email_taken();
         let claim = EmailClaim { user_id: user.id.clone() };
         self.create(&email_key(&NormalizedEmail::of(&user.email)), &claim, taken.clone())
             .create(&profile_key(&user.id), user, taken.clone())
@@ -291,21 +454,6 @@ impl Change<'_> {
     /// What a user may reach, or how their address is known, changes.
     pub fn replace_access(self, row: &Row<Access>, access: &Access) -> Self {
         self.replace(row, access, Due::Keep)
-    }
-
-    /// Seats a user in a team.
-    pub fn seat(self, user: &UserId, tenant: &Tenant, team: &TeamId, roles: &[TeamRole]) -> Self {
-        let roles = attribute(&roles).unwrap_or_else(|_| AttributeValue::L(Vec::new()));
-        let update = update_of(&access_key(user), Vec::new(), &[], &[("version", 1)])
-            .update_expression("SET #data.memberships.#organization.seats.#team = :roles ADD #a0 :a0")
-            .condition_expression("size(#data.memberships.#organization.seats) < :most")
-            .expression_attribute_names("#data", crate::row::DATA)
-            .expression_attribute_names("#organization", tenant.organization_id().as_str())
-            .expression_attribute_names("#team", team.as_str())
-            .expression_attribute_values(":roles", roles)
-            .expression_attribute_values(":most", AttributeValue::N(MAX_SEATS.to_string()));
-        let full = Error::conflict("too_many_teams", "You sit in 500 teams already. Leave one first.");
-        self.update(update, full)
     }
 
     /// Credentials that count when a link is used.

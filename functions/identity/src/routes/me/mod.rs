@@ -2,3 +2,5 @@
 
 pub(crate) mod get;
 pub(crate) mod organizations;
+pub(crate) mod permissions;
+pub(crate) mod teams;
