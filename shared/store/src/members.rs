@@ -20,9 +20,7 @@ use crate::policies::Principal;
 use crate::row::{DATA, VERSION, attribute};
 use crate::schema::BY_NAME;
 use crate::teams::{MEMBERS, Seat, seat_key, take_teams, team_key};
-use crate::users::{
-    Access, Credentials, Membership, access_key, after, already_member, credentials_key, profile_key,
-};
+use crate::users::{Access, Credentials, Membership, access_key, after, already_member, credentials_key, profile_key};
 use crate::{Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 /// The most teams that a member can have a seat of their own in: all of them are read with every request.
@@ -415,7 +413,12 @@ impl Change<'_> {
         let at = self.now().to_string();
         access.memberships.keys().filter_map(|id| access.membership(id)).fold(self, |change, (tenant, membership)| {
             let beside = Item::from([(LAST_LOGIN_AT.to_owned(), AttributeValue::S(at.clone()))]);
-            change.annotate(&member_key(&tenant, &membership.member_id), beside, &[], crate::change::changed_meanwhile())
+            change.annotate(
+                &member_key(&tenant, &membership.member_id),
+                beside,
+                &[],
+                crate::change::changed_meanwhile(),
+            )
         })
     }
 
@@ -491,9 +494,9 @@ impl Change<'_> {
         let member = &record.member;
         let given_up: Vec<&TeamId> = before.keys().filter(|team| !record.seats.contains_key(*team)).collect();
         let taken: Vec<&TeamId> = record.seats.keys().filter(|team| !before.contains_key(*team)).collect();
-        let change = given_up.into_iter().fold(self, |change, team| {
-            change.remove(&seat_key(tenant, team, &member.id)).count_seat(tenant, team, -1)
-        });
+        let change = given_up
+            .into_iter()
+            .fold(self, |change, team| change.remove(&seat_key(tenant, team, &member.id)).count_seat(tenant, team, -1));
         taken.into_iter().fold(change, |change, team| {
             let seat = Seat::new(member.id.clone(), member.updated_by.clone(), change.now());
             change.take_seat(tenant, team, &seat)

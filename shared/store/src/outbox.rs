@@ -2,8 +2,8 @@
 //! table's stream carries them to the relay.
 
 use mainsheet_core::{
-    ClusterId, Error, EventId, InvitationId, JobId, JobRunId, LoginCodeId, MemberId, OrganizationId, Result, SignUpId, TeamId,
-    Timestamp, UserId,
+    ClusterId, Error, EventId, InvitationId, JobId, JobRunId, LoginCodeId, MemberId, OrganizationId, Result, SignUpId,
+    TeamId, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 

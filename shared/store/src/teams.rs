@@ -163,9 +163,9 @@ impl Change<'_> {
         let change = self
             .create_with(&team_key(tenant, &team.id), team, Item::from([(MEMBERS.to_owned(), members)]), used())
             .add(&count_key(tenant), "n", 1);
-        first.into_iter().fold(change, |change, seat| {
-            change.create(&seat_key(tenant, &team.id, &seat.member_id), seat, used())
-        })
+        first
+            .into_iter()
+            .fold(change, |change, seat| change.create(&seat_key(tenant, &team.id, &seat.member_id), seat, used()))
     }
 
     /// A team's new name or default role.
@@ -177,10 +177,7 @@ impl Change<'_> {
     /// [`crate::outbox::Event::TeamDeleted`]; nobody can take a new one.
     pub fn delete_team(self, tenant: &Tenant, row: &Row<Team>, organization: &Row<Organization>) -> Self {
         let policy = Principal::Team(row.value.id.clone());
-        self.delete(row)
-            .require_unchanged(organization)
-            .add(&count_key(tenant), "n", -1)
-            .forget_policy(tenant, &policy)
+        self.delete(row).require_unchanged(organization).add(&count_key(tenant), "n", -1).forget_policy(tenant, &policy)
     }
 
     /// A team has to be there; the answer names the field that says otherwise.

@@ -228,8 +228,7 @@ fn routers(
     audit_key: Arc<SigningKey>,
 ) -> [(&'static str, OpenApiRouter); 5] {
     let mail_links = KeyRing::new(app.store.clone(), Purpose::MailLink);
-    let organization =
-        OrganizationState::new(app.clone(), mail_key, mail_links.clone(), PUBLIC_URL.to_owned());
+    let organization = OrganizationState::new(app.clone(), mail_key, mail_links.clone(), PUBLIC_URL.to_owned());
     let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
     [
         ("identity", mainsheet_identity::router(IdentityState::new(app.clone(), access_key, mail_links))),

@@ -16,7 +16,11 @@ const OVER_BUDGET: [(&str, usize, &str); 14] = [
     ("getJob", 3, "what the answer includes is known when the job was read"),
     ("getJobRunResults", 3, "nobody reads a preview before they may see its run"),
     ("getQuery", 3, "what the answer includes is known when the query was read"),
-    ("acceptInvitation", 4, "nobody is signed in; the invitation leads to the organization, and that to its default team"),
+    (
+        "acceptInvitation",
+        4,
+        "nobody is signed in; the invitation leads to the organization, and that to its default team",
+    ),
     ("changeUserPassword", 5, "the address leads to the throttle, which is asked before the password is looked at"),
     ("createUser", 4, "the organization leads to its default team"),
     ("deleteUser", 4, "the account leads to the member"),

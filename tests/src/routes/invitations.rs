@@ -40,7 +40,10 @@ async fn who_comes_by_the_mailed_link_is_in() {
     let mail = app.mails().last().unwrap().0.clone();
     assert_eq!((mail.to.as_str(), mail.text.contains(&token)), ("ada@example.com", true));
     let shown = app.anonymous().get(&format!("/org/invites/{token}")).await.expect(200).json();
-    assert_eq!((&shown["email"], &shown["organization"]["id"]), (&json!("ada@example.com"), &json!(owner.organization_id)));
+    assert_eq!(
+        (&shown["email"], &shown["organization"]["id"]),
+        (&json!("ada@example.com"), &json!(owner.organization_id))
+    );
     assert!(shown["inviteUrl"].is_null() && shown["invitationToken"].is_null());
 
     let accepted = accept(&app, &token, newcomer("Ada@example.com")).await.expect(200).json();
@@ -111,7 +114,10 @@ async fn pending_invitations_are_listed_and_can_be_cancelled() {
     };
     let page = owner.get("/org/invites?limit=1").await.expect(200).json();
     let rest = owner.get(&format!("/org/invites?marker={}", page["marker"].as_str().unwrap())).await.expect(200).json();
-    assert_eq!((&page["items"][0]["email"], &rest["items"][0]["email"]), (&json!("two@example.com"), &json!("one@example.com")));
+    assert_eq!(
+        (&page["items"][0]["email"], &rest["items"][0]["email"]),
+        (&json!("two@example.com"), &json!("one@example.com"))
+    );
     let _ = owner.delete(&format!("/org/invites/{token}")).await.expect(204);
     let _ = owner.delete(&format!("/org/invites/{}", second["id"].as_str().unwrap())).await.expect(204);
     let _ = owner.delete(&format!("/org/invites/{token}")).await.expect(404);
@@ -147,7 +153,10 @@ async fn nobody_offers_more_than_they_may_give() {
     owner.post("/org/invites", foreign).await.assert_names_field("teamAssignments[0].teamId");
     let twice = with_teams(json!([{ "teamId": owner.team_id }, { "teamId": owner.team_id }]));
     owner.post("/org/invites", twice).await.assert_names_field("teamAssignments[1].teamId");
-    owner.post("/org/invites", build::with(invite("x@example.com"), "/name", json!("a\u{0}b"))).await.assert_names_field("name");
+    owner
+        .post("/org/invites", build::with(invite("x@example.com"), "/name", json!("a\u{0}b")))
+        .await
+        .assert_names_field("name");
 }
 
 #[tokio::test]

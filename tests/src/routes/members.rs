@@ -75,14 +75,18 @@ async fn a_filter_is_an_object_of_which_everything_has_to_match() {
     let app = TestApp::start().await;
     let owner = with_members(&app, &["zoe@example.com", "bob@example.com"]).await;
     let organization = owner.organization_id.clone();
-    let _ = app.member("kim@example.com", &organization, &[OrganizationRole::Billing], &[(&owner.team_id, TeamRole::Viewer)]).await;
+    let _ = app
+        .member("kim@example.com", &organization, &[OrganizationRole::Billing], &[(&owner.team_id, TeamRole::Viewer)])
+        .await;
     let found = async |wanted: Value| names(&owner.get(&format!("/org/members?{}", filter(&wanted))).await.expect(200));
     assert_eq!(found(json!({ "name": "ZO" })).await, ["zoe@example.com"]);
     assert_eq!(found(json!({ "roleId": "BILLING" })).await, ["kim@example.com"]);
     assert_eq!(found(json!({ "teamRoleId": "VIEWER", "isEnabled": true })).await, ["kim@example.com"]);
     assert_eq!(found(json!({ "teamId": owner.team_id })).await, ["kim@example.com", "owner@example.com"]);
     assert!(found(json!({ "isEnabled": false })).await.is_empty());
-    for bad in ["filter=x", "filter=%5B%5D", &filter(&json!({ "colour": "red" })), &filter(&json!({ "isEnabled": "yes" }))] {
+    for bad in
+        ["filter=x", "filter=%5B%5D", &filter(&json!({ "colour": "red" })), &filter(&json!({ "isEnabled": "yes" }))]
+    {
         let refused = owner.get(&format!("/org/members?{bad}")).await.expect(422);
         assert!(refused.problem().field_errors.keys().any(|field| field.starts_with("filter")), "{refused}");
     }
@@ -197,7 +201,11 @@ async fn one_of_the_last_two_owners_stays_however_many_removals_there_are() {
         assert!([404, 409].contains(&answer.status.as_u16()), "{answer}");
     }
     app.deliver().await;
-    let owners = app.dump().of_kind("member").filter(|row| row["data"]["member"]["organizationId"] == owner.organization_id).count();
+    let owners = app
+        .dump()
+        .of_kind("member")
+        .filter(|row| row["data"]["member"]["organizationId"] == owner.organization_id)
+        .count();
     assert_eq!(owners, 1);
 }
 

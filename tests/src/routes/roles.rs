@@ -20,7 +20,10 @@ async fn roles_come_with_counts_permissions_and_bundles() {
 
     let shown = bob.get("/org/roles/OWNER").await.expect(200).json();
     assert_eq!(shown["included"]["roles"][0], *owner_role);
-    assert_eq!(shown["included"]["permissions"].as_array().unwrap().len() as u64, owner_role["permissionCount"].as_u64().unwrap());
+    assert_eq!(
+        shown["included"]["permissions"].as_array().unwrap().len() as u64,
+        owner_role["permissionCount"].as_u64().unwrap()
+    );
     let bundles = shown["item"]["bundleIds"].as_array().unwrap().len();
     assert_eq!(shown["item"]["bundlePermissions"].as_object().unwrap().len(), bundles);
 

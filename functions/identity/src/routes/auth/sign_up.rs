@@ -186,7 +186,12 @@ fn founder(
     now: Timestamp,
 ) -> MemberRecord {
     let member = Member::joining(member.clone(), organization.clone(), user, AccountType::Managed, now);
-    MemberRecord::new(member, vec![OrganizationRole::Owner], BTreeMap::from([(team.clone(), vec![TeamRole::Admin])]), now)
+    MemberRecord::new(
+        member,
+        vec![OrganizationRole::Owner],
+        BTreeMap::from([(team.clone(), vec![TeamRole::Admin])]),
+        now,
+    )
 }
 
 fn first_access(founder: &MemberRecord) -> Access {

@@ -1,8 +1,8 @@
 //! `POST /org/invites`: invite an address.
 
+use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use axum::Json;
 use garde::Validate;
 use mainsheet_api::{Command, Permitted, Result, text};
 use mainsheet_auth::mail_link::INVITATION_VALID;
@@ -82,8 +82,7 @@ pub(crate) async fn create(
         return Err(Error::malformed("contradictory_ids", message).into());
     }
     if let Some(earlier) = idempotent.earlier::<InvitationId>()? {
-        let (row, organization) =
-            futures::try_join!(store.invitation(tenant, &earlier), store.organization(tenant))?;
+        let (row, organization) = futures::try_join!(store.invitation(tenant, &earlier), store.organization(tenant))?;
         let shown = Invitation::with_link(&state, row.value)?.into_organization(organization.value);
         return Ok((StatusCode::CREATED, Json(shown)));
     }

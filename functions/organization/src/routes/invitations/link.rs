@@ -25,10 +25,8 @@ pub(super) struct Opened {
 
 /// A token that whoever invites can hand over.
 pub(super) fn to_hand_over(state: &OrganizationState, invitation: &Invitation) -> Result<String> {
-    let handed = HandedInvitation {
-        invitation_id: invitation.id.clone(),
-        organization_id: invitation.organization_id.clone(),
-    };
+    let handed =
+        HandedInvitation { invitation_id: invitation.id.clone(), organization_id: invitation.organization_id.clone() };
     handed.sign(&state.link_key, invitation.created_at, invitation.expires_at)
 }
 
@@ -61,9 +59,10 @@ pub(super) async fn id_of(state: &OrganizationState, text: &str) -> Result<Invit
     let now = state.app.now();
     match Mailed::check(&state.mail_links, text, now).await {
         Ok(mailed) => Ok(mailed.invitation_id),
-        Err(Error::Unauthenticated { .. }) => {
-            HandedInvitation::check(&state.mail_links, text, now).await.map(|handed| handed.invitation_id).map_err(useless)
-        }
+        Err(Error::Unauthenticated { .. }) => HandedInvitation::check(&state.mail_links, text, now)
+            .await
+            .map(|handed| handed.invitation_id)
+            .map_err(useless),
         Err(error) => Err(error),
     }
 }

@@ -4,8 +4,8 @@ pub(crate) mod accept;
 pub(crate) mod cancel;
 pub(crate) mod create;
 pub(crate) mod get;
-pub(crate) mod list;
 mod link;
+pub(crate) mod list;
 
 use mainsheet_core::member::AccountType;
 use mainsheet_core::organization::Organization;

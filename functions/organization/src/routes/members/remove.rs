@@ -31,12 +31,7 @@ pub(crate) async fn remove(
     Ok(StatusCode::NO_CONTENT)
 }
 
-async fn remove_once(
-    app: &App,
-    caller: &Caller,
-    member: &MemberId,
-    if_match: &IfMatch,
-) -> mainsheet_core::Result<()> {
+async fn remove_once(app: &App, caller: &Caller, member: &MemberId, if_match: &IfMatch) -> mainsheet_core::Result<()> {
     let row = app.store.member(caller.tenant(), member).await?;
     if_match.check(row.version).map_err(|problem| problem.0)?;
     require_over(caller, &row.value.roles)?;

@@ -94,7 +94,9 @@ fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Filter
     if text.is_empty() {
         return Ok(None);
     }
-    serde_json::from_str(&text).map(Some).map_err(|error| serde::de::Error::custom(format!("is no such object: {error}")))
+    serde_json::from_str(&text)
+        .map(Some)
+        .map_err(|error| serde::de::Error::custom(format!("is no such object: {error}")))
 }
 
 impl Filter {
@@ -104,9 +106,8 @@ impl Filter {
             wanted.as_ref().is_none_or(|wanted| text.to_lowercase().contains(&wanted.to_lowercase()))
         };
         let has_role = |wanted: &RoleId| record.roles.iter().any(|role| role.as_str() == wanted.as_str());
-        let has_team_role = |wanted: &RoleId| {
-            record.seats.values().flatten().any(|role| role.as_str() == wanted.as_str())
-        };
+        let has_team_role =
+            |wanted: &RoleId| record.seats.values().flatten().any(|role| role.as_str() == wanted.as_str());
         within(&self.name, &member.name)
             && within(&self.email, &member.email)
             && self.role_id.as_ref().is_none_or(has_role)
