@@ -376,7 +376,7 @@ impl Store {
         let page = self.page_of_items(&Listing::of(access_key(user).pk), &request).await?;
         let keys: Vec<Key> = page.rows.iter().filter_map(Key::of_item).collect();
         if !keys.is_empty() {
-            keys.iter().fold(self.telemetry(), |change, key| change.remove(key)).commit().await?;
+            keys.iter().fold(self.telemetry(), crate::Change::remove).commit().await?;
         }
         Ok(page.marker.is_none())
     }

@@ -7,7 +7,7 @@ use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::{MemberId, OrganizationId, TeamId, UserId};
 use mainsheet_store::Store;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
-use mainsheet_store::members::MemberRecord;
+use mainsheet_store::members::{MAX_SEATS_AT_ONCE, MemberRecord};
 use mainsheet_store::organizations::founding_tenant;
 use mainsheet_store::users::Membership;
 
@@ -25,10 +25,17 @@ pub(crate) async fn join(store: &Store, user: &UserId, seating: Seating) {
     let now = store.now();
     let id = MemberId::generate(now);
     let member = Member::joining(id, seating.organization.clone(), &profile, AccountType::Managed, now);
-    let record = MemberRecord::new(member, seating.roles, seating.seats, now);
+    let record = MemberRecord::new(member, seating.roles, BTreeMap::new(), now);
     // The platform's own way to a tenant: nobody is signed in here.
     let tenant = founding_tenant(&seating.organization);
     store.change(audit(user)).join(&tenant, &record).commit().await.unwrap();
+    let seats: Vec<_> = seating.seats.into_iter().collect();
+    for some in seats.chunks(MAX_SEATS_AT_ONCE) {
+        let row = store.member(&tenant, &record.member.id).await.unwrap();
+        let mut seated = row.value.clone();
+        seated.seats.extend(some.iter().cloned());
+        store.change(audit(user)).change_member(&tenant, &row, &seated).commit().await.unwrap();
+    }
 }
 
 /// Takes a user out of every organization.

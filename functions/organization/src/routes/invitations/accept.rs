@@ -126,9 +126,9 @@ pub(crate) async fn accept(
     let context = state.app.store.invitation_context(&opened.tenant, &opened.row.value).await?;
     let accepting = Accepting { state: &state, opened, context, origin };
     let result = match (&accepting.context.user_id, person) {
-        (None, None) => accepting.as_new(body.user).await?,
+        (None, None) => accepting.join_anew(body.user).await?,
         (Some(_), None) => accepting.sign_in_first(),
-        (_, Some(person)) => accepting.as_known(&person).await?,
+        (_, Some(person)) => accepting.join_with(&person).await?,
     };
     Ok(Json(result))
 }
@@ -152,7 +152,7 @@ impl Accepting<'_> {
     }
 
     /// The invited address has an account, and its owner is here.
-    async fn as_known(self, person: &SignedIn) -> mainsheet_core::Result<InvitationAcceptResult> {
+    async fn join_with(self, person: &SignedIn) -> mainsheet_core::Result<InvitationAcceptResult> {
         if self.context.user_id.as_ref() != Some(person.user_id()) {
             let message = "The invitation is for another address. Sign in with the account that has it.";
             return Err(Error::Forbidden { code: "other_address", message: message.to_owned() });
@@ -167,7 +167,7 @@ impl Accepting<'_> {
     }
 
     /// The invited address has no account yet.
-    async fn as_new(self, user: Option<InvitationNewUser>) -> mainsheet_core::Result<InvitationAcceptResult> {
+    async fn join_anew(self, user: Option<InvitationNewUser>) -> mainsheet_core::Result<InvitationAcceptResult> {
         let invitation = &self.opened.row.value;
         let new = user.ok_or_else(|| Error::invalid("user", "is required: the invited address has no account"))?;
         if NormalizedEmail::of(&new.email) != NormalizedEmail::of(&invitation.email) {
