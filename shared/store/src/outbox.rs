@@ -1,7 +1,9 @@
 //! Events that other systems must hear of. They are written in the transaction of the change that they tell of; the
 //! table's stream carries them to the relay.
 
-use mainsheet_core::{ClusterId, Error, EventId, JobId, JobRunId, OrganizationId, Result, SignUpId, Timestamp, UserId};
+use mainsheet_core::{
+    ClusterId, Error, EventId, JobId, JobRunId, MemberId, OrganizationId, Result, SignUpId, Timestamp, UserId,
+};
 use serde::{Deserialize, Serialize};
 
 use crate::audit::Scope;
@@ -42,6 +44,15 @@ pub enum Event {
         cluster_id: ClusterId,
         /// Where it is.
         region: String,
+    },
+    /// Somebody did something by the role Emergency: all Owners are to hear of it.
+    EmergencyUsed {
+        /// Who.
+        member_id: MemberId,
+        /// What, as `<resource>.<verb>`.
+        action: String,
+        /// To which thing.
+        target: String,
     },
     /// A self-registered cluster is no more.
     ClusterRetired {

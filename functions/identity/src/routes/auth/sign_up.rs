@@ -94,10 +94,12 @@ pub(crate) async fn sign_up(
             Err(Error::Conflict { code: "email_taken", .. }) => {}
             founded => founded?,
         },
-        Some(owner) if mailbox.wait(app.now()).is_none() => match owner.is_verified() {
-            true => mailbox.remind(&app, &owner, origin).await?,
-            false => mailbox.await_confirmation(&app, &owner, credentials, origin).await?,
-        },
+        Some(owner) if mailbox.wait(app.now()).is_none() => {
+            match owner.is_verified() {
+                true => mailbox.remind(&app, &owner, origin).await?,
+                false => mailbox.await_confirmation(&app, &owner, credentials, origin).await?,
+            }
+        }
         // Enough mails for now. Saying so here would tell that the address has an account.
         Some(_) => {}
     }
@@ -122,7 +124,7 @@ async fn found_organization(
         target: organization_id.to_string(),
     };
     let user = new_user(&user_id, body, now);
-    let access = first_access(&organization_id, &member_id, &team_id);
+    let access = first_access(&organization_id, &member_id, &team_id, now);
     let organization = new_organization(&organization_id, &team_id, &body.organization_name, now);
     let team = first_team(&team_id, &organization_id, &member_id, now);
     let seat = Seat { member_id, roles: vec![TeamRole::Admin], created_at: now };
@@ -132,7 +134,7 @@ async fn found_organization(
             .change(audit.clone())
             .create_user(&user, credentials, &access)
             .create_organization(&tenant, organization)
-            .create_team(&tenant, &team, &seat)
+            .create_team(&tenant, &team, Some(&seat))
             .emit(Event::MailRequested { mail: mail.clone() })
             .commit()
     })
@@ -174,18 +176,10 @@ fn new_user(id: &UserId, body: &SignUpRequest, now: Timestamp) -> User {
 }
 
 /// Whoever founds an organization owns it, and leads its first team.
-fn first_access(organization: &OrganizationId, member: &MemberId, team: &TeamId) -> Access {
-    let membership = Membership {
-        member_id: member.clone(),
-        roles: vec![OrganizationRole::Owner],
-        seats: BTreeMap::from([(team.clone(), vec![TeamRole::Admin])]),
-        is_enabled: true,
-    };
-    Access {
-        email_verified_at: None,
-        contested_until: None,
-        memberships: BTreeMap::from([(organization.clone(), membership)]),
-    }
+fn first_access(organization: &OrganizationId, member: &MemberId, team: &TeamId, now: Timestamp) -> Access {
+    let seats = BTreeMap::from([(team.clone(), vec![TeamRole::Admin])]);
+    let membership = Membership::new(member.clone(), vec![OrganizationRole::Owner], seats, now);
+    Access { email_verified_at: None, contested_until: None, memberships: BTreeMap::from([(organization.clone(), membership)]) }
 }
 
 fn new_organization(id: &OrganizationId, team: &TeamId, name: &str, now: Timestamp) -> Organization {
