@@ -88,6 +88,8 @@ pub(crate) fn new_login(user: &UserId, device_id: Option<String>, now: Timestamp
         last_used_at: now,
         expires_at: now + LOGIN_VALID,
         device_id,
+        dpop_jkt: None,
+        single_sign_on: None,
         refresh_family_sha256: refresh.family_sha256(),
         refresh_current_sha256: refresh.own_sha256(),
     };

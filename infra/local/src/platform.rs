@@ -14,9 +14,10 @@ use axum::middleware::{Next, from_fn};
 use fd_lock::RwLock;
 use mainsheet_api::{App, BASE, assemble, with_problems};
 use mainsheet_auth::keys::{KeyRing, Purpose};
+use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_core::{Error, Result};
 use mainsheet_embedded::EmbeddedDynamoDb;
-use mainsheet_identity::IdentityState;
+use mainsheet_identity::{IdentityState, SingleSignOn};
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 use mainsheet_notifier::Notifier;
 use mainsheet_store::{Store, schema};
@@ -28,7 +29,7 @@ use crate::agents::BuiltInAgents;
 use crate::clock::PlatformClock;
 use crate::control::{self, Control};
 use crate::docs;
-use crate::keys::signing_key;
+use crate::keys::{sealer, signing_key};
 use crate::local_table::LocalTable;
 use crate::mailbox::Mailbox;
 use crate::outbox::Outbox;
@@ -89,7 +90,7 @@ impl Platform {
         let mailbox = Mailbox::new(local.clone(), clock.clock());
         let mail_key = signing_key(data_dir, Purpose::MailLink)?;
         mail_key.publish(&store).await?;
-        let notifier = Notifier::new(Arc::new(mailbox.clone()), Arc::new(mail_key), clock.clock(), public_url)?;
+        let notifier = Notifier::new(Arc::new(mailbox.clone()), Arc::new(mail_key), clock.clock(), public_url.clone())?;
         let outbox =
             Outbox::open(&dynamodb, (store.clone(), TABLE), (local, queues.clone()), notifier, Arc::clone(&agents))
                 .await?;
@@ -102,13 +103,18 @@ impl Platform {
             outbox: Arc::clone(&outbox),
             agents: Arc::clone(&agents),
         };
-        let router = router(settings, data_dir, store, &control).await?;
+        let router = router(settings, (data_dir, &public_url), store, &control).await?;
         Ok(Self { router, control, outbox, agents })
     }
 }
 
 /// The protocol, its reference, and the control endpoints.
-async fn router(settings: &Settings, data_dir: &Path, store: Store, control: &Control) -> Result<Router> {
+async fn router(
+    settings: &Settings,
+    (data_dir, public_url): (&Path, &str),
+    store: Store,
+    control: &Control,
+) -> Result<Router> {
     let access_key = signing_key(data_dir, Purpose::Access)?;
     access_key.publish(&store).await?;
     let audit_key = signing_key(data_dir, Purpose::Audit)?;
@@ -119,7 +125,9 @@ async fn router(settings: &Settings, data_dir: &Path, store: Store, control: &Co
         BuiltInAgent::On => LocalRegion::BuiltInAgent,
         BuiltInAgent::Off => LocalRegion::Absent,
     };
-    let identity = IdentityState::new(app.clone(), Arc::new(access_key), KeyRing::new(store, Purpose::MailLink));
+    let mail_links = KeyRing::new(store, Purpose::MailLink);
+    let sso = single_sign_on(settings, data_dir, public_url)?;
+    let identity = IdentityState::new(app.clone(), Arc::new(access_key), mail_links, sso);
     let routers = [
         mainsheet_identity::router(identity),
         mainsheet_organization::router(app.clone(), Arc::new(audit_key)),
@@ -133,6 +141,17 @@ async fn router(settings: &Settings, data_dir: &Path, store: Store, control: &Co
     let outbox = Arc::clone(&control.outbox);
     let wake = from_fn(move |request: Request, next: Next| wake_after(Arc::clone(&outbox), request, next));
     Ok(protocol.merge(docs::router(&document)?).merge(beside).layer(wake))
+}
+
+/// Single sign-on: with providers on this machine, too, where that is asked for.
+fn single_sign_on(settings: &Settings, data_dir: &Path, public_url: &str) -> Result<SingleSignOn> {
+    let reach = if settings.allow_loopback_http { Reach::InternetAndLoopback } else { Reach::Internet };
+    Ok(SingleSignOn {
+        http: GuardedHttp::new(reach)?,
+        sealer: Arc::new(sealer(data_dir)?),
+        public_url: public_url.to_owned(),
+        redirect_uris: settings.redirect_uris.clone(),
+    })
 }
 
 /// What a request wrote is delivered right after its answer.

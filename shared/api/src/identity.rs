@@ -158,6 +158,30 @@ where
     }
 }
 
+/// The organization that a request is about, whoever sends it: a sign-in page names it, and for who is signed in it may be the
+/// only one. It proves nothing.
+#[derive(Debug)]
+pub struct NamedOrganization(pub OrganizationId);
+
+impl<S> FromRequestParts<S> for NamedOrganization
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        if let Some(named) = named_organization(&parts.headers)? {
+            return Ok(Self(named));
+        }
+        if parts.headers.contains_key(AUTHORIZATION) {
+            let Member(caller) = Member::from_request_parts(parts, state).await?;
+            return Ok(Self(caller.tenant().organization_id().clone()));
+        }
+        Err(Error::malformed("organization_required", "Name the organization in `LakeSail-Organization-Id`.").into())
+    }
+}
+
 /// A cluster's agent.
 #[derive(Debug)]
 pub struct AgentCaller {

@@ -208,8 +208,11 @@ impl SignedIn {
 
     async fn enter(mut self, store: &Store, named: Option<&OrganizationId>) -> Result<Caller> {
         let memberships = &self.access.value.memberships;
-        let id = match named.or(self.access.value.only_organization()) {
-            Some(id) => id.clone(),
+        // Who came in by an organization's identity provider reaches that one alone: its word counts nowhere else.
+        let of_provider = self.login.single_sign_on.as_ref().map(|session| &session.organization_id);
+        let id = match named.or(of_provider).or(self.access.value.only_organization()) {
+            Some(id) if of_provider.is_none_or(|of_provider| of_provider == id) => id.clone(),
+            Some(_) => return Err(Error::NotFound),
             None => return Err(choose(memberships.keys())),
         };
         let (tenant, membership) = self.access.value.membership(&id).ok_or(Error::NotFound)?;

@@ -11,6 +11,7 @@ mod change;
 pub mod clusters;
 pub mod exchange_codes;
 pub mod idempotency;
+pub mod identity_providers;
 pub mod job_runs;
 pub mod jobs;
 mod key;

@@ -16,7 +16,7 @@ mod table;
 
 pub use agent::{TestAgent, held, registration};
 pub use answer::{Answer, Problem};
-pub use app::TestApp;
+pub use app::{REDIRECT_URI, TestApp};
 pub use client::{Call, Client};
 pub use mail::CaughtMail;
 pub use person::{PASSWORD, Person};
