@@ -20,8 +20,7 @@ use openidconnect::{
     AuthenticationFlow, AuthorizationCode, ClientId, ClientSecret, CsrfToken, DiscoveryError, EmptyAdditionalClaims,
     EmptyExtraTokenFields, EndpointMaybeSet, EndpointNotSet, EndpointSet, HttpRequest, HttpResponse, IdTokenFields,
     IssuerUrl, Nonce, OAuth2TokenResponse, PkceCodeChallenge, PkceCodeVerifier, ProviderMetadata, RedirectUrl,
-    RequestTokenError, Scope, StandardClaims, StandardErrorResponse, StandardTokenResponse, SubjectIdentifier,
-    TokenResponse, UserInfoClaims,
+    RequestTokenError, Scope, StandardErrorResponse, StandardTokenResponse, TokenResponse, UserInfoClaims,
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
@@ -199,6 +198,20 @@ pub(crate) struct Person {
     pub(crate) family_name: Option<String>,
 }
 
+/// A person by claims of either kind: they have the same names, and no trait in common.
+macro_rules! person {
+    ($claims:expr, $sid:expr) => {
+        Person {
+            subject: $claims.subject().to_string(),
+            sid: $sid,
+            email: $claims.email().map(|email| email.to_string()),
+            is_email_verified: $claims.email_verified().unwrap_or_default(),
+            given_name: $claims.given_name().and_then(|name| name.get(None)).map(|name| name.to_string()),
+            family_name: $claims.family_name().and_then(|name| name.get(None)).map(|name| name.to_string()),
+        }
+    };
+}
+
 impl Provider {
     /// Reads the discovery document and the keys.
     pub(crate) async fn discover(http: &GuardedHttp, issuer: &str) -> Result<Self, Trouble> {
@@ -293,14 +306,14 @@ impl Provider {
         }
         let sid = claims.additional_claims().sid.clone();
         if claims.email().is_some() || self.metadata.userinfo_endpoint().is_none() {
-            return Ok(person(claims.subject(), claims.standard_claims(), sid));
+            return Ok(person!(claims, sid));
         }
         // By the letter of the standard, claims about the person are at the other endpoint when there is an access token.
         let request = client.user_info(tokens.access_token().clone(), Some(claims.subject().clone()));
         let request = request.map_err(Trouble::new)?;
         let told: Result<UserInfoClaims<EmptyAdditionalClaims, CoreGenderClaim>, _> = request.request_async(&call).await;
         let told = told.map_err(|error| Trouble::new(format!("its userinfo endpoint does not answer as it should: {error}")))?;
-        Ok(person(claims.subject(), told.standard_claims(), sid))
+        Ok(person!(told, sid))
     }
 
     /// Reads a logout token (Back-Channel Logout, section 2.6).
@@ -369,17 +382,6 @@ impl LogoutClaims {
             return Err("it says neither whose nor which session ended");
         }
         Ok(())
-    }
-}
-
-fn person(subject: &SubjectIdentifier, claims: &StandardClaims<CoreGenderClaim>, sid: Option<String>) -> Person {
-    Person {
-        subject: subject.to_string(),
-        sid,
-        email: claims.email().map(|email| email.to_string()),
-        is_email_verified: claims.email_verified().unwrap_or_default(),
-        given_name: claims.given_name().and_then(|name| name.get(None)).map(|name| name.to_string()),
-        family_name: claims.family_name().and_then(|name| name.get(None)).map(|name| name.to_string()),
     }
 }
 

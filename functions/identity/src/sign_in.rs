@@ -38,6 +38,9 @@ pub(crate) struct LoginResult {
 pub(crate) enum TokenType {
     /// As `Authorization: Bearer` (RFC 6750).
     Bearer,
+    /// As `Authorization: DPoP`, with a proof (RFC 9449).
+    #[serde(rename = "DPoP")]
+    DPoP,
 }
 
 /// What has to be done before there are tokens.

@@ -40,6 +40,8 @@ pub struct SignedIn {
     pub origin: Origin,
     /// The organization that they probably ask for: they are a member of it.
     pub home: Option<Home>,
+    /// The thumbprint of the key that their token is bound to (RFC 9449).
+    pub bound_to: Option<String>,
 }
 
 /// A service account that presented one of its keys.
@@ -106,6 +108,15 @@ impl Subject {
             KeyHolder::authenticate(store, token, asked, origin).await.map(Self::ServiceAccount)
         } else {
             SignedIn::authenticate(store, ring, token, asked, origin).await.map(Self::Person)
+        }
+    }
+
+    /// The thumbprint of the key that the token is bound to, if it is (RFC 9449). Keys of service accounts are not.
+    #[must_use]
+    pub fn bound_to(&self) -> Option<&str> {
+        match self {
+            Self::Person(person) => person.bound_to.as_deref(),
+            Self::ServiceAccount(_) => None,
         }
     }
 
@@ -185,7 +196,8 @@ impl SignedIn {
         let login = found.login.map(|row| row.value).filter(|login| login.expires_at > now);
         let login = login.ok_or_else(|| Error::unauthenticated("the login has ended"))?;
         let access = found.access.ok_or_else(|| Error::unauthenticated("the user is gone"))?;
-        Ok(Self { login, access, earlier: found.earlier, origin, home: found.home })
+        let bound_to = token.confirmation.map(|confirmation| confirmation.jkt);
+        Ok(Self { login, access, earlier: found.earlier, origin, home: found.home, bound_to })
     }
 
     /// The person.
@@ -221,6 +233,9 @@ impl SignedIn {
             Some(home) => home,
             None => store.home(&tenant).await?,
         };
+        if home.organization.value.settings.auth.require_dpop && self.bound_to.is_none() {
+            return Err(Error::not_proven("the organization demands tokens that are bound to a key"));
+        }
         let now = store.now();
         let of_teams = membership.seats.keys().filter_map(|team| home.team_grants.of(team));
         let granted = granted(membership.grants.iter().chain(of_teams), now);

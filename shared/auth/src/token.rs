@@ -93,6 +93,16 @@ pub struct AccessToken {
     /// nothing.
     #[serde(rename = "org", default, skip_serializing_if = "Option::is_none")]
     pub organization_hint: Option<OrganizationId>,
+    /// The client's key that the token is bound to.
+    #[serde(rename = "cnf", default, skip_serializing_if = "Option::is_none")]
+    pub confirmation: Option<Confirmation>,
+}
+
+/// A key that a token is bound to (RFC 9449, section 6.1).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmation {
+    /// Its thumbprint (RFC 7638).
+    pub jkt: String,
 }
 
 impl Kind for AccessToken {

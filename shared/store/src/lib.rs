@@ -9,6 +9,7 @@ pub mod audit;
 pub mod audit_chain;
 mod change;
 pub mod clusters;
+pub mod dpop;
 pub mod exchange_codes;
 pub mod idempotency;
 pub mod identity_providers;
