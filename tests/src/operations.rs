@@ -3,7 +3,7 @@
 use mainsheet_testkit::{Answer, Call, Client, PASSWORD, build, registration};
 use serde_json::{Value, json};
 
-use crate::world::{NEWCOMER, World, preview};
+use crate::world::{NEWCOMER, World, invited, preview};
 
 /// Who may send a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,7 +96,21 @@ fn anonymous(path: impl Into<String>, body: Value) -> Request {
 
 /// A right request to an operation; `None` for one that is not known here.
 pub(crate) fn right(operation: &str, world: &World) -> Option<Request> {
-    let areas = [identity, permissions, organization, service_accounts, clusters, queries, jobs, job_runs, agents];
+    let areas = [
+        identity,
+        permissions,
+        organization,
+        members,
+        invitations,
+        teams,
+        users,
+        service_accounts,
+        clusters,
+        queries,
+        jobs,
+        job_runs,
+        agents,
+    ];
     areas.into_iter().find_map(|area| area(operation, world))
 }
 
@@ -150,13 +164,82 @@ fn service_accounts(operation: &str, world: &World) -> Option<Request> {
     })
 }
 
-fn organization(operation: &str, world: &World) -> Option<Request> {
+fn organization(operation: &str, _: &World) -> Option<Request> {
     Some(match operation {
         "getOrganization" => get("/org"),
         "updateOrganization" => patch("/org", json!({ "name": "Renamed" })),
+        "listOrganizationRoles" => get("/org/roles"),
+        "getOrganizationRole" => get("/org/roles/ADMIN"),
+        "listTeamRoles" => get("/org/team-roles"),
+        "getTeamRole" => get("/org/team-roles/EDITOR"),
+        _ => return None,
+    })
+}
+
+fn members(operation: &str, world: &World) -> Option<Request> {
+    let member = format!("/org/members/{}", world.colleague.member);
+    Some(match operation {
+        "searchMembers" => get("/org/members"),
+        "getMember" => get(member),
+        "updateMember" => patch(member, json!({ "name": "Renamed" })),
+        "removeMember" => delete(format!("/org/members/{}", world.leaver.member)),
+        "setMemberRoles" => put(format!("{member}/roles"), json!({ "roleIds": ["BILLING"] })),
+        _ => return None,
+    })
+}
+
+fn invitations(operation: &str, world: &World) -> Option<Request> {
+    let [shown, joining, gone] = world.invitations.each_ref().map(|token| format!("/org/invites/{token}"));
+    Some(match operation {
+        "listInvitations" => get("/org/invites"),
+        "createInvitation" => {
+            post("/org/invites", json!({ "email": "invited@example.com", "organizationRoleId": "MEMBER" }))
+        }
+        "getInvitation" => request(Sender::Anonymous, "GET", shown, None),
+        "acceptInvitation" => {
+            let email = invited(&world.owner, "joining");
+            let user = json!({ "email": email, "givenName": "J", "familyName": "Oining", "password": PASSWORD });
+            anonymous(format!("{joining}/accept"), json!({ "user": user }))
+        }
+        "cancelInvitation" => delete(gone),
+        _ => return None,
+    })
+}
+
+fn teams(operation: &str, world: &World) -> Option<Request> {
+    let members = |team: &str| format!("/org/teams/{team}/members");
+    let second = members(&world.second_team);
+    Some(match operation {
         "listTeams" => get("/org/teams"),
         "createTeam" => post("/org/teams", build::team("Data")),
         "getTeam" => get(format!("/org/teams/{}", world.owner.team_id)),
+        "updateTeam" => patch(format!("/org/teams/{}", world.second_team), json!({ "name": "Renamed" })),
+        "deleteTeam" => delete(format!("/org/teams/{}", world.spare_team)),
+        "listTeamMembers" => get(second),
+        "addTeamMember" => post(format!("{second}/{}", world.closing.member), json!({ "roleIds": ["VIEWER"] })),
+        "removeTeamMember" => delete(format!("{second}/{}", world.seated.member)),
+        "setTeamMemberRoles" => {
+            put(format!("{second}/{}/roles", world.colleague.member), json!({ "roleIds": ["VIEWER"] }))
+        }
+        "listMyTeams" => get("/me/teams"),
+        _ => return None,
+    })
+}
+
+fn users(operation: &str, world: &World) -> Option<Request> {
+    let user = format!("/org/users/{}", world.colleague.user);
+    Some(match operation {
+        "listUsers" => get("/org/users"),
+        "createUser" => post("/org/users", json!({ "email": "hired@example.com" })),
+        "getUser" => get(user),
+        "updateUser" => patch(user, json!({ "displayName": "Renamed" })),
+        "deleteUser" => delete(format!("/org/users/{}", world.closing.user)),
+        "resetUserMfa" => delete(format!("{user}/mfa")),
+        "changeUserPassword" => post(
+            format!("/org/users/{}/password", world.owner.user_id),
+            json!({ "currentPassword": PASSWORD, "newPassword": "an entirely new password" }),
+        ),
+        "resetUserPassword" => act(format!("{user}/password/reset")),
         _ => return None,
     })
 }

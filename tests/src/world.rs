@@ -41,6 +41,53 @@ pub(crate) struct World {
     pub(crate) spare_run: String,
     /// What identifies a run that the agent executes.
     pub(crate) leased: Value,
+    /// People of the organization with accounts that it manages.
+    pub(crate) colleague: Colleague,
+    /// One to take out of the organization.
+    pub(crate) leaver: Colleague,
+    /// One to take off the second team.
+    pub(crate) seated: Colleague,
+    /// One to delete.
+    pub(crate) closing: Colleague,
+    /// A team to delete.
+    pub(crate) spare_team: String,
+    /// Tokens of invitations: to look at, to accept, to cancel.
+    pub(crate) invitations: [String; 3],
+}
+
+/// Somebody who works in the organization.
+pub(crate) struct Colleague {
+    pub(crate) user: String,
+    pub(crate) member: String,
+}
+
+impl Colleague {
+    async fn hire(owner: &Person, name: &str) -> Self {
+        // Addresses are unique over all organizations.
+        let email = format!("{name}.{}@example.com", owner.organization_id.to_lowercase());
+        let user = owner.create("/org/users", json!({ "email": email, "displayName": name })).await;
+        let page = owner.get("/org/members").await.expect(200).json();
+        let item = page["items"].as_array().unwrap().iter().find(|item| item["userId"] == user.as_str()).unwrap();
+        Self { member: item["memberId"].as_str().unwrap().to_owned(), user }
+    }
+}
+
+/// The token of a new invitation.
+async fn invitation(owner: &Person, name: &str) -> String {
+    let email = invited(owner, name);
+    let body = json!({ "email": email, "organizationRoleId": "MEMBER", "sendEmail": false });
+    owner.post("/org/invites", body).await.expect(201).text("invitationToken")
+}
+
+/// The address of somebody who is invited.
+pub(crate) fn invited(owner: &Person, name: &str) -> String {
+    format!("{name}.{}@example.com", owner.organization_id.to_lowercase())
+}
+
+/// A team's id.
+async fn team(owner: &Person, name: &str) -> String {
+    let created = owner.post("/org/teams", build::team(name)).await.expect(201).json();
+    created["team"]["id"].as_str().unwrap().to_owned()
 }
 
 /// Signed up, not confirmed.
@@ -69,8 +116,7 @@ impl World {
         let agent = owner.cluster("main").await;
         let idle = owner.post("/workloads/clusters", build::cluster("idle")).await.expect(201);
         let idle_cluster = idle.text("id");
-        let second_team = owner.post("/org/teams", build::team("second")).await.expect(201).json();
-        let second_team = second_team["team"]["id"].as_str().unwrap().to_owned();
+        let (second_team, spare_team) = (team(&owner, "second").await, team(&owner, "spare").await);
         let teams = json!({ "teamIds": [second_team] });
         let _ = owner.post(&format!("/workloads/clusters/{}/teams", agent.cluster_id), teams).await.expect(201);
         let account = |name: &str| json!({ "username": name, "description": "" });
@@ -91,6 +137,15 @@ impl World {
         let hold = json!({ "hold": true });
         let held_run = owner.create(&format!("/workloads/jobs/{job}/runs"), hold.clone()).await;
         let spare_run = owner.create(&format!("/workloads/jobs/{job}/runs"), hold).await;
+        let colleague = Colleague::hire(&owner, "colleague").await;
+        let (leaver, seated) = (Colleague::hire(&owner, "leaver").await, Colleague::hire(&owner, "seated").await);
+        let closing = Colleague::hire(&owner, "closing").await;
+        for person in [&colleague, &seated] {
+            let seat = format!("/org/teams/{second_team}/members/{}", person.member);
+            let _ = owner.post(&seat, json!({})).await.expect(201);
+        }
+        let invitations =
+            [invitation(&owner, "shown").await, invitation(&owner, "joining").await, invitation(&owner, "gone").await];
         // One that waits for an agent.
         let _ = owner.run(&job).await;
         app.deliver().await;
@@ -115,6 +170,12 @@ impl World {
             held_run,
             spare_run,
             leased,
+            colleague,
+            leaver,
+            seated,
+            closing,
+            spare_team,
+            invitations,
         }
     }
 }

@@ -49,6 +49,7 @@ pub fn router(state: IdentityState) -> OpenApiRouter {
         .routes(routes!(auth::resend_verification::resend_verification))
         .routes(routes!(auth::login::login))
         .routes(routes!(auth::refresh::refresh))
+        .routes(routes!(auth::exchange::exchange))
         .routes(routes!(auth::logout::logout))
         .routes(routes!(auth::permissions::permissions))
         .routes(routes!(sso::authorize::authorize))
@@ -63,5 +64,6 @@ pub fn router(state: IdentityState) -> OpenApiRouter {
         .routes(routes!(me::get::get))
         .routes(routes!(me::organizations::organizations))
         .routes(routes!(me::permissions::permissions))
+        .routes(routes!(me::teams::teams))
         .with_state(state)
 }

@@ -5,7 +5,7 @@ mod template;
 use std::sync::Arc;
 
 use mainsheet_auth::keys::SigningKey;
-use mainsheet_auth::mail_link::EmailVerification;
+use mainsheet_auth::mail_link::{EmailVerification, Invitation};
 use mainsheet_cloud::mail::{Mail, Mailer};
 use mainsheet_core::{Clock, Result};
 use mainsheet_store::outbox::{Event, Mail as Request, OutboxEvent};
@@ -41,9 +41,19 @@ impl Notifier {
             Request::VerifyEmail { user_id, email, sign_up_id } => {
                 self.verify_email(id, EmailVerification { user_id, email, sign_up_id })?
             }
+            Request::Invitation { invitation_id, organization_id, email, organization_name, invited_by } => {
+                let invitation = Invitation { invitation_id, organization_id, email };
+                self.invitation(id, invitation, &organization_name, &invited_by)?
+            }
             Request::AlreadyRegistered { email } => {
                 self.notice(id, "already-registered", "You have an account already", &email)?
             }
+            // Nothing asks for these yet.
+            Request::LoginCode { .. }
+            | Request::ResetPassword { .. }
+            | Request::NewDevice { .. }
+            | Request::MfaReset { .. }
+            | Request::PasswordChanged { .. } => return Ok(()),
             Request::SignUpAgain { email } => self.notice(id, "sign-up-again", "Sign up once more", &email)?,
         };
         self.mailer.send(mail).await
@@ -55,6 +65,15 @@ impl Notifier {
         let link = format!("{}/verify-email?token={token}", self.public_url);
         let values = Values { subject: "Confirm your address", email: &email, link: Some(&link), token: Some(&token) };
         self.templates.write(id, "verify-email", &values)
+    }
+
+    fn invitation(&self, id: String, invitation: Invitation, organization: &str, invited_by: &str) -> Result<Mail> {
+        let email = invitation.email.clone();
+        let token = invitation.sign(&self.link_key, self.clock.now())?;
+        let link = format!("{}/accept-invitation?token={token}", self.public_url);
+        let subject = format!("{invited_by} invites you to {organization}");
+        let values = Values { subject: &subject, email: &email, link: Some(&link), token: Some(&token) };
+        self.templates.write(id, "invitation", &values)
     }
 
     /// A mail with nothing in it to click or copy.

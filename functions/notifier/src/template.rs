@@ -4,10 +4,12 @@ use mainsheet_cloud::mail::Mail;
 use mainsheet_core::{Error, Result};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
-const TEMPLATES: [(&str, &str); 7] = [
+const TEMPLATES: [(&str, &str); 9] = [
     ("frame.html", include_str!("../templates/frame.html")),
     ("verify-email.html", include_str!("../templates/verify-email.html")),
     ("verify-email.txt", include_str!("../templates/verify-email.txt")),
+    ("invitation.html", include_str!("../templates/invitation.html")),
+    ("invitation.txt", include_str!("../templates/invitation.txt")),
     ("already-registered.html", include_str!("../templates/already-registered.html")),
     ("already-registered.txt", include_str!("../templates/already-registered.txt")),
     ("sign-up-again.html", include_str!("../templates/sign-up-again.html")),

@@ -13,13 +13,14 @@ use axum::http::Method;
 use axum::middleware::{Next, from_fn};
 use fd_lock::RwLock;
 use mainsheet_api::{App, BASE, assemble, with_problems};
-use mainsheet_auth::keys::{KeyRing, Purpose};
+use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_core::{Error, Result};
 use mainsheet_embedded::EmbeddedDynamoDb;
 use mainsheet_identity::{IdentityState, SingleSignOn};
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 use mainsheet_notifier::Notifier;
+use mainsheet_organization::OrganizationState;
 use mainsheet_store::{Store, schema};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -90,7 +91,9 @@ impl Platform {
         let mailbox = Mailbox::new(local.clone(), clock.clock());
         let mail_key = signing_key(data_dir, Purpose::MailLink)?;
         mail_key.publish(&store).await?;
-        let notifier = Notifier::new(Arc::new(mailbox.clone()), Arc::new(mail_key), clock.clock(), public_url.clone())?;
+        let mail_key = Arc::new(mail_key);
+        let links = (Arc::clone(&mail_key), public_url.clone());
+        let notifier = Notifier::new(Arc::new(mailbox.clone()), mail_key, clock.clock(), public_url)?;
         let outbox =
             Outbox::open(&dynamodb, (store.clone(), TABLE), (local, queues.clone()), notifier, Arc::clone(&agents))
                 .await?;
@@ -103,7 +106,7 @@ impl Platform {
             outbox: Arc::clone(&outbox),
             agents: Arc::clone(&agents),
         };
-        let router = router(settings, (data_dir, &public_url), store, &control).await?;
+        let router = router(settings, data_dir, store, &control, links).await?;
         Ok(Self { router, control, outbox, agents })
     }
 }
@@ -111,9 +114,10 @@ impl Platform {
 /// The protocol, its reference, and the control endpoints.
 async fn router(
     settings: &Settings,
-    (data_dir, public_url): (&Path, &str),
+    data_dir: &Path,
     store: Store,
     control: &Control,
+    (link_key, public_url): (Arc<SigningKey>, String),
 ) -> Result<Router> {
     let access_key = signing_key(data_dir, Purpose::Access)?;
     access_key.publish(&store).await?;
@@ -126,11 +130,12 @@ async fn router(
         BuiltInAgent::Off => LocalRegion::Absent,
     };
     let mail_links = KeyRing::new(store, Purpose::MailLink);
-    let sso = single_sign_on(settings, data_dir, public_url)?;
-    let identity = IdentityState::new(app.clone(), Arc::new(access_key), mail_links, sso);
+    let sso = single_sign_on(settings, data_dir, &public_url)?;
+    let identity = IdentityState::new(app.clone(), Arc::new(access_key), mail_links.clone(), sso);
+    let organization = OrganizationState::new(app.clone(), link_key, mail_links, public_url);
     let routers = [
         mainsheet_identity::router(identity),
-        mainsheet_organization::router(app.clone(), Arc::new(audit_key)),
+        mainsheet_organization::router(organization, Arc::new(audit_key)),
         mainsheet_infrastructure::router(InfrastructureState { app: app.clone(), local_region }),
         mainsheet_workloads::router(app.clone()),
         mainsheet_agents::router(app),

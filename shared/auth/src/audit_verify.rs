@@ -94,13 +94,7 @@ pub fn verify<'l>(lines: impl IntoIterator<Item = &'l str>, keys: Option<&Jwks>)
     let unsealed = check_records(records, &chain)?;
     let (checkpoint, signature) = read_checkpoint(&checkpoint, keys)?;
     check_checkpoint(&checkpoint, &chain)?;
-    Ok(Verified {
-        records: chain.sealed.len(),
-        blocks: blocks.len(),
-        unsealed,
-        covered: checkpoint.blocks,
-        signature,
-    })
+    Ok(Verified { records: chain.sealed.len(), blocks: blocks.len(), unsealed, covered: checkpoint.blocks, signature })
 }
 
 fn check_chain(blocks: &[AuditBlock]) -> Result<Chain, String> {

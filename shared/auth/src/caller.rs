@@ -8,7 +8,7 @@ use mainsheet_core::{Error, MemberId, OrganizationId, Result, TeamId, Timestamp,
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::idempotency::{IdempotencyKey, IdempotencyRecord, Sender};
 use mainsheet_store::organizations::Home;
-use mainsheet_store::policies::Grants;
+use mainsheet_store::policies::{Grants, TeamGrants};
 use mainsheet_store::service_accounts::{ServiceKey, tenant_of_key};
 use mainsheet_store::users::{Access, Login};
 use mainsheet_store::{Row, Store, Tenant};
@@ -22,7 +22,7 @@ use crate::token::AccessToken;
 #[derive(Debug, Clone)]
 pub enum Subject {
     /// A person.
-    Person(SignedIn),
+    Person(Box<SignedIn>),
     /// A machine.
     ServiceAccount(KeyHolder),
 }
@@ -75,6 +75,7 @@ pub struct Caller {
     seats: BTreeMap<TeamId, Vec<TeamRole>>,
     roles: Vec<(OrganizationRole, Option<Timestamp>)>,
     granted: BTreeMap<Relation, Until>,
+    team_grants: Option<TeamGrants>,
 }
 
 /// How long something is held.
@@ -107,7 +108,7 @@ impl Subject {
         if service_key::is_key(token) {
             KeyHolder::authenticate(store, token, asked, origin).await.map(Self::ServiceAccount)
         } else {
-            SignedIn::authenticate(store, ring, token, asked, origin).await.map(Self::Person)
+            SignedIn::authenticate(store, ring, token, asked, origin).await.map(|person| Self::Person(Box::new(person)))
         }
     }
 
@@ -153,7 +154,7 @@ impl Subject {
     /// [`Error::Forbidden`] that says so.
     pub fn person(self) -> Result<SignedIn> {
         match self {
-            Self::Person(person) => Ok(person),
+            Self::Person(person) => Ok(*person),
             Self::ServiceAccount(_) => Err(Error::Forbidden {
                 code: "person_required",
                 message: "This is for people. A service account has no profile, logins or organizations of its own; sign in as \
@@ -193,9 +194,9 @@ impl SignedIn {
         let token = AccessToken::check(ring, token, now).await?;
         let organization = asked.organization.as_ref().or(token.organization_hint.as_ref());
         let found = store.identify(&token.user_id, &token.login_id, asked.key.as_ref(), organization).await?;
-        let login = found.login.map(|row| row.value).filter(|login| login.expires_at > now);
-        let login = login.ok_or_else(|| Error::unauthenticated("the login has ended"))?;
         let access = found.access.ok_or_else(|| Error::unauthenticated("the user is gone"))?;
+        let login = found.login.map(|row| row.value).filter(|login| access.value.keeps_alive(login, now));
+        let login = login.ok_or_else(|| Error::unauthenticated("the login has ended"))?;
         let bound_to = token.confirmation.map(|confirmation| confirmation.jkt);
         Ok(Self { login, access, earlier: found.earlier, origin, home: found.home, bound_to })
     }
@@ -240,7 +241,8 @@ impl SignedIn {
         let of_teams = membership.seats.keys().filter_map(|team| home.team_grants.of(team));
         let granted = granted(membership.grants.iter().chain(of_teams), now);
         Ok(Caller {
-            subject: Subject::Person(self),
+            team_grants: Some(home.team_grants),
+            subject: Subject::Person(Box::new(self)),
             tenant,
             organization: Some(home.organization),
             member_id: membership.member_id.clone(),
@@ -254,7 +256,8 @@ impl SignedIn {
 impl KeyHolder {
     async fn authenticate(store: &Store, key: &str, asked: &Asked, origin: Origin) -> Result<Self> {
         let found = store.identify_key(&service_key::sha256(key), asked.key.as_ref()).await?;
-        let key = found.key.ok_or_else(|| Error::unauthenticated("no such key of a service account, or an expired one"))?;
+        let key =
+            found.key.ok_or_else(|| Error::unauthenticated("no such key of a service account, or an expired one"))?;
         if let Err(error) = store.note_key_use(&key).await {
             // Nobody waits for the stamp; the next request tries again.
             tracing::warn!(%error, "the use of a key was not noted");
@@ -271,6 +274,7 @@ impl KeyHolder {
         let member_id = self.key.value.service_account_id.as_str().parse().map_err(Error::internal)?;
         let granted = granted([&self.key.value.grants], now);
         Ok(Caller {
+            team_grants: None,
             subject: Subject::ServiceAccount(self),
             tenant,
             organization: None,
@@ -335,7 +339,7 @@ impl Caller {
     #[must_use]
     pub fn person(&self) -> Option<&SignedIn> {
         match &self.subject {
-            Subject::Person(person) => Some(person),
+            Subject::Person(person) => Some(&**person),
             Subject::ServiceAccount(_) => None,
         }
     }
@@ -354,7 +358,8 @@ impl Caller {
 
     /// How long they have a relation over the organization; `None` when they do not have it.
     fn held(&self, relation: Relation) -> Option<Until> {
-        let by_role = self.roles.iter().filter(|(role, _)| relation.is_held_by(*role)).map(|(_, until)| (*until).into());
+        let by_role =
+            self.roles.iter().filter(|(role, _)| relation.is_held_by(*role)).map(|(_, until)| (*until).into());
         by_role.chain(self.granted.get(&relation).copied()).max()
     }
 
@@ -381,6 +386,12 @@ impl Caller {
     #[must_use]
     pub fn sits_in(&self, team: &TeamId) -> bool {
         self.seats.contains_key(team) || self.roles.iter().any(|(role, _)| role.is_in_all_teams())
+    }
+
+    /// Whether a role of theirs sits in every team.
+    #[must_use]
+    pub fn sits_in_all(&self) -> bool {
+        self.roles.iter().any(|(role, _)| role.is_in_all_teams())
     }
 
     /// They have a relation over the organization.
@@ -415,6 +426,28 @@ impl Caller {
             }),
             Some(_) => Ok(()),
         }
+    }
+
+    /// They may seat somebody in a team: whoever sits there has what the team's policy gives, so they have to hold it themselves.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] that names the first relation that they lack.
+    pub async fn require_to_seat(&self, store: &Store, team: &TeamId) -> Result<()> {
+        let read = match &self.team_grants {
+            Some(_) => None,
+            None => Some(store.team_grants(&self.tenant).await?),
+        };
+        let grants = self.team_grants.as_ref().or(read.as_ref()).and_then(|grants| grants.of(team));
+        grants.map_or(Ok(()), |grants| self.require_to_grant_all(grants))
+    }
+
+    /// [`Caller::require_to_grant`] for all that a policy gives.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] that names the first relation that they lack.
+    pub fn require_to_grant_all(&self, grants: &Grants) -> Result<()> {
+        let relations = grants.permissions.iter().filter_map(|name| name.parse::<Relation>().ok());
+        relations.into_iter().try_for_each(|relation| self.require_to_grant(relation, grants.expires_at))
     }
 
     /// They may give a role of the organization to somebody, or take it away: nobody gives what they do not hold themselves.

@@ -253,9 +253,7 @@ impl Relation {
         match (self.is_system_only(), self.scope()) {
             (true, _) => "An Owner of the organization can give you a role that has it.",
             (false, Scope::Organization) => "An Owner or Admin of the organization can grant it.",
-            (false, Scope::Team) => {
-                "An Owner or Admin of the organization, or a Team Admin of the team, can grant it."
-            }
+            (false, Scope::Team) => "An Owner or Admin of the organization, or a Team Admin of the team, can grant it.",
         }
     }
 }

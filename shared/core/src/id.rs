@@ -108,10 +108,14 @@ ids! {
     EventId,
     /// An identity provider of an organization.
     IdentityProviderId,
+    /// An invitation to an organization.
+    InvitationId,
     /// A job.
     JobId,
     /// One run of a job.
     JobRunId,
+    /// A mailed one-time code.
+    LoginCodeId,
     /// A signed-in session of a user.
     LoginId,
     /// A user's seat in one organization.
@@ -126,6 +130,8 @@ ids! {
     RequestId,
     /// A role of the fixed catalogues.
     RoleId,
+    /// A member's seat in a team.
+    SeatId,
     /// A machine identity of an organization.
     ServiceAccountId,
     /// A key of a service account.
@@ -134,6 +140,8 @@ ids! {
     SignUpId,
     /// A team of an organization.
     TeamId,
+    /// A device that skips the second factor.
+    TrustedDeviceId,
     /// A person, across organizations.
     UserId,
 }

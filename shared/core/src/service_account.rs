@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{MemberId, ServiceAccountId, ServiceAccountKeyId, Timestamp};
 
-/// A machine identity (contract, `ServiceAccount`).
+/// A machine identity.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceAccount {
@@ -26,7 +26,7 @@ pub struct ServiceAccount {
     pub updated_by: MemberId,
 }
 
-/// A key of a service account, without the key itself (contract, `ServiceAccountKeySummary`).
+/// A key of a service account, without the key itself.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ServiceAccountKey {

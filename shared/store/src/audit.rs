@@ -147,7 +147,7 @@ impl Details {
     /// # Errors
     /// [`mainsheet_core::Error::Internal`] when a state cannot be written as JSON.
     pub fn of<T: Serialize>(before: Option<&T>, after: Option<&T>) -> Result<Self> {
-        let value = |state: Option<&T>| state.map_or(Ok(Value::Null), |state| serde_json::to_value(state));
+        let value = |state: Option<&T>| state.map_or(Ok(Value::Null), serde_json::to_value);
         let (before, after) = (value(before), value(after));
         let (before, after) = difference(
             before.map_err(mainsheet_core::Error::internal)?,
@@ -379,7 +379,8 @@ mod tests {
 
     #[test]
     fn details_are_the_fields_that_differ() {
-        let (before, after) = (json!({"a": {"x": 1, "y": 2}, "b": 3, "c": 4}), json!({"a": {"x": 1, "y": 5}, "b": 3, "d": 6}));
+        let (before, after) =
+            (json!({"a": {"x": 1, "y": 2}, "b": 3, "c": 4}), json!({"a": {"x": 1, "y": 5}, "b": 3, "d": 6}));
         let details = Details::of(Some(&before), Some(&after)).unwrap();
         assert_eq!((details.before, details.after), (json!({"a": {"y": 2}, "c": 4}), json!({"a": {"y": 5}, "d": 6})));
         let made = Details::of(None, Some(&after)).unwrap();

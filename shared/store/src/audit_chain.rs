@@ -213,8 +213,7 @@ impl Store {
 impl Change<'_> {
     fn note_sealed(self, key: &Key, block: u64) -> Self {
         let block = vec![(BLOCK.to_owned(), AttributeValue::N(block.to_string()))];
-        let update = update_of(key, block, &[DUE_SHARD, DUE_AT], &[])
-            .condition_expression("attribute_exists(#r1)");
+        let update = update_of(key, block, &[DUE_SHARD, DUE_AT], &[]).condition_expression("attribute_exists(#r1)");
         self.update(update, changed_meanwhile())
     }
 }

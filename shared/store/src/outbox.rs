@@ -2,11 +2,12 @@
 //! table's stream carries them to the relay.
 
 use mainsheet_core::{
-    ClusterId, Error, EventId, JobId, JobRunId, MemberId, OrganizationId, Result, SignUpId, Timestamp, UserId,
+    ClusterId, Error, EventId, InvitationId, JobId, JobRunId, LoginCodeId, MemberId, OrganizationId, Result, SignUpId,
+    TeamId, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 
-use crate::audit::Scope;
+use crate::audit::{Origin, Scope};
 use crate::{Entity, Item, Key, Row, Tenant};
 
 /// How long an event that was carried on is kept for looking into.
@@ -54,6 +55,23 @@ pub enum Event {
         /// To which thing.
         target: String,
     },
+    /// A member left the organization: the seats they had are to be given up.
+    MemberRemoved {
+        /// Who they were.
+        member_id: MemberId,
+        /// Where they sat.
+        team_ids: Vec<TeamId>,
+    },
+    /// A team was deleted: its seats are to go.
+    TeamDeleted {
+        /// The team.
+        team_id: TeamId,
+    },
+    /// A user was deleted: what is left of their account is to go.
+    UserDeleted {
+        /// The user.
+        user_id: UserId,
+    },
     /// A self-registered cluster is no more.
     ClusterRetired {
         /// The cluster.
@@ -83,6 +101,62 @@ pub enum Mail {
     SignUpAgain {
         /// The address.
         email: String,
+    },
+    /// An organization asks the person with this address to join.
+    Invitation {
+        /// The invitation; the token in the mail names it.
+        invitation_id: InvitationId,
+        /// The organization.
+        organization_id: OrganizationId,
+        /// The address.
+        email: String,
+        /// The organization's name, for people.
+        organization_name: String,
+        /// Who invites, for people.
+        invited_by: String,
+    },
+    /// The code that somebody signs in with.
+    LoginCode {
+        /// The code's id; the code itself is derived from it.
+        login_code_id: LoginCodeId,
+        /// The address.
+        email: String,
+    },
+    /// The link that sets a new password.
+    ResetPassword {
+        /// The person.
+        user_id: UserId,
+        /// The address.
+        email: String,
+        /// What the link is bound to, so that it is good for one new password.
+        seal: String,
+    },
+    /// Somebody signed in from a device that was not known.
+    NewDevice {
+        /// The address.
+        email: String,
+        /// When the login began.
+        at: Timestamp,
+        /// Where from.
+        origin: Origin,
+    },
+    /// The second factor was taken away.
+    MfaReset {
+        /// The address.
+        email: String,
+        /// When.
+        at: Timestamp,
+        /// Where from.
+        origin: Origin,
+    },
+    /// The password was set anew.
+    PasswordChanged {
+        /// The address.
+        email: String,
+        /// When.
+        at: Timestamp,
+        /// Where from.
+        origin: Origin,
     },
 }
 

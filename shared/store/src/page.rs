@@ -194,6 +194,29 @@ impl Store {
         Ok(start)
     }
 
+    /// All rows of a list that match: a query for every megabyte of the partition.
+    pub(crate) async fn rows_where<T: Entity>(
+        &self,
+        listing: &Listing,
+        matches: impl Fn(&T) -> bool,
+    ) -> Result<Vec<Row<T>>> {
+        let mut found = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self.query(listing).set_exclusive_start_key(start).send().await.map_err(failed)?;
+            for item in answer.items.unwrap_or_default() {
+                let row = Row::of_item(item)?;
+                if matches(&row.value) {
+                    found.push(row);
+                }
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     fn query(&self, listing: &Listing) -> QueryFluentBuilder {
         let query = self
             .client

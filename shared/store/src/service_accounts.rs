@@ -248,12 +248,7 @@ impl Change<'_> {
     }
 
     /// A service account's end, with all its keys and its policy.
-    pub fn delete_service_account(
-        self,
-        tenant: &Tenant,
-        account: &Row<ServiceAccount>,
-        bunch: &Row<KeyBunch>,
-    ) -> Self {
+    pub fn delete_service_account(self, tenant: &Tenant, account: &Row<ServiceAccount>, bunch: &Row<KeyBunch>) -> Self {
         let id = &account.value.id;
         let change = self
             .delete(account)
@@ -284,9 +279,11 @@ impl Change<'_> {
             expires_at: key.expires_at,
             grants: keys.grants.clone(),
         };
-        self.replace(bunch, &keys, Due::Keep)
-            .create(&key_key(tenant, account, &key.id), key, used())
-            .create(&service_key_key(sha256), &service_key, used())
+        self.replace(bunch, &keys, Due::Keep).create(&key_key(tenant, account, &key.id), key, used()).create(
+            &service_key_key(sha256),
+            &service_key,
+            used(),
+        )
     }
 
     /// A key's end; [`Error::NotFound`] when the account has no such key.
@@ -299,9 +296,7 @@ impl Change<'_> {
     ) -> Self {
         let mut keys = bunch.value.clone();
         let Some(sha256) = keys.keys.remove(key) else { return self.with_defect(Error::NotFound) };
-        self.replace(bunch, &keys, Due::Keep)
-            .remove(&key_key(tenant, account, key))
-            .remove(&service_key_key(&sha256))
+        self.replace(bunch, &keys, Due::Keep).remove(&key_key(tenant, account, key)).remove(&service_key_key(&sha256))
     }
 
     /// What decides for a service account, whichever key it uses.

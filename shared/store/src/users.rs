@@ -3,26 +3,24 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::ConditionCheck;
+use mainsheet_core::member::AccountType;
 use mainsheet_core::organization::Organization;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::user::{NormalizedEmail, User};
 use mainsheet_core::{Error, LoginId, MemberId, OrganizationId, Result, SignUpId, TeamId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Due, update_of};
+use crate::change::Due;
 use crate::identity_providers::SsoSession;
 use crate::idempotency::{IdempotencyKey, IdempotencyRecord, Sender};
 use crate::organizations::{Home, home_keys, take_home};
 use crate::policies::Grants;
-use crate::row::attribute;
 use crate::throttle::{Throttle, ThrottleKey};
 use crate::{Change, Entity, Key, Listing, PageRequest, Row, Store, Tenant};
 
 /// How long the role Emergency lasts (contract, decisions, Access: `breakGlass`).
 pub const EMERGENCY_LASTS: Duration = Duration::from_secs(4 * 3600);
-/// The most teams that a member can sit in: all seats are read with every request.
-const MAX_SEATS: usize = 500;
 
 impl Entity for User {
     const KIND: &'static str = "user";
@@ -62,8 +60,8 @@ impl Entity for WaitingSignUp {
 /// An address that belongs to a user; no two users have the same.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct EmailClaim {
-    user_id: UserId,
+pub(crate) struct EmailClaim {
+    pub(crate) user_id: UserId,
 }
 
 impl Entity for EmailClaim {
@@ -80,6 +78,12 @@ pub struct Access {
     /// that was mailed for one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contested_until: Option<Timestamp>,
+    /// Logins that were created before this moment have ended: how all of them end at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logins_valid_from: Option<Timestamp>,
+    /// The login that goes on though it is older: the one by which the others were ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spared_login: Option<LoginId>,
     /// Their seats, by organization.
     pub memberships: BTreeMap<OrganizationId, Membership>,
 }
@@ -100,6 +104,9 @@ pub struct Membership {
     pub seats: BTreeMap<TeamId, Vec<TeamRole>>,
     /// Whether the organization lets them in.
     pub is_enabled: bool,
+    /// Who looks after their account.
+    #[serde(default)]
+    pub account_type: AccountType,
     /// What the policy of this person gives them over the organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Grants>,
@@ -117,15 +124,23 @@ impl Membership {
         seats: BTreeMap<TeamId, Vec<TeamRole>>,
         now: Timestamp,
     ) -> Self {
-        let mut membership =
-            Self { member_id, roles: Vec::new(), seats, is_enabled: true, grants: None, emergency_until: None };
+        let mut membership = Self {
+            member_id,
+            roles: Vec::new(),
+            seats,
+            is_enabled: true,
+            account_type: AccountType::Managed,
+            grants: None,
+            emergency_until: None,
+        };
         membership.set_roles(roles, now);
         membership
     }
 
     /// Other roles. The role Emergency ends [`EMERGENCY_LASTS`] after it was given, however often the roles are set meanwhile.
     pub fn set_roles(&mut self, roles: Vec<OrganizationRole>, now: Timestamp) {
-        let held = self.emergency_until.filter(|until| *until > now && self.roles.contains(&OrganizationRole::Emergency));
+        let held =
+            self.emergency_until.filter(|until| *until > now && self.roles.contains(&OrganizationRole::Emergency));
         let given = roles.contains(&OrganizationRole::Emergency);
         self.emergency_until = given.then(|| held.unwrap_or(now + EMERGENCY_LASTS));
         self.roles = roles;
@@ -178,6 +193,25 @@ impl Entity for Login {
 }
 
 impl Access {
+    /// Whether a login goes on at `now`: it has not run out, and was not ended with all others of its user.
+    #[must_use]
+    pub fn keeps_alive(&self, login: &Login, now: Timestamp) -> bool {
+        let is_spared = self.spared_login.as_ref() == Some(&login.id);
+        login.expires_at > now && (is_spared || self.logins_valid_from.is_none_or(|from| login.created_at >= from))
+    }
+
+    /// The same, with every login of the user ended that was created up to `now`.
+    #[must_use]
+    pub fn without_logins(self, now: Timestamp) -> Self {
+        Self { logins_valid_from: Some(after(now)), spared_login: None, ..self }
+    }
+
+    /// The same, with every login of the user ended that was created up to `now`, but this one.
+    #[must_use]
+    pub fn without_other_logins(self, spared: &LoginId, now: Timestamp) -> Self {
+        Self { spared_login: Some(spared.clone()), ..self.without_logins(now) }
+    }
+
     /// The seat in an organization; `None` where there is none or it was taken away.
     #[must_use]
     pub fn membership(&self, organization: &OrganizationId) -> Option<(Tenant, &Membership)> {
@@ -214,7 +248,7 @@ pub struct SignInLookup {
     pub throttles: Vec<Option<Row<Throttle>>>,
 }
 
-fn profile_key(user: &UserId) -> Key {
+pub(crate) fn profile_key(user: &UserId) -> Key {
     Key::of_user(user, "PROFILE")
 }
 
@@ -222,7 +256,7 @@ pub(crate) fn access_key(user: &UserId) -> Key {
     Key::of_user(user, "ACCESS")
 }
 
-fn credentials_key(user: &UserId) -> Key {
+pub(crate) fn credentials_key(user: &UserId) -> Key {
     Key::of_user(user, "CREDENTIALS")
 }
 
@@ -234,8 +268,23 @@ fn login_key(user: &UserId, login: &LoginId) -> Key {
     Key::of_user(user, format!("LOGIN#{login}"))
 }
 
-fn email_key(email: &NormalizedEmail) -> Key {
+pub(crate) fn email_key(email: &NormalizedEmail) -> Key {
     Key::global(format!("EMAIL#{}", email.as_str()), "EMAIL")
+}
+
+/// The next moment: a login of this very millisecond ends with the earlier ones.
+pub(crate) fn after(now: Timestamp) -> Timestamp {
+    now + Duration::from_millis(1)
+}
+
+/// An address has an account.
+fn email_taken() -> Error {
+    Error::conflict("email_taken", "This address has an account.")
+}
+
+/// A person cannot join an organization twice.
+pub(crate) fn already_member() -> Error {
+    Error::conflict("already_member", "The person is a member of the organization already.")
 }
 
 impl Store {
@@ -325,6 +374,20 @@ impl Store {
         self.get(&sign_up_key(user, sign_up)).await
     }
 
+    /// Removes up to 90 rows of what is left of a deleted user; `true` once nothing is.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn erase_user(&self, user: &UserId) -> Result<bool> {
+        let request = PageRequest { limit: 90, ..PageRequest::default() };
+        let page = self.page_of_items(&Listing::of(access_key(user).pk), &request).await?;
+        let keys: Vec<Key> = page.rows.iter().filter_map(Key::of_item).collect();
+        if !keys.is_empty() {
+            keys.iter().fold(self.telemetry(), crate::Change::remove).commit().await?;
+        }
+        Ok(page.marker.is_none())
+    }
+
     /// A login, whether expired or not.
     ///
     /// # Errors
@@ -356,9 +419,48 @@ impl Store {
 }
 
 impl Change<'_> {
+    /// A user must not be a member of the organization yet.
+    pub fn require_stranger(self, user: &UserId, tenant: &Tenant) -> Self {
+        let check = ConditionCheck::builder()
+            .set_key(Some(access_key(user).to_item()))
+            .condition_expression("attribute_not_exists(#data.memberships.#organization)")
+            .expression_attribute_names("#data", crate::row::DATA)
+            .expression_attribute_names("#organization", tenant.organization_id().as_str());
+        self.check(check, already_member())
+    }
+
+    /// A user's new profile. Another address is another claim, and is theirs once it is confirmed.
+    pub fn replace_user(self, row: &Row<User>, user: &User) -> Self {
+        let change = self.replace(row, user, Due::Keep);
+        let (before, after) = (NormalizedEmail::of(&row.value.email), NormalizedEmail::of(&user.email));
+        if before == after {
+            return change;
+        }
+        let claim = EmailClaim { user_id: user.id.clone() };
+        change.remove(&email_key(&before)).create(&email_key(&after), &claim, email_taken())
+    }
+
+    /// What proves a user's identity from now on.
+    pub fn replace_credentials(self, user: &UserId, credentials: &Credentials) -> Self {
+        self.overwrite(&credentials_key(user), credentials)
+    }
+
+    /// A user's second factor and recovery codes go. There are none yet.
+    pub fn wipe_second_factors(self, _user: &UserId) -> Self {
+        self
+    }
+
+    /// A user's account is no more; what is left of it goes with [`crate::outbox::Event::UserDeleted`].
+    pub fn delete_user(self, user: &Row<User>, access: &Row<Access>) -> Self {
+        self.delete(access)
+            .delete(user)
+            .remove(&credentials_key(&user.value.id))
+            .remove(&email_key(&NormalizedEmail::of(&user.value.email)))
+    }
+
     /// A new user with an address of their own.
     pub fn create_user(self, user: &User, credentials: &Credentials, access: &Access) -> Self {
-        let taken = Error::conflict("email_taken", "This address has an account.");
+        let taken = email_taken();
         let claim = EmailClaim { user_id: user.id.clone() };
         self.create(&email_key(&NormalizedEmail::of(&user.email)), &claim, taken.clone())
             .create(&profile_key(&user.id), user, taken.clone())
@@ -369,21 +471,6 @@ impl Change<'_> {
     /// What a user may reach, or how their address is known, changes.
     pub fn replace_access(self, row: &Row<Access>, access: &Access) -> Self {
         self.replace(row, access, Due::Keep)
-    }
-
-    /// Seats a user in a team.
-    pub fn seat(self, user: &UserId, tenant: &Tenant, team: &TeamId, roles: &[TeamRole]) -> Self {
-        let roles = attribute(&roles).unwrap_or_else(|_| AttributeValue::L(Vec::new()));
-        let update = update_of(&access_key(user), Vec::new(), &[], &[("version", 1)])
-            .update_expression("SET #data.memberships.#organization.seats.#team = :roles ADD #a0 :a0")
-            .condition_expression("size(#data.memberships.#organization.seats) < :most")
-            .expression_attribute_names("#data", crate::row::DATA)
-            .expression_attribute_names("#organization", tenant.organization_id().as_str())
-            .expression_attribute_names("#team", team.as_str())
-            .expression_attribute_values(":roles", roles)
-            .expression_attribute_values(":most", AttributeValue::N(MAX_SEATS.to_string()));
-        let full = Error::conflict("too_many_teams", "You sit in 500 teams already. Leave one first.");
-        self.update(update, full)
     }
 
     /// Credentials that count when a link is used.

@@ -16,6 +16,7 @@ use mainsheet_core::{TeamId, Timestamp};
 use mainsheet_identity::{IdentityState, SingleSignOn};
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 use mainsheet_notifier::Notifier;
+use mainsheet_organization::OrganizationState;
 use mainsheet_store::Store;
 use mainsheet_store::outbox::OutboxEvent;
 use utoipa_axum::router::OpenApiRouter;
@@ -73,7 +74,7 @@ impl TestApp {
         let audit_key = published_key(&store, AUDIT_SECRET, Purpose::Audit).await;
         let app = App::new(store.clone());
         app.access_keys.warm().await.unwrap();
-        let functions = routers(&app, access_key, audit_key);
+        let functions = routers(&app, access_key, Arc::clone(&mail_key), audit_key);
         let paths = functions.iter().map(|(name, router)| (*name, paths_of(router))).collect();
         let (router, document) = assemble(&clock.clock(), functions.into_iter().map(|(_, router)| router));
         let outbox = Outbox::of(table.stream());
@@ -228,13 +229,15 @@ async fn published_key(store: &Store, secret: &str, purpose: Purpose) -> Arc<Sig
 fn routers(
     app: &App,
     access_key: Arc<SigningKey>,
+    mail_key: Arc<SigningKey>,
     audit_key: Arc<SigningKey>,
 ) -> [(&'static str, OpenApiRouter); 5] {
     let mail_links = KeyRing::new(app.store.clone(), Purpose::MailLink);
+    let organization = OrganizationState::new(app.clone(), mail_key, mail_links.clone(), PUBLIC_URL.to_owned());
     let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
     [
         ("identity", mainsheet_identity::router(IdentityState::new(app.clone(), access_key, mail_links, sso()))),
-        ("organization", mainsheet_organization::router(app.clone(), audit_key)),
+        ("organization", mainsheet_organization::router(organization, audit_key)),
         ("infrastructure", mainsheet_infrastructure::router(infrastructure)),
         ("workloads", mainsheet_workloads::router(app.clone())),
         ("agents", mainsheet_agents::router(app.clone())),

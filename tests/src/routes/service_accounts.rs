@@ -32,7 +32,8 @@ async fn service_accounts_are_made_changed_listed_and_deleted() {
     assert_eq!(taken.code, "username_taken");
     app.advance(Duration::from_secs(1));
     let other = owner.create("/org/service-accounts", account("other")).await;
-    let changed = owner.call("PATCH", &path).json(&json!({ "username": "cd-bot" })).if_match(&created.etag()).send().await;
+    let changed =
+        owner.call("PATCH", &path).json(&json!({ "username": "cd-bot" })).if_match(&created.etag()).send().await;
     let changed = changed.expect(200);
     assert_eq!((changed.text("username"), changed.text("description")), ("cd-bot".to_owned(), "Deploys.".to_owned()));
     let _ = owner.call("DELETE", &path).if_match(&created.etag()).send().await.expect(412);
@@ -40,7 +41,8 @@ async fn service_accounts_are_made_changed_listed_and_deleted() {
     let _ = owner.create("/org/service-accounts", account("ci-bot")).await;
     let page = owner.get("/org/service-accounts?limit=2").await.expect(200).json();
     assert_eq!((page["items"][0].clone(), page["items"].as_array().unwrap().len()), (changed.json(), 2));
-    let rest = owner.get(&format!("/org/service-accounts?marker={}", page["marker"].as_str().unwrap())).await.expect(200);
+    let rest =
+        owner.get(&format!("/org/service-accounts?marker={}", page["marker"].as_str().unwrap())).await.expect(200);
     assert_eq!((rest.json()["items"].as_array().unwrap().len(), rest.json().get("marker")), (1, None));
     let _ = owner.delete(&path).await.expect(204);
     let _ = owner.get(&path).await.expect(404);
@@ -72,7 +74,10 @@ async fn a_key_does_what_the_policy_of_its_account_permits() {
         let _ = key.delete(&format!("/workloads/queries/{}", query.text("id"))).await.expect(404);
     }
     let log = owner.get(&format!("/org/audit-log?actor={id}")).await.expect(200).json();
-    assert_eq!((&log["items"][0]["action"], &log["items"][0]["actor"]["type"]), (&json!("query.create"), &json!("serviceAccount")));
+    assert_eq!(
+        (&log["items"][0]["action"], &log["items"][0]["actor"]["type"]),
+        (&json!("query.create"), &json!("serviceAccount"))
+    );
 }
 
 #[tokio::test]
@@ -92,7 +97,8 @@ async fn a_key_costs_one_read_and_stays_in_its_organization() {
     let _ = robot.with("lakesail-organization-id", &owner.organization_id).get("/org").await.expect(200);
     let _ = robot.with("lakesail-organization-id", &stranger.organization_id).get("/org").await.expect(404);
     // Its team begins without members: a service account has no seats.
-    let team = robot.call("POST", "/org/teams").json(&build::team("robots")).idempotent("once").send().await.expect(201);
+    let team =
+        robot.call("POST", "/org/teams").json(&build::team("robots")).idempotent("once").send().await.expect(201);
     assert_eq!(team.json()["memberCount"], 0);
     let again = robot.call("POST", "/org/teams").json(&build::team("robots")).idempotent("once").send().await;
     assert_eq!(again.expect(201).json(), team.json());

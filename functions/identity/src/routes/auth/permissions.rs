@@ -5,13 +5,13 @@ use mainsheet_auth::Relation;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// All relations (contract, `PermissionList`).
+/// All relations.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PermissionList {
     items: Vec<Permission>,
 }
 
-/// What can be permitted (contract, `Permission`).
+/// What can be permitted.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Permission {

@@ -10,7 +10,7 @@ use mainsheet_store::service_accounts::tenant_of_key;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Who somebody is: exactly one of these (contract, `Identity`).
+/// Who somebody is: exactly one of these.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Identity {

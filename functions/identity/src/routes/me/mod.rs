@@ -3,3 +3,4 @@
 pub(crate) mod get;
 pub(crate) mod organizations;
 pub(crate) mod permissions;
+pub(crate) mod teams;

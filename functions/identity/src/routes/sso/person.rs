@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use garde::Validate;
 use mainsheet_auth::one_time::OneTimeToken;
+use mainsheet_core::member::{AccountType, Member};
 use mainsheet_core::organization::Organization;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::user::{NormalizedEmail, User};
@@ -11,8 +12,9 @@ use mainsheet_core::{Error, MemberId, Result, Timestamp, UserId};
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::exchange_codes::{EXCHANGE_CODE_VALID, ExchangeCode, ProvenBy};
 use mainsheet_store::identity_providers::SsoSession;
+use mainsheet_store::members::MemberRecord;
 use mainsheet_store::outbox::{Event, Mail};
-use mainsheet_store::users::{Access, Credentials, Membership};
+use mainsheet_store::users::{Access, Credentials};
 use mainsheet_store::{Change, Row, Tenant};
 use secrecy::SecretString;
 
@@ -60,10 +62,9 @@ impl SigningIn<'_> {
             Some(_) => Err(disabled()),
             // They left, and their organization lets them in again.
             None => {
-                let membership = self.membership().await?;
-                let mut joined = access.value.clone();
-                joined.memberships.insert(self.organization.id.clone(), membership);
-                self.commit(user, self.change("sso.join", user).replace_access(&access, &joined)).await
+                let user = self.state.app.store.user(user).await?.value;
+                let record = self.member(&user, AccountType::External).await?;
+                self.commit(&user.id, self.change("sso.join", &user.id).join(&self.tenant, &record)).await
             }
         }
     }
@@ -89,14 +90,18 @@ impl SigningIn<'_> {
     async fn as_new(&self, email: String) -> Result<OneTimeToken> {
         let now = self.state.app.now();
         let user = new_user(&self.person, email, now);
+        let record = self.member(&user, AccountType::Managed).await?;
         let access = Access {
             email_verified_at: self.person.is_email_verified.then_some(now),
             contested_until: None,
-            memberships: BTreeMap::from([(self.organization.id.clone(), self.membership().await?)]),
+            logins_valid_from: None,
+            spared_login: None,
+            memberships: BTreeMap::from([(self.organization.id.clone(), record.membership())]),
         };
         let change = self
             .change("sso.provision", &user.id)
             .create_user(&user, &no_password().await?, &access)
+            .create_member(&self.tenant, &record)
             .link_subject(&self.tenant, &self.session, &user.id);
         let change = match access.email_verified_at {
             Some(_) => change,
@@ -113,14 +118,15 @@ impl SigningIn<'_> {
         access.ok_or_else(|| Error::Forbidden { code: "account_gone", message: "The account was deleted.".to_owned() })
     }
 
-    /// The seat of a new member: the organization's default role, in its default team with that one's default role.
-    async fn membership(&self) -> Result<Membership> {
+    /// A new member: in the organization's default role, and in its default team with that one's default role.
+    async fn member(&self, user: &User, account: AccountType) -> Result<MemberRecord> {
         let store = &self.state.app.store;
         let team = store.team(&self.tenant, &self.organization.default_team_id).await?.value;
         let role = OrganizationRole::try_from(&self.organization.default_org_role_id).map_err(Error::internal)?;
         let seat = TeamRole::try_from(&team.default_role_id).map_err(Error::internal)?;
         let now = self.state.app.now();
-        Ok(Membership::new(MemberId::generate(now), vec![role], BTreeMap::from([(team.id, vec![seat])]), now))
+        let member = Member::joining(MemberId::generate(now), self.organization.id.clone(), user, account, now);
+        Ok(MemberRecord::new(member, vec![role], BTreeMap::from([(team.id, vec![seat])]), now))
     }
 
     fn change(&self, action: &'static str, user: &UserId) -> Change<'_> {

@@ -8,14 +8,14 @@ pub(crate) mod set;
 use std::str::FromStr;
 
 use mainsheet_api::App;
-use mainsheet_auth::{Caller, Relation};
+use mainsheet_auth::Caller;
 use mainsheet_core::{Error, MemberId, Result, Timestamp};
 use mainsheet_store::Row;
 use mainsheet_store::policies::{Grants, Policy, Principal};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-/// What one principal was given (contract, `OrganizationPolicy`).
+/// What one principal was given.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct OrganizationPolicy {
@@ -29,7 +29,7 @@ pub(crate) struct OrganizationPolicy {
     updated_at: Timestamp,
 }
 
-/// Whom a policy is for (contract, `Principal`). A member is shown as the user they are.
+/// Whom a policy is for. A member is shown as the user they are.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct PrincipalView {
     #[serde(rename = "type")]
@@ -101,7 +101,10 @@ impl Named {
     pub(crate) async fn resolve(self, app: &App, caller: &Caller) -> Result<Principal> {
         match self {
             Self::Principal(principal) => Ok(principal),
-            Self::Member(member) => Ok(Principal::User(app.store.user_of_member(caller.tenant(), &member).await?)),
+            Self::Member(member) => {
+                let member = app.store.member(caller.tenant(), &member).await?.value.member;
+                Ok(Principal::User(member.user_id))
+            }
         }
     }
 }
@@ -110,10 +113,4 @@ impl Named {
 pub(crate) async fn load(app: &App, caller: &Caller, named: Named) -> Result<Row<Policy>> {
     let principal = named.resolve(app, caller).await?;
     app.store.policy(caller.tenant(), &principal).await?.ok_or(Error::NotFound)
-}
-
-/// Nobody gives what they do not hold themselves, nor for longer.
-pub(crate) fn require_to_grant(caller: &Caller, grants: &Grants) -> Result<()> {
-    let relations = grants.permissions.iter().filter_map(|name| name.parse::<Relation>().ok());
-    relations.into_iter().try_for_each(|relation| caller.require_to_grant(relation, grants.expires_at))
 }

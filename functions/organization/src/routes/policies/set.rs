@@ -11,7 +11,7 @@ use mainsheet_store::policies::{Grants, Policy, Principal};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::routes::policies::{Named, OrganizationPolicy, require_to_grant};
+use crate::routes::policies::{Named, OrganizationPolicy};
 
 /// What to give.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -48,16 +48,18 @@ pub(crate) async fn set(
     let before = app.store.policy(caller.tenant(), &principal).await?;
     let version = before.as_ref().map_or(0, |row| row.version);
     if_match.check(version)?;
-    require_to_grant(&caller, &grants)?;
+    caller.require_to_grant_all(&grants)?;
     let change = app.store.change(caller.audit("policy.set", &principal));
     let (now, by) = (change.now(), caller.member_id());
     let (created_at, created_by) =
         before.as_ref().map_or((now, by), |row| (row.value.created_at, &row.value.created_by));
     let created_by = created_by.clone();
     let policy = Policy { principal, grants, created_at, created_by, updated_at: now, updated_by: by.clone() };
-    let change = change
-        .details(before.as_ref().map(|row| &row.value.grants), Some(&policy.grants))
-        .set_policy(caller.tenant(), before.as_ref(), &policy);
+    let change = change.details(before.as_ref().map(|row| &row.value.grants), Some(&policy.grants)).set_policy(
+        caller.tenant(),
+        before.as_ref(),
+        &policy,
+    );
     decide(&app, &caller, change, &policy).await?.commit().await?;
     Ok(Tagged { body: policy.into(), version: version + 1 })
 }

@@ -12,7 +12,7 @@ use mainsheet_store::service_accounts::last_used;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// A key without the key itself (contract, `ServiceAccountKeySummary`).
+/// A key without the key itself.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ServiceAccountKeySummary {
