@@ -9,8 +9,10 @@ pub mod build;
 mod client;
 mod delivery;
 mod doors;
+mod key;
 mod mail;
 mod person;
+pub mod provider;
 mod proxy;
 mod table;
 
@@ -18,6 +20,7 @@ pub use agent::{TestAgent, held, registration};
 pub use answer::{Answer, Problem};
 pub use app::{REDIRECT_URI, TestApp};
 pub use client::{Call, Client};
+pub use key::TestKey;
 pub use mail::CaughtMail;
 pub use person::{PASSWORD, Person};
 pub use proxy::{Rule, Verdict, refuse_scan};

@@ -3,7 +3,9 @@
 mod agents;
 mod audit;
 mod clusters;
+mod dpop;
 mod idempotency;
+mod identity_providers;
 mod invitations;
 mod job_runs;
 mod jobs;
@@ -18,6 +20,7 @@ mod roles;
 mod service_accounts;
 mod signing_in;
 mod signing_up;
+mod single_sign_on;
 mod team_members;
 mod teams;
 mod users;
