@@ -15,7 +15,7 @@ use mainsheet_auth::keys::{KeyRing, SigningKey};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use routes::{auth, idps, me, sso};
+use routes::{auth, idps, keys, me, sso};
 pub use single_sign_on::SingleSignOn;
 
 /// The state of this function's routes.
@@ -55,6 +55,7 @@ pub fn router(state: IdentityState) -> OpenApiRouter {
         .routes(routes!(sso::authorize::authorize))
         .routes(routes!(sso::callback::callback))
         .routes(routes!(sso::backchannel_logout::backchannel_logout))
+        .routes(routes!(keys::keys))
         .routes(routes!(idps::types::types))
         .routes(routes!(idps::list::list, idps::create::create))
         .routes(routes!(idps::auto_setup::auto_setup))

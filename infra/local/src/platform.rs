@@ -30,7 +30,7 @@ use crate::agents::BuiltInAgents;
 use crate::clock::PlatformClock;
 use crate::control::{self, Control};
 use crate::docs;
-use crate::keys::{sealer, signing_key};
+use crate::keys::{self, sealer, signing_key};
 use crate::local_table::LocalTable;
 use crate::mailbox::Mailbox;
 use crate::outbox::Outbox;
@@ -89,6 +89,9 @@ impl Platform {
         let agents = Arc::new(BuiltInAgents::new(store.clone(), settings, data_dir, format!("{public_url}{BASE}")));
         let queues = LocalQueues::new(local.clone(), clock.clock());
         let mailbox = Mailbox::new(local.clone(), clock.clock());
+        if settings.rotate_keys {
+            keys::rotate(data_dir)?;
+        }
         let mail_key = signing_key(data_dir, Purpose::MailLink)?;
         mail_key.publish(&store).await?;
         let mail_key = Arc::new(mail_key);

@@ -24,6 +24,9 @@ pub(crate) struct Settings {
     /// How many runs the built-in agent executes at once [default: one a processor]
     #[arg(long, env = "MAINSHEET_AGENT_CAPACITY")]
     pub(crate) capacity: Option<u32>,
+    /// Whether to begin with new keys that sign tokens, links in mails and checkpoints; what the last ones signed stays good
+    #[arg(long)]
+    pub(crate) rotate_keys: bool,
     /// Whether identity providers may be on this machine, without TLS
     #[arg(long, env = "MAINSHEET_ALLOW_LOOPBACK_HTTP", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     pub(crate) allow_loopback_http: bool,

@@ -15,7 +15,7 @@ mod query;
 pub mod text;
 
 pub use app::App;
-pub use assemble::{BASE, Document, assemble, with_problems};
+pub use assemble::{BASE, Document, KEYS, assemble, with_problems};
 pub use body::Body;
 pub use etag::{IfMatch, Tagged, created};
 pub use idempotent::{Action, Command, Idempotent};

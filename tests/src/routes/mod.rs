@@ -9,6 +9,7 @@ mod identity_providers;
 mod invitations;
 mod job_runs;
 mod jobs;
+mod keys;
 mod logs;
 mod members;
 mod organizations;

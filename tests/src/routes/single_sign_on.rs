@@ -147,6 +147,8 @@ async fn a_provider_that_says_no_or_something_wrong_lets_nobody_in() {
         company.refused(409, "identity_provider_unusable").await;
     }
     company.sso.header(json!({}));
+    let _ = company.sign_in().await.get("/me").await.expect(200);
+    company.app.deliver().await;
     let secret = json!({ "configWrite": { "oidc": { "clientSecret": "wrong" } } });
     let _ = company.owner.patch(&format!("/auth/idps/{}", company.idp), secret).await.expect(200);
     company.refused(409, "identity_provider_unusable").await;

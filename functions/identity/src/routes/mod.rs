@@ -2,5 +2,6 @@
 
 pub(crate) mod auth;
 pub(crate) mod idps;
+pub(crate) mod keys;
 pub(crate) mod me;
 pub(crate) mod sso;
