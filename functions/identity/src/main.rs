@@ -5,8 +5,10 @@ use std::sync::Arc;
 use lambda_http::Error;
 use mainsheet_api::{App, lambda};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
+use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws;
-use mainsheet_identity::IdentityState;
+use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
+use mainsheet_identity::{IdentityState, SingleSignOn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -18,6 +20,13 @@ async fn main() -> Result<(), Error> {
     let app = App::new(store.clone());
     app.access_keys.warm().await?;
     let clock = store.clock().clone();
-    let state = IdentityState::new(app, Arc::new(key), KeyRing::new(store, Purpose::MailLink));
+    let sealing_secret = aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?;
+    let sso = SingleSignOn {
+        http: GuardedHttp::new(Reach::Internet)?,
+        sealer: Arc::new(Sealer::derive(&sealing_secret)?),
+        public_url: aws::required("MAINSHEET_PUBLIC_URL")?,
+        redirect_uris: aws::list("MAINSHEET_REDIRECT_URIS"),
+    };
+    let state = IdentityState::new(app, Arc::new(key), KeyRing::new(store, Purpose::MailLink), sso);
     lambda::serve(&clock, mainsheet_identity::router(state)).await
 }

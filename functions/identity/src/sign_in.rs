@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mainsheet_auth::keys::SigningKey;
 use mainsheet_auth::refresh::RefreshToken;
-use mainsheet_auth::token::AccessToken;
+use mainsheet_auth::token::{AccessToken, Confirmation};
 use mainsheet_core::{LoginId, Result, Timestamp, UserId};
 use mainsheet_store::users::{Access, Login};
 use serde::Serialize;
@@ -38,6 +38,9 @@ pub(crate) struct LoginResult {
 pub(crate) enum TokenType {
     /// As `Authorization: Bearer` (RFC 6750).
     Bearer,
+    /// As `Authorization: DPoP`, with a proof (RFC 9449).
+    #[serde(rename = "DPoP")]
+    DPoP,
 }
 
 /// What has to be done before there are tokens.
@@ -61,16 +64,23 @@ impl LoginResult {
     }
 
     /// The tokens of a login.
-    pub(crate) fn tokens(key: &SigningKey, refresh: &RefreshToken, access: &Access, now: Timestamp) -> Result<Self> {
+    pub(crate) fn tokens(
+        key: &SigningKey,
+        refresh: &RefreshToken,
+        (login, access): (&Login, &Access),
+        now: Timestamp,
+    ) -> Result<Self> {
+        let token_type = if login.dpop_jkt.is_some() { TokenType::DPoP } else { TokenType::Bearer };
         let token = AccessToken {
             user_id: refresh.user_id.clone(),
             login_id: refresh.login_id.clone(),
             organization_hint: access.only_organization().cloned(),
+            confirmation: login.dpop_jkt.clone().map(|jkt| Confirmation { jkt }),
         };
         let (access_token, expires_at) = token.sign(key, now)?;
         Ok(Self {
             access_token: Some(access_token),
-            token_type: Some(TokenType::Bearer),
+            token_type: Some(token_type),
             expires_at: Some(expires_at),
             refresh_token: Some(refresh.reveal()),
             next_step: None,
@@ -79,7 +89,12 @@ impl LoginResult {
 }
 
 /// A new login and its first refresh token.
-pub(crate) fn new_login(user: &UserId, device_id: Option<String>, now: Timestamp) -> Result<(Login, RefreshToken)> {
+pub(crate) fn new_login(
+    user: &UserId,
+    device_id: Option<String>,
+    dpop_jkt: Option<String>,
+    now: Timestamp,
+) -> Result<(Login, RefreshToken)> {
     let refresh = RefreshToken::first(user.clone(), LoginId::generate(now))?;
     let login = Login {
         id: refresh.login_id.clone(),
@@ -88,6 +103,8 @@ pub(crate) fn new_login(user: &UserId, device_id: Option<String>, now: Timestamp
         last_used_at: now,
         expires_at: now + LOGIN_VALID,
         device_id,
+        dpop_jkt,
+        single_sign_on: None,
         refresh_family_sha256: refresh.family_sha256(),
         refresh_current_sha256: refresh.own_sha256(),
     };

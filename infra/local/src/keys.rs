@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use mainsheet_auth::keys::{Purpose, SigningKey};
+use mainsheet_auth::sealed::Sealer;
 use mainsheet_core::{Error, Result};
 use secrecy::SecretString;
 
@@ -15,6 +16,27 @@ pub(crate) fn signing_key(data_dir: &Path, purpose: Purpose) -> Result<SigningKe
     fs::create_dir_all(&folder).map_err(Error::unavailable)?;
     let file = folder.join(format!("{}.secret", purpose.as_str()));
     SigningKey::derive(&secret(&file)?, purpose)
+}
+
+/// Has new keys made for all that is signed. The secrets before are kept beside, and their public halves stay published until
+/// nothing that they signed is good any more.
+pub(crate) fn rotate(data_dir: &Path) -> Result<()> {
+    let folder = data_dir.join("keys");
+    for purpose in [Purpose::Access, Purpose::MailLink, Purpose::Audit] {
+        let file = |name: &str| folder.join(format!("{}.{name}", purpose.as_str()));
+        match fs::rename(file("secret"), file("previous.secret")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::unavailable(error)),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// What seals secrets at rest. Its secret is made the first time; without it, what it sealed is lost.
+pub(crate) fn sealer(data_dir: &Path) -> Result<Sealer> {
+    let folder = data_dir.join("keys");
+    fs::create_dir_all(&folder).map_err(Error::unavailable)?;
+    Sealer::derive(&secret(&folder.join("sealing.secret"))?)
 }
 
 /// A secret of 32 random bytes as hex digits. It is made the first time.

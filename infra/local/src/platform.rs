@@ -14,9 +14,10 @@ use axum::middleware::{Next, from_fn};
 use fd_lock::RwLock;
 use mainsheet_api::{App, BASE, assemble, with_problems};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
+use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_core::{Error, Result};
 use mainsheet_embedded::EmbeddedDynamoDb;
-use mainsheet_identity::IdentityState;
+use mainsheet_identity::{IdentityState, SingleSignOn};
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 use mainsheet_notifier::Notifier;
 use mainsheet_organization::OrganizationState;
@@ -29,7 +30,7 @@ use crate::agents::BuiltInAgents;
 use crate::clock::PlatformClock;
 use crate::control::{self, Control};
 use crate::docs;
-use crate::keys::signing_key;
+use crate::keys::{self, sealer, signing_key};
 use crate::local_table::LocalTable;
 use crate::mailbox::Mailbox;
 use crate::outbox::Outbox;
@@ -88,6 +89,9 @@ impl Platform {
         let agents = Arc::new(BuiltInAgents::new(store.clone(), settings, data_dir, format!("{public_url}{BASE}")));
         let queues = LocalQueues::new(local.clone(), clock.clock());
         let mailbox = Mailbox::new(local.clone(), clock.clock());
+        if settings.rotate_keys {
+            keys::rotate(data_dir)?;
+        }
         let mail_key = signing_key(data_dir, Purpose::MailLink)?;
         mail_key.publish(&store).await?;
         let mail_key = Arc::new(mail_key);
@@ -129,7 +133,8 @@ async fn router(
         BuiltInAgent::Off => LocalRegion::Absent,
     };
     let mail_links = KeyRing::new(store, Purpose::MailLink);
-    let identity = IdentityState::new(app.clone(), Arc::new(access_key), mail_links.clone());
+    let sso = single_sign_on(settings, data_dir, &public_url)?;
+    let identity = IdentityState::new(app.clone(), Arc::new(access_key), mail_links.clone(), sso);
     let organization = OrganizationState::new(app.clone(), link_key, mail_links, public_url);
     let routers = [
         mainsheet_identity::router(identity),
@@ -144,6 +149,17 @@ async fn router(
     let outbox = Arc::clone(&control.outbox);
     let wake = from_fn(move |request: Request, next: Next| wake_after(Arc::clone(&outbox), request, next));
     Ok(protocol.merge(docs::router(&document)?).merge(beside).layer(wake))
+}
+
+/// Single sign-on: with providers on this machine, too, where that is asked for.
+fn single_sign_on(settings: &Settings, data_dir: &Path, public_url: &str) -> Result<SingleSignOn> {
+    let reach = if settings.allow_loopback_http { Reach::InternetAndLoopback } else { Reach::Internet };
+    Ok(SingleSignOn {
+        http: GuardedHttp::new(reach)?,
+        sealer: Arc::new(sealer(data_dir)?),
+        public_url: public_url.to_owned(),
+        redirect_uris: settings.redirect_uris.clone(),
+    })
 }
 
 /// What a request wrote is delivered right after its answer.

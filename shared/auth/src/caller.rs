@@ -40,6 +40,8 @@ pub struct SignedIn {
     pub origin: Origin,
     /// The organization that they probably ask for: they are a member of it.
     pub home: Option<Home>,
+    /// The thumbprint of the key that their token is bound to (RFC 9449).
+    pub bound_to: Option<String>,
 }
 
 /// A service account that presented one of its keys.
@@ -107,6 +109,15 @@ impl Subject {
             KeyHolder::authenticate(store, token, asked, origin).await.map(Self::ServiceAccount)
         } else {
             SignedIn::authenticate(store, ring, token, asked, origin).await.map(|person| Self::Person(Box::new(person)))
+        }
+    }
+
+    /// The thumbprint of the key that the token is bound to, if it is (RFC 9449). Keys of service accounts are not.
+    #[must_use]
+    pub fn bound_to(&self) -> Option<&str> {
+        match self {
+            Self::Person(person) => person.bound_to.as_deref(),
+            Self::ServiceAccount(_) => None,
         }
     }
 
@@ -186,7 +197,8 @@ impl SignedIn {
         let access = found.access.ok_or_else(|| Error::unauthenticated("the user is gone"))?;
         let login = found.login.map(|row| row.value).filter(|login| access.value.keeps_alive(login, now));
         let login = login.ok_or_else(|| Error::unauthenticated("the login has ended"))?;
-        Ok(Self { login, access, earlier: found.earlier, origin, home: found.home })
+        let bound_to = token.confirmation.map(|confirmation| confirmation.jkt);
+        Ok(Self { login, access, earlier: found.earlier, origin, home: found.home, bound_to })
     }
 
     /// The person.
@@ -209,8 +221,11 @@ impl SignedIn {
 
     async fn enter(mut self, store: &Store, named: Option<&OrganizationId>) -> Result<Caller> {
         let memberships = &self.access.value.memberships;
-        let id = match named.or(self.access.value.only_organization()) {
-            Some(id) => id.clone(),
+        // Who came in by an organization's identity provider reaches that one alone: its word counts nowhere else.
+        let of_provider = self.login.single_sign_on.as_ref().map(|session| &session.organization_id);
+        let id = match named.or(of_provider).or(self.access.value.only_organization()) {
+            Some(id) if of_provider.is_none_or(|of_provider| of_provider == id) => id.clone(),
+            Some(_) => return Err(Error::NotFound),
             None => return Err(choose(memberships.keys())),
         };
         let (tenant, membership) = self.access.value.membership(&id).ok_or(Error::NotFound)?;
@@ -219,6 +234,9 @@ impl SignedIn {
             Some(home) => home,
             None => store.home(&tenant).await?,
         };
+        if home.organization.value.settings.auth.require_dpop && self.bound_to.is_none() {
+            return Err(Error::not_proven("the organization demands tokens that are bound to a key"));
+        }
         let now = store.now();
         let of_teams = membership.seats.keys().filter_map(|team| home.team_grants.of(team));
         let granted = granted(membership.grants.iter().chain(of_teams), now);

@@ -5,6 +5,7 @@ pub mod audit_checkpoint;
 pub mod audit_verify;
 pub mod breached;
 mod caller;
+pub mod dpop;
 pub mod keys;
 pub mod mail_link;
 pub mod one_time;

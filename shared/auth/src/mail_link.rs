@@ -14,6 +14,8 @@ pub const EMAIL_VERIFICATION_VALID: Duration = Duration::from_secs(7 * 24 * 3600
 pub const INVITATION_VALID: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long a password can be set anew with a link (contract, decisions, Identity).
 pub const PASSWORD_RESET_VALID: Duration = Duration::from_secs(30 * 60);
+/// The longest of these.
+pub(crate) const LONGEST_LINK_VALID: Duration = INVITATION_VALID;
 
 /// The right to confirm that an address belongs to a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

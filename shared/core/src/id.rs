@@ -106,6 +106,8 @@ ids! {
     ConnectionId,
     /// An event of the transactional outbox.
     EventId,
+    /// An identity provider of an organization.
+    IdentityProviderId,
     /// An invitation to an organization.
     InvitationId,
     /// A job.

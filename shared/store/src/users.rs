@@ -12,6 +12,7 @@ use mainsheet_core::{Error, LoginId, MemberId, OrganizationId, Result, SignUpId,
 use serde::{Deserialize, Serialize};
 
 use crate::change::Due;
+use crate::identity_providers::SsoSession;
 use crate::idempotency::{IdempotencyKey, IdempotencyRecord, Sender};
 use crate::organizations::{Home, home_keys, take_home};
 use crate::policies::Grants;
@@ -171,6 +172,12 @@ pub struct Login {
     pub expires_at: Timestamp,
     /// The client's name for its device.
     pub device_id: Option<String>,
+    /// The thumbprint of the client's key that its tokens are bound to (RFC 9449, `jkt`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_jkt: Option<String>,
+    /// The identity provider's session that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single_sign_on: Option<SsoSession>,
     /// SHA-256 of what all refresh tokens of the login have in common, in hex.
     pub refresh_family_sha256: String,
     /// SHA-256 of what only the current refresh token has, in hex.
@@ -387,6 +394,16 @@ impl Store {
     /// When the table does not answer.
     pub async fn login(&self, user: &UserId, login: &LoginId) -> Result<Option<Row<Login>>> {
         self.get(&login_key(user, login)).await
+    }
+
+    /// The newest 100 logins of a user, whether expired or not: one query.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn logins(&self, user: &UserId) -> Result<Vec<Row<Login>>> {
+        let listing = Listing::of(access_key(user).pk).beginning_with("LOGIN#").descending(true);
+        let request = PageRequest { limit: 100, ..PageRequest::default() };
+        Ok(self.page(&listing, &request).await?.rows)
     }
 
     /// The organizations of a user's seats: one round trip.

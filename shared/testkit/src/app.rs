@@ -7,11 +7,13 @@ use std::time::Duration;
 use axum::Router;
 use mainsheet_api::{App, BASE, Document, assemble};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
+use mainsheet_auth::sealed::Sealer;
+use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_cloud::queue::Queue;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::time::ManualClock;
 use mainsheet_core::{TeamId, Timestamp};
-use mainsheet_identity::IdentityState;
+use mainsheet_identity::{IdentityState, SingleSignOn};
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 use mainsheet_notifier::Notifier;
 use mainsheet_organization::OrganizationState;
@@ -31,8 +33,11 @@ use crate::table::{Dump, TestTable};
 const ACCESS_SECRET: &str = "the secret of the tests' access tokens, of no use elsewhere";
 const AUDIT_SECRET: &str = "the secret of the tests' audit checkpoints, of no use elsewhere";
 const MAIL_LINK_SECRET: &str = "the secret of the tests' mail links, of no use elsewhere";
+const SEALING_SECRET: &str = "the secret that seals the tests' secrets, of no use elsewhere";
 /// Where links in mails lead.
-const PUBLIC_URL: &str = "https://mainsheet.example";
+pub(crate) const PUBLIC_URL: &str = "https://mainsheet.example";
+/// Where browsers may be sent after single sign-on.
+pub const REDIRECT_URI: &str = "https://app.example/welcome";
 /// When every test begins.
 const BEGINNING: &str = "2026-11-21T08:30:00.000Z";
 
@@ -231,12 +236,22 @@ fn routers(
     let organization = OrganizationState::new(app.clone(), mail_key, mail_links.clone(), PUBLIC_URL.to_owned());
     let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
     [
-        ("identity", mainsheet_identity::router(IdentityState::new(app.clone(), access_key, mail_links))),
+        ("identity", mainsheet_identity::router(IdentityState::new(app.clone(), access_key, mail_links, sso()))),
         ("organization", mainsheet_organization::router(organization, audit_key)),
         ("infrastructure", mainsheet_infrastructure::router(infrastructure)),
         ("workloads", mainsheet_workloads::router(app.clone())),
         ("agents", mainsheet_agents::router(app.clone())),
     ]
+}
+
+/// Single sign-on with providers on this machine.
+fn sso() -> SingleSignOn {
+    SingleSignOn {
+        http: GuardedHttp::new(Reach::InternetAndLoopback).unwrap(),
+        sealer: Arc::new(Sealer::derive(&SEALING_SECRET.into()).unwrap()),
+        public_url: PUBLIC_URL.to_owned(),
+        redirect_uris: vec![REDIRECT_URI.to_owned()],
+    }
 }
 
 /// The paths that a function answers.

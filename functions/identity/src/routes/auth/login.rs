@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use garde::Validate;
-use mainsheet_api::{App, Body, RequestOrigin, Result, text};
+use mainsheet_api::{App, Body, DpopKey, RequestOrigin, Result, text};
 use mainsheet_auth::password;
 use mainsheet_core::user::NormalizedEmail;
 use mainsheet_core::{Error, UserId};
@@ -48,6 +48,7 @@ pub(crate) struct LoginRequest {
 pub(crate) async fn login(
     State(state): State<IdentityState>,
     RequestOrigin(origin): RequestOrigin,
+    DpopKey(dpop_jkt): DpopKey,
     Body(body): Body<LoginRequest>,
 ) -> Result<Json<LoginResult>> {
     let app = &state.app;
@@ -71,7 +72,8 @@ pub(crate) async fn login(
         return Ok(Json(LoginResult::verify_email()));
     }
     let failed_before = found.throttles.first().is_some_and(Option::is_some);
-    Ok(Json(sign_in(&state, (&user, &access.value), body.device_id, origin, failed_before.then_some(&keys[0])).await?))
+    let served = failed_before.then_some(&keys[0]);
+    Ok(Json(sign_in(&state, (&user, &access.value), (body.device_id, dpop_jkt), origin, served).await?))
 }
 
 /// Failures count for the account, existing or not, and for the network address.
@@ -96,12 +98,12 @@ async fn check_password(
 async fn sign_in(
     state: &IdentityState,
     (user, access): (&UserId, &Access),
-    device_id: Option<String>,
+    (device_id, dpop_jkt): (Option<String>, Option<String>),
     origin: Origin,
     served: Option<&ThrottleKey>,
 ) -> Result<LoginResult> {
     let now = state.app.now();
-    let (login, refresh) = new_login(user, device_id, now)?;
+    let (login, refresh) = new_login(user, device_id, dpop_jkt, now)?;
     let audit = Audit {
         scope: Scope::User(user.clone()),
         actor: Actor::User { user_id: user.clone() },
@@ -115,7 +117,7 @@ async fn sign_in(
         None => change,
     };
     change.commit().await?;
-    Ok(LoginResult::tokens(&state.access_key, &refresh, access, now)?)
+    Ok(LoginResult::tokens(&state.access_key, &refresh, (&login, access), now)?)
 }
 
 fn password_login_disabled() -> Error {

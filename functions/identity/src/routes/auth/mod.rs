@@ -1,5 +1,6 @@
 //! Signing up, in and out.
 
+pub(crate) mod exchange;
 pub(crate) mod login;
 pub(crate) mod logout;
 pub(crate) mod permissions;

@@ -212,6 +212,7 @@ impl Accepting<'_> {
                 sha256: code.sha256(),
                 user_id: user.id.clone(),
                 proven_by: ProvenBy::Invitation,
+                single_sign_on: None,
                 expires_at: now + EXCHANGE_CODE_VALID,
             }),
             Proof::Nothing => {
