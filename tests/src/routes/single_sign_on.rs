@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use mainsheet_core::role::OrganizationRole;
-use mainsheet_testkit::provider::{CLIENT_ID, CLIENT_SECRET, TestProvider};
-use mainsheet_testkit::{Answer, Client, Person, REDIRECT_URI, TestApp};
+use mainsheet_testkit::provider::TestProvider;
+use mainsheet_testkit::{Answer, Client, Person, REDIRECT_URI, TestApp, build};
 use serde_json::{Value, json};
 
 /// An organization with an identity provider.
@@ -71,9 +71,7 @@ impl Company {
 }
 
 async fn set_up(owner: &Person, sso: &TestProvider) -> String {
-    let oidc = json!({ "issuer": sso.issuer, "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET });
-    let body = json!({ "identityProviderTypeId": "oidc", "name": "SSO", "configWrite": { "oidc": oidc } });
-    owner.create("/auth/idps", body).await
+    owner.create("/auth/idps", build::identity_provider(&sso.issuer)).await
 }
 
 #[tokio::test]
