@@ -285,7 +285,11 @@ impl Change<'_> {
     pub fn create_identity_provider(self, tenant: &Tenant, provider: &IdentityProvider) -> Self {
         let used = || Error::internal("a provider id that was used before");
         let owner = ProviderOwner { organization_id: tenant.organization_id().clone() };
-        self.create(&provider_key(tenant, &provider.id), provider, used()).create(&owner_key(&provider.id), &owner, used())
+        self.create(&provider_key(tenant, &provider.id), provider, used()).create(
+            &owner_key(&provider.id),
+            &owner,
+            used(),
+        )
     }
 
     /// A provider's new settings.
@@ -300,7 +304,8 @@ impl Change<'_> {
 
     /// From now on the provider's subject is this person.
     pub fn link_subject(self, tenant: &Tenant, session: &SsoSession, user: &UserId) -> Self {
-        let linked = Error::conflict("changed_meanwhile", "The same person signs in for the first time at this moment.");
+        let linked =
+            Error::conflict("changed_meanwhile", "The same person signs in for the first time at this moment.");
         let link = SsoLink { user_id: user.clone(), expires_at: None };
         self.create(&subject_key(tenant, &session.identity_provider_id, &session.subject_sha256), &link, linked)
     }

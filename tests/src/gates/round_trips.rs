@@ -27,8 +27,16 @@ const OVER_BUDGET: [(&str, usize, &str); 18] = [
     ("getMember", 3, "what the answer includes is known when the member was read"),
     ("listTeamMembers", 4, "nobody reads who sits in a team before they may; what they point at is known then"),
     ("startSsoLogin", 3, "the provider leads to its organization; the attempt is noted"),
-    ("finishSsoLogin", 9, "attempt, provider and organization, who it is, their team; the attempt ends before the code is issued"),
-    ("backchannelLogout", 5, "the provider leads to its organization, the subject to the person, the person to their logins"),
+    (
+        "finishSsoLogin",
+        7,
+        "attempt, provider and organization, who it is, their team; the attempt ends before the code is issued",
+    ),
+    (
+        "backchannelLogout",
+        5,
+        "the provider leads to its organization, the subject to the person, the person to their logins",
+    ),
     ("exchangeOneTimeCode", 4, "the code leads to the person, and their access to the organizations' rules"),
     ("deleteQuery", 4, "refused while one of its jobs is active"),
 ];

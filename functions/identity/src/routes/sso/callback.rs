@@ -91,7 +91,10 @@ async fn begun_here(
 }
 
 fn not_begun() -> Error {
-    Error::malformed("invalid_state", "This sign-in was not begun in this browser, took too long, or was finished before. Sign in again.")
+    Error::malformed(
+        "invalid_state",
+        "This sign-in was not begun in this browser, took too long, or was finished before. Sign in again.",
+    )
 }
 
 /// From the provider's answer to the code.
@@ -137,6 +140,10 @@ async fn finish(
 /// The provider did not let the person in.
 fn refused(error: &str) -> Error {
     // It comes from the address bar: only what the standards' codes are made of is shown.
-    let known: String = error.chars().filter(|letter| letter.is_ascii_alphanumeric() || "_ ".contains(*letter)).take(60).collect();
-    Error::malformed("sign_in_refused", format!("The identity provider did not sign you in ({known}). Try again, or ask your administrator."))
+    let known: String =
+        error.chars().filter(|letter| letter.is_ascii_alphanumeric() || "_ ".contains(*letter)).take(60).collect();
+    Error::malformed(
+        "sign_in_refused",
+        format!("The identity provider did not sign you in ({known}). Try again, or ask your administrator."),
+    )
 }
