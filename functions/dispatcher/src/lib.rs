@@ -9,8 +9,10 @@ use mainsheet_store::Store;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::outbox::{Event, OutboxEvent};
 
+use events::emergency_used::Use;
 use events::{
-    cluster_retired, job_deleted, job_run_deleted, job_run_pending, member_removed, team_deleted, user_deleted,
+    cluster_retired, emergency_used, job_deleted, job_run_deleted, job_run_pending, member_removed, team_deleted,
+    user_deleted,
 };
 
 /// Acts on an event.
@@ -31,7 +33,10 @@ pub async fn handle(store: &Store, event: &OutboxEvent) -> Result<()> {
         }
         Event::TeamDeleted { team_id } => team_deleted::handle(store, &tenant, team_id).await,
         Event::UserDeleted { user_id } => user_deleted::handle(store, user_id).await,
-        Event::MailRequested { .. } | Event::ClusterRegistered { .. } | Event::EmergencyUsed { .. } => Ok(()),
+        Event::EmergencyUsed { member_id, action, target } => {
+            emergency_used::handle(store, &tenant, event, &Use { member_id, action, target }).await
+        }
+        Event::MailRequested { .. } | Event::ClusterRegistered { .. } => Ok(()),
     }
 }
 

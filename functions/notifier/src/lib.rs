@@ -45,6 +45,12 @@ impl Notifier {
                 let invitation = Invitation { invitation_id, organization_id, email };
                 self.invitation(id, invitation, &organization_name, &invited_by)?
             }
+            Request::EmergencyUsed { email, organization_name, member_name, action, target, at } => {
+                let subject = format!("{member_name} acts by the role Emergency in {organization_name}");
+                let facts = [("action", action), ("target", target), ("at", at.to_string())];
+                let values = Values { facts: &facts, ..Values::plain(&subject, &email) };
+                self.templates.write(id, "emergency-used", &values)?
+            }
             Request::AlreadyRegistered { email } => {
                 self.notice(id, "already-registered", "You have an account already", &email)?
             }
@@ -63,7 +69,8 @@ impl Notifier {
         let email = verification.email.clone();
         let token = verification.sign(&self.link_key, self.clock.now())?;
         let link = format!("{}/verify-email?token={token}", self.public_url);
-        let values = Values { subject: "Confirm your address", email: &email, link: Some(&link), token: Some(&token) };
+        let plain = Values::plain("Confirm your address", &email);
+        let values = Values { link: Some(&link), token: Some(&token), ..plain };
         self.templates.write(id, "verify-email", &values)
     }
 
@@ -72,13 +79,12 @@ impl Notifier {
         let token = invitation.sign(&self.link_key, self.clock.now())?;
         let link = format!("{}/accept-invitation?token={token}", self.public_url);
         let subject = format!("{invited_by} invites you to {organization}");
-        let values = Values { subject: &subject, email: &email, link: Some(&link), token: Some(&token) };
+        let values = Values { link: Some(&link), token: Some(&token), ..Values::plain(&subject, &email) };
         self.templates.write(id, "invitation", &values)
     }
 
-    /// A mail with nothing in it to click or copy.
     fn notice(&self, id: String, template: &str, subject: &str, email: &str) -> Result<Mail> {
-        self.templates.write(id, template, &Values { subject, email, link: None, token: None })
+        self.templates.write(id, template, &Values::plain(subject, email))
     }
 }
 
@@ -168,6 +174,19 @@ mod tests {
     async fn the_mail_to_an_address_that_several_people_signed_up_with() {
         let mail = mail_of(Request::SignUpAgain { email: "ada@example.com".to_owned() }).await;
         insta::assert_snapshot!(shown(&mail));
+    }
+
+    #[tokio::test]
+    async fn the_mail_to_owners_when_somebody_acts_in_an_emergency() {
+        let mail = mail_of(Request::EmergencyUsed {
+            email: "ada@example.com".to_owned(),
+            organization_name: "Acme".to_owned(),
+            member_name: "Grace Hopper".to_owned(),
+            action: "organization.update".to_owned(),
+            target: "ACME1".to_owned(),
+            at: now(),
+        });
+        insta::assert_snapshot!(shown(&mail.await));
     }
 
     #[tokio::test]

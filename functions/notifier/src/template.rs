@@ -4,7 +4,7 @@ use mainsheet_cloud::mail::Mail;
 use mainsheet_core::{Error, Result};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
-const TEMPLATES: [(&str, &str); 9] = [
+const TEMPLATES: [(&str, &str); 11] = [
     ("frame.html", include_str!("../templates/frame.html")),
     ("verify-email.html", include_str!("../templates/verify-email.html")),
     ("verify-email.txt", include_str!("../templates/verify-email.txt")),
@@ -12,6 +12,8 @@ const TEMPLATES: [(&str, &str); 9] = [
     ("invitation.txt", include_str!("../templates/invitation.txt")),
     ("already-registered.html", include_str!("../templates/already-registered.html")),
     ("already-registered.txt", include_str!("../templates/already-registered.txt")),
+    ("emergency-used.html", include_str!("../templates/emergency-used.html")),
+    ("emergency-used.txt", include_str!("../templates/emergency-used.txt")),
     ("sign-up-again.html", include_str!("../templates/sign-up-again.html")),
     ("sign-up-again.txt", include_str!("../templates/sign-up-again.txt")),
 ];
@@ -22,13 +24,21 @@ pub(crate) struct Values<'v> {
     pub(crate) email: &'v str,
     pub(crate) link: Option<&'v str>,
     pub(crate) token: Option<&'v str>,
+    /// What else the template names.
+    pub(crate) facts: &'v [(&'static str, String)],
 }
 
-impl Values<'_> {
+impl<'v> Values<'v> {
+    /// A mail with nothing in it to click or copy.
+    pub(crate) fn plain(subject: &'v str, email: &'v str) -> Self {
+        Self { subject, email, link: None, token: None, facts: &[] }
+    }
+
     fn to_context(&self) -> Value {
         let given =
             [("link", self.link), ("token", self.token)].into_iter().filter_map(|(name, text)| Some((name, text?)));
-        Value::from_pairs([("subject", self.subject), ("email", self.email)].into_iter().chain(given))
+        let facts = self.facts.iter().map(|(name, text)| (*name, text.as_str()));
+        Value::from_pairs([("subject", self.subject), ("email", self.email)].into_iter().chain(given).chain(facts))
     }
 }
 
@@ -68,7 +78,8 @@ mod tests {
     use super::*;
 
     fn written(name: &str, email: &str) -> Mail {
-        let values = Values { subject: "A subject", email, link: Some("https://a.example/?token=t"), token: Some("t") };
+        let (link, token) = (Some("https://a.example/?token=t"), Some("t"));
+        let values = Values { link, token, ..Values::plain("A subject", email) };
         Templates::load().unwrap().write("1".to_owned(), name, &values).unwrap()
     }
 

@@ -8,7 +8,7 @@ use mainsheet_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Origin, Scope};
-use crate::{Entity, Item, Key, Row, Tenant};
+use crate::{Change, Entity, Item, Key, Row, Tenant};
 
 /// How long an event that was carried on is kept for looking into.
 const KEPT_SECONDS: u64 = 7 * 24 * 3600;
@@ -79,6 +79,9 @@ pub enum Event {
     },
 }
 
+/// The code of a change that was made before for the same event.
+pub const HANDLED_BEFORE: &str = "handled_before";
+
 /// What to write to a person. Links are made when the mail is written, so that no token lies in a queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", tag = "template", rename_all_fields = "camelCase")]
@@ -114,6 +117,21 @@ pub enum Mail {
         organization_name: String,
         /// Who invites, for people.
         invited_by: String,
+    },
+    /// Somebody acts by the role Emergency; for each Owner.
+    EmergencyUsed {
+        /// The Owner's address.
+        email: String,
+        /// The organization's name, for people.
+        organization_name: String,
+        /// Who acts, for people.
+        member_name: String,
+        /// What, as `<resource>.<verb>`.
+        action: String,
+        /// To which thing.
+        target: String,
+        /// When.
+        at: Timestamp,
     },
     /// The code that somebody signs in with.
     LoginCode {
@@ -179,6 +197,31 @@ impl Entity for OutboxEvent {
 
     fn expires_at(&self) -> Option<Timestamp> {
         Some(self.at + std::time::Duration::from_secs(KEPT_SECONDS))
+    }
+}
+
+/// A part of what an event asks for has been done.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Handled {
+    expires_at: Timestamp,
+}
+
+impl Entity for Handled {
+    const KIND: &'static str = "handled";
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
+}
+
+impl Change<'_> {
+    /// Does a part of what an event asks for once, however often the event comes: the second change is refused with the
+    /// conflict `handled_before`.
+    pub fn once(self, tenant: &Tenant, event: &EventId, part: usize) -> Self {
+        let key = Key::of_tenant(tenant, "HANDLED", format!("{event}#{part}"));
+        let expires_at = self.now() + std::time::Duration::from_secs(KEPT_SECONDS);
+        self.create(&key, &Handled { expires_at }, Error::conflict(HANDLED_BEFORE, "The event was acted on before."))
     }
 }
 

@@ -91,6 +91,12 @@ async fn an_emergency_ends_by_itself_and_leaves_its_mark() {
     let _ = helper.patch("/org", json!({ "name": "Saved" })).await.expect(200);
     let log = owner.get("/org/audit-log?action=organization.update").await.expect(200).json();
     assert!(log["items"][0]["actor"]["emergencyUntil"].is_string(), "{log}");
+    app.deliver().await;
+    app.deliver().await;
+    let mails = app.mails();
+    let told: Vec<_> = mails.iter().filter(|mail| mail.0.subject.contains("Emergency")).collect();
+    assert_eq!((told.len(), told[0].0.to.as_str()), (1, "owner@example.com"));
+    assert!(told[0].0.text.contains("organization.update"), "{}", told[0].0.text);
     // What is held for a time is not given for longer.
     let policy = json!({ "permissions": ["CanViewBilling"] });
     let path = format!("/org/policies/user:{}", helper.user_id);

@@ -1,6 +1,7 @@
 //! One file per event.
 
 pub(crate) mod cluster_retired;
+pub(crate) mod emergency_used;
 pub(crate) mod job_deleted;
 pub(crate) mod job_run_deleted;
 pub(crate) mod job_run_pending;
