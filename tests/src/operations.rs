@@ -25,6 +25,10 @@ pub(crate) struct Request {
     pub(crate) method: &'static str,
     pub(crate) path: String,
     pub(crate) body: Option<Value>,
+    /// What a browser brings along.
+    pub(crate) cookie: Option<String>,
+    /// What is sent in place of JSON.
+    pub(crate) form: Option<String>,
 }
 
 impl Request {
@@ -51,15 +55,20 @@ impl Request {
     /// The request in the making.
     pub(crate) fn call(&self, client: &Client) -> Call {
         let call = client.call(self.method, &self.path);
-        match &self.body {
-            Some(body) => call.json(body),
+        let call = match &self.cookie {
+            Some(cookie) => call.header("cookie", cookie),
             None => call,
+        };
+        match (&self.body, &self.form) {
+            (Some(body), _) => call.json(body),
+            (None, Some(form)) => call.raw("application/x-www-form-urlencoded", form.clone()),
+            (None, None) => call,
         }
     }
 }
 
 fn request(sender: Sender, method: &'static str, path: impl Into<String>, body: Option<Value>) -> Request {
-    Request { sender, method, path: path.into(), body }
+    Request { sender, method, path: path.into(), body, cookie: None, form: None }
 }
 
 fn get(path: impl Into<String>) -> Request {
@@ -98,6 +107,8 @@ fn anonymous(path: impl Into<String>, body: Value) -> Request {
 pub(crate) fn right(operation: &str, world: &World) -> Option<Request> {
     let areas = [
         identity,
+        identity_providers,
+        single_sign_on,
         permissions,
         organization,
         members,
@@ -125,6 +136,46 @@ fn identity(operation: &str, world: &World) -> Option<Request> {
         "logout" => request(Sender::SecondLogin, "POST", "/auth/logout", None),
         "getMe" => get("/me"),
         "listMyOrganizations" => get("/me/organizations"),
+        _ => return None,
+    })
+}
+
+fn identity_providers(operation: &str, world: &World) -> Option<Request> {
+    let provider = format!("/auth/idps/{}", world.identity_provider);
+    Some(match operation {
+        "listIdentityProviderTypes" => get("/auth/identity-provider-types"),
+        "listIdentityProviders" => get("/auth/idps"),
+        "createIdentityProvider" => post("/auth/idps", build::identity_provider("https://sso.example")),
+        "autoSetupIdentityProvider" => {
+            let token = mainsheet_testkit::provider::INITIAL_ACCESS_TOKEN;
+            let body = json!({ "name": "SSO", "providerUrl": world.provider.issuer, "initialAccessToken": token });
+            post("/auth/idps/auto-setup", body)
+        }
+        "getIdentityProvider" => get(provider),
+        "updateIdentityProvider" => patch(provider, json!({ "name": "Renamed" })),
+        "deleteIdentityProvider" => delete(format!("/auth/idps/{}", world.spare_identity_provider)),
+        "rotateIdentityProviderSecret" => {
+            let spare = format!("/auth/idps/{}/rotate-secret", world.rotated_identity_provider);
+            post(spare, json!({ "clientSecret": "new" }))
+        }
+        "testIdentityProvider" => act(format!("{provider}/test-connection")),
+        "getJwks" => request(Sender::Anonymous, "GET", "/.well-known/jwks.json", None),
+        _ => return None,
+    })
+}
+
+fn single_sign_on(operation: &str, world: &World) -> Option<Request> {
+    let sso = format!("/auth/sso/{}", world.identity_provider);
+    let by_browser = |path: &str| request(Sender::Anonymous, "GET", path, None);
+    Some(match operation {
+        "startSsoLogin" => by_browser(&format!("{sso}/authorize")),
+        "finishSsoLogin" => Request { cookie: Some(world.browser.1.clone()), ..by_browser(&world.browser.0) },
+        "exchangeOneTimeCode" => anonymous("/auth/token/exchange", json!({ "code": world.one_time_code })),
+        "backchannelLogout" => {
+            let form = format!("logout_token={}", world.provider.logout_token(json!({})));
+            let logout = request(Sender::Anonymous, "POST", format!("{sso}/backchannel-logout"), None);
+            Request { form: Some(form), ..logout }
+        }
         _ => return None,
     })
 }

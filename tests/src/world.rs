@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mainsheet_testkit::provider::TestProvider;
 use mainsheet_testkit::{PASSWORD, Person, TestAgent, TestApp, build};
 use serde_json::{Value, json};
 
@@ -51,8 +52,27 @@ pub(crate) struct World {
     pub(crate) closing: Colleague,
     /// A team to delete.
     pub(crate) spare_team: String,
+    /// Where people of the organization sign in.
+    pub(crate) provider: TestProvider,
+    pub(crate) identity_provider: String,
+    /// One to give a new secret.
+    pub(crate) rotated_identity_provider: String,
+    /// One to delete.
+    pub(crate) spare_identity_provider: String,
+    /// Where a browser comes back to from the provider, and its cookie.
+    pub(crate) browser: (String, String),
+    /// What another one brought from there.
+    pub(crate) one_time_code: String,
     /// Tokens of invitations: to look at, to accept, to cancel.
     pub(crate) invitations: [String; 3],
+}
+
+/// A browser that comes back from its provider: to which path, and its cookie.
+async fn browser(app: &TestApp, provider: &TestProvider, id: &str) -> (String, String) {
+    let sent = app.anonymous().get(&format!("/auth/sso/{id}/authorize")).await.expect(302);
+    let back = provider.sign_in(sent.header("location").unwrap());
+    let path = back.split_once("/api/v1").unwrap().1.to_owned();
+    (path, sent.header("set-cookie").unwrap().split(';').next().unwrap().to_owned())
 }
 
 /// Somebody who works in the organization.
@@ -114,6 +134,18 @@ impl World {
         let second_login = Person::sign_in(&app, &owner.email, PASSWORD).await;
         let mailed_token = newcomer(&app).await;
         let agent = owner.cluster("main").await;
+        let provider = TestProvider::start(app.now()).await;
+        // Addresses are unique over all organizations.
+        let subject = owner.organization_id.to_lowercase();
+        provider.claims(json!({ "sub": subject, "email": format!("grace.{subject}@example.com") }));
+        let set_up = async |issuer: &str| owner.create("/auth/idps", build::identity_provider(issuer)).await;
+        let identity_provider = set_up(&provider.issuer).await;
+        let (rotated_identity_provider, spare_identity_provider) =
+            (set_up("https://one.example").await, set_up("https://two.example").await);
+        let (path, cookie) = browser(&app, &provider, &identity_provider).await;
+        let arrived = app.anonymous().with("cookie", &cookie).get(&path).await.expect(302);
+        let one_time_code = arrived.header("location").unwrap().split_once("code=").unwrap().1.to_owned();
+        let browser = browser(&app, &provider, &identity_provider).await;
         let idle = owner.post("/workloads/clusters", build::cluster("idle")).await.expect(201);
         let idle_cluster = idle.text("id");
         let (second_team, spare_team) = (team(&owner, "second").await, team(&owner, "spare").await);
@@ -152,6 +184,12 @@ impl World {
         Self {
             registration_token: idle.text("agentRegistrationToken"),
             app,
+            provider,
+            identity_provider,
+            rotated_identity_provider,
+            spare_identity_provider,
+            browser,
+            one_time_code,
             owner,
             second_login,
             mailed_token,

@@ -272,7 +272,8 @@ impl Provider {
         let call = caller(&self.http);
         let request = client.exchange_code(AuthorizationCode::new(arrival.code)).map_err(Trouble::new)?;
         let verifier = PkceCodeVerifier::new(arrival.verifier.expose_secret().to_owned());
-        let tokens = request.set_pkce_verifier(verifier).request_async(&call).await.map_err(|error| untraded(&error))?;
+        let tokens =
+            request.set_pkce_verifier(verifier).request_async(&call).await.map_err(|error| untraded(&error))?;
         let id_token = tokens.id_token().ok_or_else(|| Trouble::new("it gave no ID token"))?;
         let announced = self.metadata.id_token_signing_alg_values_supported();
         let demanded = registered.acr.clone();
@@ -291,7 +292,9 @@ impl Provider {
                 _ => Ok(()),
             });
         let nonce = |nonce: Option<&Nonce>| match nonce {
-            Some(nonce) if mainsheet_store::identity_providers::sha256(nonce.secret()) == arrival.nonce_sha256 => Ok(()),
+            Some(nonce) if mainsheet_store::identity_providers::sha256(nonce.secret()) == arrival.nonce_sha256 => {
+                Ok(())
+            }
             _ => Err("it answers another request".to_owned()),
         };
         let bad = |error: &dyn std::fmt::Display| Trouble::new(format!("its ID token is not valid: {error}"));
@@ -299,7 +302,8 @@ impl Provider {
         if let Some(expected) = claims.access_token_hash() {
             let algorithm = id_token.signing_alg().map_err(|error| bad(&error))?;
             let key = id_token.signing_key(&verifier).map_err(|error| bad(&error))?;
-            let hash = AccessTokenHash::from_token(tokens.access_token(), algorithm, key).map_err(|error| bad(&error))?;
+            let hash =
+                AccessTokenHash::from_token(tokens.access_token(), algorithm, key).map_err(|error| bad(&error))?;
             if hash != *expected {
                 return Err(bad(&"it belongs to another access token"));
             }
@@ -311,8 +315,10 @@ impl Provider {
         // By the letter of the standard, claims about the person are at the other endpoint when there is an access token.
         let request = client.user_info(tokens.access_token().clone(), Some(claims.subject().clone()));
         let request = request.map_err(Trouble::new)?;
-        let told: Result<UserInfoClaims<EmptyAdditionalClaims, CoreGenderClaim>, _> = request.request_async(&call).await;
-        let told = told.map_err(|error| Trouble::new(format!("its userinfo endpoint does not answer as it should: {error}")))?;
+        let told: Result<UserInfoClaims<EmptyAdditionalClaims, CoreGenderClaim>, _> =
+            request.request_async(&call).await;
+        let told =
+            told.map_err(|error| Trouble::new(format!("its userinfo endpoint does not answer as it should: {error}")))?;
         Ok(person!(told, sid))
     }
 
@@ -395,7 +401,9 @@ fn undiscovered(error: &DiscoveryError<Failure>) -> Trouble {
         DiscoveryError::Response(status, ..) => {
             Trouble::new(format!("its discovery document or its keys are answered with status {}", status.as_u16()))
         }
-        DiscoveryError::Parse(error) => Trouble::new(format!("its discovery document or its keys cannot be read: {error}")),
+        DiscoveryError::Parse(error) => {
+            Trouble::new(format!("its discovery document or its keys cannot be read: {error}"))
+        }
         DiscoveryError::Validation(why) => Trouble::new(format!("its discovery document is not its own: {why}")),
         _ => Trouble::new("its discovery document cannot be read"),
     }

@@ -67,7 +67,8 @@ impl Provider {
             backchannel_logout_uri: extras.backchannel_logout_supported.then_some(registration.backchannel_logout),
             backchannel_logout_session_required: extras.backchannel_logout_session_supported,
         };
-        let callback = RedirectUrl::new(registration.callback).map_err(|error| Unregistered::Refused(Trouble::new(error)))?;
+        let callback =
+            RedirectUrl::new(registration.callback).map_err(|error| Unregistered::Refused(Trouble::new(error)))?;
         let name = LocalizedClaim::from(ClientName::new(registration.client_name));
         let token = registration.initial_access_token.map(|token| AccessToken::new(token.expose_secret().to_owned()));
         let request = Request::new(vec![callback], logout)
@@ -78,7 +79,8 @@ impl Provider {
             .set_token_endpoint_auth_method(Some(CoreClientAuthMethod::ClientSecretBasic))
             .set_initial_access_token(token);
         let call = caller(self.http());
-        let registered = in_time(async { request.register_async(endpoint, &call).await.map_err(|error| trouble(&error)) });
+        let registered =
+            in_time(async { request.register_async(endpoint, &call).await.map_err(|error| trouble(&error)) });
         let registered = registered.await.map_err(Unregistered::Refused)?;
         let secret = registered.client_secret().map(|secret| SecretString::from(secret.secret().clone()));
         Ok((registered.client_id().to_string(), secret))
@@ -90,8 +92,12 @@ type Failed = ClientRegistrationError<CoreRegisterErrorResponseType, mainsheet_c
 fn trouble(error: &Failed) -> Trouble {
     match error {
         ClientRegistrationError::Request(failure) => Trouble::new(failure),
-        ClientRegistrationError::Response(status, ..) => Trouble::new(format!("it answered with status {}", status.as_u16())),
-        ClientRegistrationError::ServerResponse(answer) => Trouble::new(format!("it answered `{}`", answer.error().as_ref())),
+        ClientRegistrationError::Response(status, ..) => {
+            Trouble::new(format!("it answered with status {}", status.as_u16()))
+        }
+        ClientRegistrationError::ServerResponse(answer) => {
+            Trouble::new(format!("it answered `{}`", answer.error().as_ref()))
+        }
         _ => Trouble::new("its answer cannot be read"),
     }
 }

@@ -64,7 +64,9 @@ impl SingleSignOn {
         match asked {
             None => Ok(own),
             Some(asked) if asked == own || self.redirect_uris.contains(&asked) => Ok(asked),
-            Some(_) => Err(Error::invalid("redirectUri", "is not among the addresses that this installation sends people to")),
+            Some(_) => {
+                Err(Error::invalid("redirectUri", "is not among the addresses that this installation sends people to"))
+            }
         }
     }
 

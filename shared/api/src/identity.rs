@@ -101,7 +101,12 @@ fn proof(parts: &Parts, app: &App) -> Result<Option<Proof>> {
 }
 
 /// A bound token comes with a proof of its key, and no other one does.
-async fn require_proof(parts: &Parts, app: &App, (scheme, token): (Scheme, &str), bound_to: Option<&str>) -> Result<()> {
+async fn require_proof(
+    parts: &Parts,
+    app: &App,
+    (scheme, token): (Scheme, &str),
+    bound_to: Option<&str>,
+) -> Result<()> {
     match (scheme, bound_to) {
         (Scheme::Bearer, None) => Ok(()),
         (Scheme::DPoP, Some(thumbprint)) => {

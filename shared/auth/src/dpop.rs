@@ -143,7 +143,9 @@ fn refuse_private_key(text: &str) -> Result<()> {
 /// stands in front of us, so the scheme has to be `https` wherever that is not this machine.
 fn is_for(htu: &str, target: Target<'_>) -> bool {
     let Ok(named) = Url::parse(htu) else { return false };
-    let Ok(actual) = Url::parse(&format!("{}://{}{}", named.scheme(), target.authority, target.path)) else { return false };
+    let Ok(actual) = Url::parse(&format!("{}://{}{}", named.scheme(), target.authority, target.path)) else {
+        return false;
+    };
     let is_local = match named.host() {
         Some(Host::Domain(domain)) => domain == "localhost",
         Some(Host::Ipv4(address)) => address.is_loopback(),
@@ -237,13 +239,22 @@ mod tests {
     fn addresses_are_compared_without_query_and_in_their_normal_form() {
         let key = Key::es256();
         let sent = |htu: &str| check(&key.sign(&key.header(), &with(claims(), "htu", json!(htu))));
-        for htu in ["https://API.example:443/api/v1/me", "https://api.example/api/v1/me?x=1#y", "https://api.example/api/v1/./me"] {
+        for htu in [
+            "https://API.example:443/api/v1/me",
+            "https://api.example/api/v1/me?x=1#y",
+            "https://api.example/api/v1/./me",
+        ] {
             sent(htu).unwrap();
         }
         for htu in [
-            "http://api.example/api/v1/me", "https://api.example:8443/api/v1/me", "https://other.example/api/v1/me",
-            "https://api.example/api/v1/me/", "https://api.example/api/v1/you", "https://user@api.example/api/v1/me",
-            "/api/v1/me", "",
+            "http://api.example/api/v1/me",
+            "https://api.example:8443/api/v1/me",
+            "https://other.example/api/v1/me",
+            "https://api.example/api/v1/me/",
+            "https://api.example/api/v1/you",
+            "https://user@api.example/api/v1/me",
+            "/api/v1/me",
+            "",
         ] {
             assert!(sent(htu).is_err(), "{htu}");
         }
@@ -254,21 +265,28 @@ mod tests {
         let key = Key::es256();
         let (header, right) = (key.header(), claims());
         let wrong_claims = [
-            with(right.clone(), "htm", json!("POST")), with(right.clone(), "iat", json!(NOW - 61)),
-            with(right.clone(), "iat", json!(NOW + 61)), with(right.clone(), "jti", json!("")),
-            with(right.clone(), "jti", json!("x".repeat(256))), with(right.clone(), "jti", Value::Null),
+            with(right.clone(), "htm", json!("POST")),
+            with(right.clone(), "iat", json!(NOW - 61)),
+            with(right.clone(), "iat", json!(NOW + 61)),
+            with(right.clone(), "jti", json!("")),
+            with(right.clone(), "jti", json!("x".repeat(256))),
+            with(right.clone(), "jti", Value::Null),
         ];
         for claims in wrong_claims {
             assert!(matches!(check(&key.sign(&header, &claims)), Err(Error::NotProven { .. })), "{claims}");
         }
         let other = Key::es256().jwk();
         let wrong_headers = [
-            with(header.clone(), "typ", json!("JWT")), with(header.clone(), "alg", json!("none")),
-            with(header.clone(), "alg", json!("HS256")), with(header.clone(), "alg", json!("EdDSA")),
-            with(header.clone(), "jwk", other), with(header.clone(), "jwk", Value::Null),
+            with(header.clone(), "typ", json!("JWT")),
+            with(header.clone(), "alg", json!("none")),
+            with(header.clone(), "alg", json!("HS256")),
+            with(header.clone(), "alg", json!("EdDSA")),
+            with(header.clone(), "jwk", other),
+            with(header.clone(), "jwk", Value::Null),
             with(header.clone(), "jwk", with(key.jwk(), "d", json!("AAAA"))),
             with(header.clone(), "jwk", json!({ "kty": "oct", "k": "AAAA" })),
-            with(header.clone(), "jku", json!("https://keys.example/")), with(header.clone(), "crit", json!(["b64"])),
+            with(header.clone(), "jku", json!("https://keys.example/")),
+            with(header.clone(), "crit", json!(["b64"])),
         ];
         for header in wrong_headers {
             assert!(matches!(check(&key.sign(&header, &right)), Err(Error::NotProven { .. })), "{header}");

@@ -162,7 +162,8 @@ impl SigningKey {
             Some(row) => change.restore_key(row),
             None => change.publish_key(&self.public(now)),
         };
-        let in_use = |key: &PublicKey| key.purpose == self.purpose.as_str() && key.kid != self.kid && key.retires_at.is_none();
+        let in_use =
+            |key: &PublicKey| key.purpose == self.purpose.as_str() && key.kid != self.kid && key.retires_at.is_none();
         let earlier = rows.iter().filter(|row| in_use(&row.value));
         let retires_at = self.purpose.valid().map(|valid| now + valid + INSTANCE_LASTS);
         let change = earlier.fold(change, |change, row| match retires_at {
@@ -224,7 +225,8 @@ impl KeyRing {
         if !recent {
             self.read(now).await?;
         }
-        self.good(kid, now).ok_or_else(|| Error::unauthenticated(format!("no published {} key {kid}", self.purpose.as_str())))
+        self.good(kid, now)
+            .ok_or_else(|| Error::unauthenticated(format!("no published {} key {kid}", self.purpose.as_str())))
     }
 
     fn good(&self, kid: &str, now: Timestamp) -> Option<DecodingKey> {

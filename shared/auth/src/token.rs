@@ -236,9 +236,17 @@ mod tests {
         };
         let second = now().as_second();
         for (name, value) in [
-            ("aud", json!("somebody")), ("aud", json!(null)), ("iss", json!("somebody")), ("iss", json!(null)),
-            ("exp", json!(second)), ("exp", json!(second - 61)), ("exp", json!(null)), ("iat", json!(second + 61)),
-            ("iat", json!(null)), ("sub", json!("not an id")), ("sid", json!(null)),
+            ("aud", json!("somebody")),
+            ("aud", json!(null)),
+            ("iss", json!("somebody")),
+            ("iss", json!(null)),
+            ("exp", json!(second)),
+            ("exp", json!(second - 61)),
+            ("exp", json!(null)),
+            ("iat", json!(second + 61)),
+            ("iat", json!(null)),
+            ("sub", json!("not an id")),
+            ("sid", json!(null)),
         ] {
             refused(&format!("{name} {value}"), &with(name, value));
         }

@@ -4,12 +4,14 @@ use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use mainsheet_core::identity_provider::IdentityProvider;
+use mainsheet_core::organization::Organization;
 use mainsheet_core::sealed::Sealed;
 use mainsheet_core::{Error, IdentityProviderId, OrganizationId, Result, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::change::Due;
 use crate::key::tenant_partition;
+use crate::organizations::organization_key;
 use crate::{Change, Entity, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 /// How long a person may take at their provider's page.
@@ -111,6 +113,17 @@ impl Entity for Used {
     }
 }
 
+/// A provider in its organization.
+#[derive(Debug, Clone)]
+pub struct ProviderAtHome {
+    /// The proof that the organization may be touched.
+    pub tenant: Tenant,
+    /// The provider.
+    pub provider: Row<IdentityProvider>,
+    /// The organization.
+    pub organization: Row<Organization>,
+}
+
 /// SHA-256 of a text in hex: how the table knows a `sub`, a `sid` or a `jti`, which may be of any form.
 #[must_use]
 pub fn sha256(text: &str) -> String {
@@ -195,13 +208,23 @@ impl Store {
         self.identity_provider(&Tenant::proven(organization.clone()), provider).await
     }
 
-    /// The organization whose provider it is, for a browser that was sent here with its id: the table says so.
+    /// The organization whose provider it is: the table says so.
+    async fn tenant_of_identity_provider(&self, provider: &IdentityProviderId) -> Result<Tenant> {
+        let owner: Option<Row<ProviderOwner>> = self.get(&owner_key(provider)).await?;
+        owner.map(|row| Tenant::proven(row.value.organization_id)).ok_or(Error::NotFound)
+    }
+
+    /// A provider and its organization, for a browser or a provider that comes with its id: two round trips.
     ///
     /// # Errors
     /// [`Error::NotFound`] when there is no such provider.
-    pub async fn tenant_of_identity_provider(&self, provider: &IdentityProviderId) -> Result<Tenant> {
-        let owner: Option<Row<ProviderOwner>> = self.get(&owner_key(provider)).await?;
-        owner.map(|row| Tenant::proven(row.value.organization_id)).ok_or(Error::NotFound)
+    pub async fn identity_provider_at_home(&self, provider: &IdentityProviderId) -> Result<ProviderAtHome> {
+        let tenant = self.tenant_of_identity_provider(provider).await?;
+        let (provider_key, organization_key) = (provider_key(&tenant, provider), organization_key(&tenant));
+        let mut batch = self.get_batch([provider_key.clone(), organization_key.clone()]).await?;
+        let provider = batch.take(&provider_key)?.ok_or(Error::NotFound)?;
+        let organization = batch.take(&organization_key)?.ok_or(Error::NotFound)?;
+        Ok(ProviderAtHome { tenant, provider, organization })
     }
 
     /// An attempt by the hash of its `state`, unless it took too long or has come back.
@@ -262,7 +285,11 @@ impl Change<'_> {
     pub fn create_identity_provider(self, tenant: &Tenant, provider: &IdentityProvider) -> Self {
         let used = || Error::internal("a provider id that was used before");
         let owner = ProviderOwner { organization_id: tenant.organization_id().clone() };
-        self.create(&provider_key(tenant, &provider.id), provider, used()).create(&owner_key(&provider.id), &owner, used())
+        self.create(&provider_key(tenant, &provider.id), provider, used()).create(
+            &owner_key(&provider.id),
+            &owner,
+            used(),
+        )
     }
 
     /// A provider's new settings.
@@ -277,7 +304,8 @@ impl Change<'_> {
 
     /// From now on the provider's subject is this person.
     pub fn link_subject(self, tenant: &Tenant, session: &SsoSession, user: &UserId) -> Self {
-        let linked = Error::conflict("changed_meanwhile", "The same person signs in for the first time at this moment.");
+        let linked =
+            Error::conflict("changed_meanwhile", "The same person signs in for the first time at this moment.");
         let link = SsoLink { user_id: user.clone(), expires_at: None };
         self.create(&subject_key(tenant, &session.identity_provider_id, &session.subject_sha256), &link, linked)
     }

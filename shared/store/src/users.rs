@@ -12,8 +12,8 @@ use mainsheet_core::{Error, LoginId, MemberId, OrganizationId, Result, SignUpId,
 use serde::{Deserialize, Serialize};
 
 use crate::change::Due;
-use crate::identity_providers::SsoSession;
 use crate::idempotency::{IdempotencyKey, IdempotencyRecord, Sender};
+use crate::identity_providers::SsoSession;
 use crate::organizations::{Home, home_keys, take_home};
 use crate::policies::Grants;
 use crate::throttle::{Throttle, ThrottleKey};

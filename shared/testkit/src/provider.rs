@@ -204,12 +204,14 @@ async fn token(State(provider): State<TestProvider>, headers: HeaderMap, body: S
         return refuse("invalid_grant");
     }
     let now = inner.now.as_second();
-    let mut claims = json!({ "iss": provider.issuer, "aud": id, "iat": now, "exp": now + 300, "nonce": begun["nonce"] });
+    let mut claims =
+        json!({ "iss": provider.issuer, "aud": id, "iat": now, "exp": now + 300, "nonce": begun["nonce"] });
     merge(&mut claims, inner.claims.clone());
     let mut header = json!({ "alg": "ES256", "kid": "one" });
     merge(&mut header, inner.header.clone());
     let id_token = inner.key.sign(&header, &claims);
-    let tokens = json!({ "access_token": "of userinfo", "token_type": "Bearer", "expires_in": 300, "id_token": id_token });
+    let tokens =
+        json!({ "access_token": "of userinfo", "token_type": "Bearer", "expires_in": 300, "id_token": id_token });
     (StatusCode::OK, Json(tokens))
 }
 
@@ -230,6 +232,9 @@ async fn register(State(provider): State<TestProvider>, headers: HeaderMap, Json
     inner.registered.push(body.clone());
     inner.clients.insert("registered".to_owned(), "secret of the registered".to_owned());
     let mut answer = body;
-    merge(&mut answer, json!({ "client_id": "registered", "client_secret": "secret of the registered", "client_secret_expires_at": 0 }));
+    merge(
+        &mut answer,
+        json!({ "client_id": "registered", "client_secret": "secret of the registered", "client_secret_expires_at": 0 }),
+    );
     (StatusCode::CREATED, Json(answer))
 }

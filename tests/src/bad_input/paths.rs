@@ -7,9 +7,11 @@ use crate::world::World;
 /// Well-formed, and nothing's.
 const ABSENT: &str = "ZZZZZZZZZZZZZZZZZZZZ";
 
-/// Roles are the same for everybody, and a token is good for whoever brings it.
+/// Roles are the same for everybody, a token is good for whoever brings it, and browsers come to a provider from anywhere.
 fn leads_to_somebodys(operation: &Operation) -> bool {
-    operation.path.contains('{') && !["{role}", "{token}"].iter().any(|name| operation.path.contains(name))
+    operation.path.contains('{')
+        && !operation.path.starts_with("/auth/sso/")
+        && !["{role}", "{token}"].iter().any(|name| operation.path.contains(name))
 }
 
 fn with_ids(world: &World) -> Vec<(Operation, Request)> {

@@ -30,13 +30,28 @@ async fn a_bound_token_needs_a_proof_with_every_request() {
         ("a proof again", dpop.with("dpop", &me(&key, "one")).get("/me").await),
         ("no proof", dpop.get("/me").await),
         ("another key's", dpop.with("dpop", &me(&TestKey::generate(), "two")).get("/me").await),
-        ("another method's", dpop.with("dpop", &key.proof(("POST", &url("/me")), Some(&token), "3", app.now())).get("/me").await),
-        ("another path's", dpop.with("dpop", &key.proof(("GET", &url("/org")), Some(&token), "4", app.now())).get("/me").await),
-        ("another token's", dpop.with("dpop", &key.proof(("GET", &url("/me")), Some("x"), "5", app.now())).get("/me").await),
+        (
+            "another method's",
+            dpop.with("dpop", &key.proof(("POST", &url("/me")), Some(&token), "3", app.now())).get("/me").await,
+        ),
+        (
+            "another path's",
+            dpop.with("dpop", &key.proof(("GET", &url("/org")), Some(&token), "4", app.now())).get("/me").await,
+        ),
+        (
+            "another token's",
+            dpop.with("dpop", &key.proof(("GET", &url("/me")), Some("x"), "5", app.now())).get("/me").await,
+        ),
         ("no token's", dpop.with("dpop", &key.proof(("GET", &url("/me")), None, "6", app.now())).get("/me").await),
         ("nonsense", dpop.with("dpop", "nonsense").get("/me").await),
-        ("as a bearer", app.anonymous().with("host", HOST).bearer(&token).with("dpop", &me(&key, "7")).get("/me").await),
-        ("an unbound one", app.anonymous().with("authorization", &format!("DPoP {}", owner.access_token)).get("/me").await),
+        (
+            "as a bearer",
+            app.anonymous().with("host", HOST).bearer(&token).with("dpop", &me(&key, "7")).get("/me").await,
+        ),
+        (
+            "an unbound one",
+            app.anonymous().with("authorization", &format!("DPoP {}", owner.access_token)).get("/me").await,
+        ),
     ];
     let old = me(&key, "old");
     app.advance(std::time::Duration::from_secs(61));

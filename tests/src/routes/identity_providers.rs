@@ -28,12 +28,16 @@ async fn providers_are_set_up_changed_and_deleted() {
     let path = format!("/auth/idps/{}", created.text("id"));
     let change = json!({ "name": "renamed", "configWrite": { "oidc": { "scopes": ["openid"] } } });
     let changed = owner.call("PATCH", &path).json(&change).if_match(&created.etag()).send().await.expect(200).json();
-    assert_eq!((&changed["name"], &changed["config"]["oidc"]["clientSecretConfigured"]), (&json!("renamed"), &json!(true)));
+    assert_eq!(
+        (&changed["name"], &changed["config"]["oidc"]["clientSecretConfigured"]),
+        (&json!("renamed"), &json!(true))
+    );
     let _ = owner.call("PATCH", &path).json(&change).if_match(&created.etag()).send().await.expect(412);
     let elsewhere = json!({ "configWrite": { "oidc": { "issuer": "https://other.example" } } });
     let moved = owner.patch(&path, elsewhere).await.expect(200).json();
     assert_eq!(moved["config"]["oidc"]["clientSecretConfigured"], false, "a secret is not told to another issuer");
-    let rotated = owner.post(&format!("{path}/rotate-secret"), json!({ "clientSecret": "new" })).await.expect(200).json();
+    let rotated =
+        owner.post(&format!("{path}/rotate-secret"), json!({ "clientSecret": "new" })).await.expect(200).json();
     assert_eq!(rotated["config"]["oidc"]["clientSecretConfigured"], true);
     let dump = app.dump();
     assert!(!format!("{dump:?}").contains(CLIENT_SECRET), "secrets are sealed");
@@ -77,7 +81,14 @@ async fn settings_that_break_a_rule_are_refused() {
     let owner = app.sign_up("owner@example.com").await;
     let with = |path: &str, value: Value| mainsheet_testkit::build::with(provider("https://sso.example"), path, value);
     let oidc = "/configWrite/oidc";
-    for issuer in ["http://sso.example", "https://10.0.0.1/", "https://2130706433/", "https://u:p@sso.example", "sso", "https://sso.example/?x=1"] {
+    for issuer in [
+        "http://sso.example",
+        "https://10.0.0.1/",
+        "https://2130706433/",
+        "https://u:p@sso.example",
+        "sso",
+        "https://sso.example/?x=1",
+    ] {
         let answer = owner.post("/auth/idps", with(&format!("{oidc}/issuer"), json!(issuer))).await;
         answer.assert_names_field("configWrite.oidc.issuer");
     }
@@ -110,7 +121,10 @@ async fn a_test_reports_what_the_provider_says() {
     assert_eq!((&report["success"], &details["issuer"]), (&json!(true), &json!(sso.issuer)), "{report}");
     assert_eq!(details["endpoints"]["endSession"], format!("{}/logout", sso.issuer));
     assert_eq!(details["endpoints"]["jwks"], format!("{}/jwks", sso.issuer));
-    assert_eq!((&details["backchannelLogoutSupported"], &details["frontchannelLogoutSupported"]), (&json!(true), &json!(false)));
+    assert_eq!(
+        (&details["backchannelLogoutSupported"], &details["frontchannelLogoutSupported"]),
+        (&json!(true), &json!(false))
+    );
     assert_eq!(details["claimsSupported"], json!(["sub", "email"]));
     sso.discovery(json!({ "issuer": "https://somebody.example" }));
     let report = owner.act(&path).await.expect(200).json();
@@ -141,6 +155,9 @@ async fn a_client_registers_itself_where_the_provider_lets_it() {
     let unsupported = owner.post("/auth/idps/auto-setup", body).await.expect(409).problem();
     assert_eq!(unsupported.code, "registration_unsupported");
     for url in ["http://127.0.0.1:9", "https://10.0.0.1", "nothing"] {
-        owner.post("/auth/idps/auto-setup", json!({ "name": "x", "providerUrl": url })).await.assert_names_field("providerUrl");
+        owner
+            .post("/auth/idps/auto-setup", json!({ "name": "x", "providerUrl": url }))
+            .await
+            .assert_names_field("providerUrl");
     }
 }

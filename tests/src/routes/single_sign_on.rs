@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use mainsheet_core::role::OrganizationRole;
-use mainsheet_testkit::provider::{CLIENT_ID, CLIENT_SECRET, TestProvider};
-use mainsheet_testkit::{Answer, Client, Person, REDIRECT_URI, TestApp};
+use mainsheet_testkit::provider::TestProvider;
+use mainsheet_testkit::{Answer, Client, Person, REDIRECT_URI, TestApp, build};
 use serde_json::{Value, json};
 
 /// An organization with an identity provider.
@@ -71,9 +71,7 @@ impl Company {
 }
 
 async fn set_up(owner: &Person, sso: &TestProvider) -> String {
-    let oidc = json!({ "issuer": sso.issuer, "clientId": CLIENT_ID, "clientSecret": CLIENT_SECRET });
-    let body = json!({ "identityProviderTypeId": "oidc", "name": "SSO", "configWrite": { "oidc": oidc } });
-    owner.create("/auth/idps", body).await
+    owner.create("/auth/idps", build::identity_provider(&sso.issuer)).await
 }
 
 #[tokio::test]
@@ -86,7 +84,10 @@ async fn who_comes_for_the_first_time_becomes_a_member() {
     let _ = company.exchange(&arrived).await.expect(401);
     let grace = company.app.anonymous().bearer(&tokens.text("accessToken"));
     let me = grace.get("/me").await.expect(200).json();
-    assert_eq!((&me["user"]["email"], &me["user"]["displayName"]), (&json!("grace@example.com"), &json!("Grace Hopper")));
+    assert_eq!(
+        (&me["user"]["email"], &me["user"]["displayName"]),
+        (&json!("grace@example.com"), &json!("Grace Hopper"))
+    );
     let organizations = grace.get("/me/organizations").await.expect(200).json();
     assert_eq!(organizations["items"][0]["id"], json!(company.owner.organization_id));
     let _ = grace.get("/org/teams").await.expect(200);
@@ -115,7 +116,10 @@ async fn a_browser_comes_back_once_in_time_and_as_itself() {
     assert_eq!(company.arrive(&back, &cookie).await.expect(400).problem().code, "invalid_state");
     let (location, cookie) = company.depart("").await;
     company.app.advance(Duration::from_secs(601));
-    assert_eq!(company.arrive(&company.sso.sign_in(&location), &cookie).await.expect(400).problem().code, "invalid_state");
+    assert_eq!(
+        company.arrive(&company.sso.sign_in(&location), &cookie).await.expect(400).problem().code,
+        "invalid_state"
+    );
     let _ = company.app.anonymous().get(&format!("/auth/sso/{}/callback", company.idp)).await.expect(400);
     let _ = company.app.anonymous().get("/auth/sso/NONE/authorize").await.expect(404);
 }
@@ -126,23 +130,34 @@ async fn a_provider_that_says_no_or_something_wrong_lets_nobody_in() {
     let (location, cookie) = company.depart("").await;
     let state = company.sso.sign_in(&location);
     let state = state.split("state=").nth(1).unwrap().split('&').next().unwrap();
-    let back = format!("https://mainsheet.example/api/v1/auth/sso/{}/callback?error=access_denied&state={state}", company.idp);
+    let back =
+        format!("https://mainsheet.example/api/v1/auth/sso/{}/callback?error=access_denied&state={state}", company.idp);
     assert_eq!(company.arrive(&back, &cookie).await.expect(400).problem().code, "sign_in_refused");
     let (location, cookie) = company.depart("").await;
     let back = company.sso.sign_in(&location).replace("iss=", "iss=x");
     assert_eq!(company.arrive(&back, &cookie).await.expect(409).problem().code, "identity_provider_unusable");
     let past = company.app.now().as_second() - 1;
     let wrong = [
-        json!({ "iss": "https://somebody.example" }), json!({ "aud": "somebody" }), json!({ "nonce": "another" }),
-        json!({ "exp": past }), json!({ "iat": past + 62 }),
+        json!({ "iss": "https://somebody.example" }),
+        json!({ "aud": "somebody" }),
+        json!({ "nonce": "another" }),
+        json!({ "exp": past }),
+        json!({ "iat": past + 62 }),
     ];
     for claims in wrong {
         company.sso.claims(claims.clone());
         company.refused(409, "identity_provider_unusable").await;
-        let taken_back = claims.as_object().unwrap().keys().map(|name| (name.clone(), Value::Null)).collect::<serde_json::Map<_, _>>();
+        let taken_back = claims
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(|name| (name.clone(), Value::Null))
+            .collect::<serde_json::Map<_, _>>();
         company.sso.claims(Value::Object(taken_back));
     }
-    for header in [json!({ "alg": "none" }), json!({ "alg": "HS256" }), json!({ "alg": "RS256" }), json!({ "kid": "two" })] {
+    for header in
+        [json!({ "alg": "none" }), json!({ "alg": "HS256" }), json!({ "alg": "RS256" }), json!({ "kid": "two" })]
+    {
         company.sso.header(header);
         company.refused(409, "identity_provider_unusable").await;
     }
@@ -201,7 +216,8 @@ async fn browsers_go_where_the_installation_lets_them() {
     let (location, cookie) = company.depart(&format!("?redirectUri={REDIRECT_URI}")).await;
     let arrived = company.arrive(&company.sso.sign_in(&location), &cookie).await.expect(302);
     assert!(arrived.header("location").unwrap().starts_with(&format!("{REDIRECT_URI}?code=")));
-    for wrong in ["https://evil.example/", "https://app.example/welcome/more", "//evil.example", "javascript:alert(1)"] {
+    for wrong in ["https://evil.example/", "https://app.example/welcome/more", "//evil.example", "javascript:alert(1)"]
+    {
         let path = format!("/auth/sso/{}/authorize?redirectUri={wrong}", company.idp);
         company.app.anonymous().get(&path).await.assert_names_field("redirectUri");
     }
@@ -226,19 +242,36 @@ async fn a_logout_at_the_provider_ends_the_logins_that_came_from_it() {
     let second = company.sign_in().await;
     let now = company.app.now().as_second();
     let wrong = [
-        json!({ "header": { "typ": "at+jwt" } }), json!({ "header": { "alg": "none" } }), json!({ "header": { "alg": "HS256" } }),
-        json!({ "header": { "kid": "two" } }), json!({ "iss": "https://somebody.example" }), json!({ "aud": "somebody" }),
-        json!({ "events": {} }), json!({ "nonce": "one" }), json!({ "sub": null, "sid": null }), json!({ "iat": now - 3600 }),
-        json!({ "iat": now + 61 }), json!({ "exp": now - 61 }), json!({ "jti": null }),
+        json!({ "header": { "typ": "at+jwt" } }),
+        json!({ "header": { "alg": "none" } }),
+        json!({ "header": { "alg": "HS256" } }),
+        json!({ "header": { "kid": "two" } }),
+        json!({ "iss": "https://somebody.example" }),
+        json!({ "aud": "somebody" }),
+        json!({ "events": {} }),
+        json!({ "nonce": "one" }),
+        json!({ "sub": null, "sid": null }),
+        json!({ "iat": now - 3600 }),
+        json!({ "iat": now + 61 }),
+        json!({ "exp": now - 61 }),
+        json!({ "jti": null }),
     ];
     for changes in wrong {
-        assert_eq!(company.log_out(changes.clone()).await.expect(400).problem().code, "invalid_logout_token", "{changes}");
+        assert_eq!(
+            company.log_out(changes.clone()).await.expect(400).problem().code,
+            "invalid_logout_token",
+            "{changes}"
+        );
     }
     let _ = second.get("/me").await.expect(200);
     let _ = company.log_out(json!({ "sub": null })).await.expect(200);
     let _ = second.get("/me").await.expect(401);
     let _ = first.get("/me").await.expect(200);
-    assert_eq!(company.log_out(json!({ "sid": null })).await.expect(400).problem().code, "invalid_logout_token", "its id was used");
+    assert_eq!(
+        company.log_out(json!({ "sid": null })).await.expect(400).problem().code,
+        "invalid_logout_token",
+        "its id was used"
+    );
     let _ = company.log_out(json!({ "sid": null, "jti": "logout 2" })).await.expect(200);
     let _ = first.get("/me").await.expect(401);
     let _ = company.owner.get("/me").await.expect(200);

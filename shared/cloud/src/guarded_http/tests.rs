@@ -53,21 +53,92 @@ fn get(url: &str) -> Request<Vec<u8>> {
 
 /// Addresses that names must not lead to.
 const CLOSED: &[&str] = &[
-    "0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.100.100.200", "100.127.255.254", "127.0.0.1",
-    "127.1.2.3", "168.63.129.16", "169.254.0.1", "169.254.169.254", "169.254.170.2", "172.16.0.1", "172.31.255.255",
-    "192.0.0.1", "192.0.0.192", "192.0.2.1", "192.88.99.1", "192.168.0.1", "198.18.0.1", "198.19.255.255",
-    "198.51.100.1", "203.0.113.1", "224.0.0.1", "239.255.255.250", "240.0.0.1", "255.255.255.255", "::", "::1",
-    "::127.0.0.1", "::8.8.8.8", "::ffff:127.0.0.1", "::ffff:8.8.8.8", "::ffff:169.254.169.254", "64:ff9b::7f00:1",
-    "64:ff9b::808:808", "64:ff9b:1::a9fe:a9fe", "100::1", "2001::1", "2001:2::1", "2001:10::1", "2001:20::1",
-    "2001:db8::1", "2002:7f00:1::1", "3fff::1", "5f00::1", "fc00::1", "fd00:ec2::254", "fe80::1", "fec0::1", "ff02::1",
+    "0.0.0.0",
+    "0.1.2.3",
+    "10.0.0.1",
+    "10.255.255.255",
+    "100.64.0.1",
+    "100.100.100.200",
+    "100.127.255.254",
+    "127.0.0.1",
+    "127.1.2.3",
+    "168.63.129.16",
+    "169.254.0.1",
+    "169.254.169.254",
+    "169.254.170.2",
+    "172.16.0.1",
+    "172.31.255.255",
+    "192.0.0.1",
+    "192.0.0.192",
+    "192.0.2.1",
+    "192.88.99.1",
+    "192.168.0.1",
+    "198.18.0.1",
+    "198.19.255.255",
+    "198.51.100.1",
+    "203.0.113.1",
+    "224.0.0.1",
+    "239.255.255.250",
+    "240.0.0.1",
+    "255.255.255.255",
+    "::",
+    "::1",
+    "::127.0.0.1",
+    "::8.8.8.8",
+    "::ffff:127.0.0.1",
+    "::ffff:8.8.8.8",
+    "::ffff:169.254.169.254",
+    "64:ff9b::7f00:1",
+    "64:ff9b::808:808",
+    "64:ff9b:1::a9fe:a9fe",
+    "100::1",
+    "2001::1",
+    "2001:2::1",
+    "2001:10::1",
+    "2001:20::1",
+    "2001:db8::1",
+    "2002:7f00:1::1",
+    "3fff::1",
+    "5f00::1",
+    "fc00::1",
+    "fd00:ec2::254",
+    "fe80::1",
+    "fec0::1",
+    "ff02::1",
 ];
 
 /// Hosts that no URL may have, in every way of writing them.
 const ODD: &[&str] = &[
-    "2130706433", "0x7f000001", "0x7F.1", "0177.0.0.1", "017700000001", "127.1", "127.0.1", "0", "0x0", "1.1", "127.0.0.1.",
-    "127.0.0.1%2e", "%31%32%37.0.0.1", "[::1]", "[::]", "[0:0:0:0:0:0:0:1]", "[::ffff:127.0.0.1]", "[::ffff:7f00:1]",
-    "[::127.0.0.1]", "[64:ff9b::127.0.0.1]", "[fd00:ec2::254]", "[fe80::1]", "user@127.0.0.1", "user:secret@example.com",
-    "example.com@127.0.0.1", "example.com.", "localhost.", "134744072", "0x08080808", "010.8.8.8",
+    "2130706433",
+    "0x7f000001",
+    "0x7F.1",
+    "0177.0.0.1",
+    "017700000001",
+    "127.1",
+    "127.0.1",
+    "0",
+    "0x0",
+    "1.1",
+    "127.0.0.1.",
+    "127.0.0.1%2e",
+    "%31%32%37.0.0.1",
+    "[::1]",
+    "[::]",
+    "[0:0:0:0:0:0:0:1]",
+    "[::ffff:127.0.0.1]",
+    "[::ffff:7f00:1]",
+    "[::127.0.0.1]",
+    "[64:ff9b::127.0.0.1]",
+    "[fd00:ec2::254]",
+    "[fe80::1]",
+    "user@127.0.0.1",
+    "user:secret@example.com",
+    "example.com@127.0.0.1",
+    "example.com.",
+    "localhost.",
+    "134744072",
+    "0x08080808",
+    "010.8.8.8",
     "[2606:4700:4700:0::1111]",
 ];
 
@@ -76,7 +147,9 @@ fn only_addresses_that_anybody_can_have_are_public() {
     for address in CLOSED {
         assert!(!is_public(address.parse().unwrap()), "{address}");
     }
-    for address in ["1.1.1.1", "8.8.8.8", "100.63.255.255", "100.128.0.1", "172.15.0.1", "172.32.0.1", "2606:4700::1111"] {
+    for address in
+        ["1.1.1.1", "8.8.8.8", "100.63.255.255", "100.128.0.1", "172.15.0.1", "172.32.0.1", "2606:4700::1111"]
+    {
         assert!(is_public(address.parse().unwrap()), "{address}");
     }
 }
@@ -120,7 +193,13 @@ async fn odd_ways_of_writing_a_host_are_refused() {
     for url in ["http://127.0.0.1:1/", "http://localhost:1/", "http://[::1]:1/", "https://example.com/"] {
         local.check(url).unwrap();
     }
-    for url in ["http://example.com/", "http://10.0.0.1/", "http://0.0.0.0/", "http://2130706433/", "http://localhost.example/"] {
+    for url in [
+        "http://example.com/",
+        "http://10.0.0.1/",
+        "http://0.0.0.0/",
+        "http://2130706433/",
+        "http://localhost.example/",
+    ] {
         assert!(matches!(local.check(url), Err(Failure::Refused(_))), "{url}");
     }
     trap.is_untouched();
@@ -174,9 +253,11 @@ async fn answers_are_read_whole_up_to_a_megabyte_and_redirects_are_answers() {
     let (url, _) = server([whole.as_slice(), b"x"].concat()).await;
     assert_eq!(local.send(get(&url)).await.unwrap_err(), Failure::TooLarge);
     let (elsewhere, count) = server(whole).await;
-    let (url, _) = server(format!("HTTP/1.1 302 Found\r\nlocation: {elsewhere}\r\ncontent-length: 0\r\n\r\n").into()).await;
+    let (url, _) =
+        server(format!("HTTP/1.1 302 Found\r\nlocation: {elsewhere}\r\ncontent-length: 0\r\n\r\n").into()).await;
     assert_eq!(local.send(get(&url)).await.unwrap().status(), 302);
     assert_eq!(count.load(Ordering::SeqCst), 0);
-    let nobody = format!("http://127.0.0.1:{}/", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
+    let nobody =
+        format!("http://127.0.0.1:{}/", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
     assert_eq!(local.send(get(&nobody)).await.unwrap_err(), Failure::Unreachable);
 }

@@ -102,5 +102,7 @@ pub(super) const TYPES: &[ProviderType] = &[
 /// The type with an id; `field` is named when there is none.
 pub(super) fn find(id: &str, field: &str) -> Result<&'static ProviderType> {
     let found = TYPES.iter().find(|kind| kind.id == id);
-    found.ok_or_else(|| Error::invalid(field, "is no type of identity provider; GET /auth/identity-provider-types lists them"))
+    found.ok_or_else(|| {
+        Error::invalid(field, "is no type of identity provider; GET /auth/identity-provider-types lists them")
+    })
 }

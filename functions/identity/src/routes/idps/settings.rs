@@ -101,7 +101,8 @@ impl OidcConfigWrite {
         if self.scopes.as_ref().is_some_and(|scopes| !scopes.iter().any(|scope| scope == "openid")) {
             return Err(Error::invalid("configWrite.oidc.scopes", "must contain `openid`"));
         }
-        let issuer = self.issuer.or_else(|| before.map(|oidc| oidc.issuer.clone())).ok_or_else(|| required("issuer"))?;
+        let issuer =
+            self.issuer.or_else(|| before.map(|oidc| oidc.issuer.clone())).ok_or_else(|| required("issuer"))?;
         let client_id = self.client_id.or_else(|| before.map(|oidc| oidc.client_id.clone()));
         let scopes = self.scopes.or_else(|| before.map(|oidc| oidc.scopes.clone()));
         // A secret is only told to the provider that issued it.

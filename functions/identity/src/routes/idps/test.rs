@@ -60,8 +60,8 @@ impl From<&Metadata> for IdentityProviderTestDetails {
             issuer: metadata.issuer().to_string(),
             endpoints: OidcEndpoints {
                 authorization: metadata.authorization_endpoint().to_string(),
-                token: metadata.token_endpoint().map(|url| url.to_string()),
-                userinfo: metadata.userinfo_endpoint().map(|url| url.to_string()),
+                token: metadata.token_endpoint().map(ToString::to_string),
+                userinfo: metadata.userinfo_endpoint().map(ToString::to_string),
                 jwks: metadata.jwks_uri().to_string(),
                 end_session: extras.end_session_endpoint.clone(),
             },

@@ -43,11 +43,10 @@ pub(crate) async fn authorize(
 ) -> Result<(StatusCode, HeaderMap)> {
     let (store, sso) = (&state.app.store, &state.sso);
     let redirect_uri = sso.destination(start.redirect_uri)?;
-    let tenant = store.tenant_of_identity_provider(&provider).await?;
-    let row = store.identity_provider(&tenant, &provider).await?;
-    let organization = store.organization(&tenant).await?.value;
-    let registered = sso.registered(&row.value, &organization)?;
-    let found = in_time(Provider::discover(&sso.http, &row.value.oidc.issuer)).await.map_err(Error::from)?;
+    let home = store.identity_provider_at_home(&provider).await?;
+    let (settings, organization) = (home.provider.value, home.organization.value);
+    let registered = sso.registered(&settings, &organization)?;
+    let found = in_time(Provider::discover(&sso.http, &settings.oidc.issuer)).await.map_err(Error::from)?;
     let departure = found.depart(&registered).map_err(Error::from)?;
     sso.http.check(departure.url.as_str()).map_err(|failure| Error::from(Trouble::new(failure)))?;
     let browser = OneTimeToken::generate()?;

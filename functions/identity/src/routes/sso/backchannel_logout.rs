@@ -50,8 +50,8 @@ pub(crate) async fn backchannel_logout(
 ) -> Result<Response> {
     let store = &state.app.store;
     let token = logout_token(request).await?;
-    let tenant = store.tenant_of_identity_provider(&provider).await?;
-    let row = store.identity_provider(&tenant, &provider).await?.value;
+    let home = store.identity_provider_at_home(&provider).await?;
+    let (tenant, row) = (home.tenant, home.provider.value);
     let checked = in_time(async {
         let found = Provider::discover(&state.sso.http, &row.oidc.issuer).await?;
         found.check_logout(&row.oidc.client_id, &token, state.app.now())

@@ -91,7 +91,10 @@ async fn begun_here(
 }
 
 fn not_begun() -> Error {
-    Error::malformed("invalid_state", "This sign-in was not begun in this browser, took too long, or was finished before. Sign in again.")
+    Error::malformed(
+        "invalid_state",
+        "This sign-in was not begun in this browser, took too long, or was finished before. Sign in again.",
+    )
 }
 
 /// From the provider's answer to the code.
@@ -103,18 +106,17 @@ async fn finish(
 ) -> Result<OneTimeToken> {
     let (store, sso) = (&state.app.store, &state.sso);
     let provider = &attempt.identity_provider_id;
-    let tenant = store.tenant_of_identity_provider(provider).await?;
-    let row = store.identity_provider(&tenant, provider).await?;
-    let organization = store.organization(&tenant).await?.value;
+    let home = store.identity_provider_at_home(provider).await?;
+    let (tenant, settings, organization) = (home.tenant, home.provider.value, home.organization.value);
     if let Some(error) = answer.error {
         return Err(refused(&error).into());
     }
     let code = answer.code.ok_or_else(|| refused("no code"))?;
-    let registered = sso.registered(&row.value, &organization)?;
+    let registered = sso.registered(&settings, &organization)?;
     let verifier = sso.sealer.open(&SingleSignOn::verifier_context(&organization.id), &attempt.pkce_verifier)?;
     let arrival = Arrival { code, verifier, nonce_sha256: attempt.nonce_sha256.clone() };
     let person = in_time(async {
-        let found = Provider::discover(&sso.http, &row.value.oidc.issuer).await?;
+        let found = Provider::discover(&sso.http, &settings.oidc.issuer).await?;
         let named = answer.iss.as_deref();
         // RFC 9207, section 2.4: who answers has to be who was asked, where it says so or said that it would.
         let is_issuer = named.map_or(!found.names_issuer(), |named| named == found.metadata.issuer().as_str());
@@ -124,7 +126,7 @@ async fn finish(
         found.arrive(&registered, arrival, state.app.now()).await
     });
     let person = person.await.map_err(Error::from)?;
-    let issuer = &row.value.oidc.issuer;
+    let issuer = &settings.oidc.issuer;
     let session = SsoSession {
         organization_id: organization.id.clone(),
         identity_provider_id: provider.clone(),
@@ -138,6 +140,10 @@ async fn finish(
 /// The provider did not let the person in.
 fn refused(error: &str) -> Error {
     // It comes from the address bar: only what the standards' codes are made of is shown.
-    let known: String = error.chars().filter(|letter| letter.is_ascii_alphanumeric() || "_ ".contains(*letter)).take(60).collect();
-    Error::malformed("sign_in_refused", format!("The identity provider did not sign you in ({known}). Try again, or ask your administrator."))
+    let known: String =
+        error.chars().filter(|letter| letter.is_ascii_alphanumeric() || "_ ".contains(*letter)).take(60).collect();
+    Error::malformed(
+        "sign_in_refused",
+        format!("The identity provider did not sign you in ({known}). Try again, or ask your administrator."),
+    )
 }

@@ -42,7 +42,10 @@ impl SigningIn<'_> {
     /// A one-time code for the person.
     pub(super) async fn issue_code(&self) -> Result<OneTimeToken> {
         let store = &self.state.app.store;
-        if let Some(user) = store.user_of_subject(&self.tenant, &self.session.identity_provider_id, &self.session.subject_sha256).await? {
+        if let Some(user) = store
+            .user_of_subject(&self.tenant, &self.session.identity_provider_id, &self.session.subject_sha256)
+            .await?
+        {
             return self.as_known(&user).await;
         }
         let email = self.address()?;
@@ -169,7 +172,8 @@ impl SigningIn<'_> {
 
 fn new_user(person: &Person, email: String, now: Timestamp) -> User {
     let line = |name: &Option<String>| {
-        let name: String = name.iter().flat_map(|name| name.chars()).filter(|letter| !letter.is_control()).take(255).collect();
+        let name: String =
+            name.iter().flat_map(|name| name.chars()).filter(|letter| !letter.is_control()).take(255).collect();
         Some(name.trim().to_owned()).filter(|name| !name.is_empty())
     };
     let (given_name, family_name) = (line(&person.given_name), line(&person.family_name));
