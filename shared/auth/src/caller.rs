@@ -188,12 +188,6 @@ impl Caller {
 }
 
 fn missing(relation: Relation, over: &str) -> Error {
-    let granted_by = match relation.scope() {
-        crate::permission::Scope::Organization => "An Owner or Admin of the organization can grant it.",
-        crate::permission::Scope::Team => {
-            "An Owner or Admin of the organization, or a Team Admin of the team, can grant it."
-        }
-    };
-    let message = format!("You need `{relation}` over {over}. {granted_by}");
+    let message = format!("You need `{relation}` over {over}. {}", relation.granted_by());
     Error::Forbidden { code: "permission_missing", message }
 }

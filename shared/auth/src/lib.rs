@@ -13,4 +13,4 @@ pub mod sealed;
 pub mod token;
 
 pub use caller::{Caller, SignedIn};
-pub use permission::{Needs, Relation, needs};
+pub use permission::{Bundle, Needs, Relation, needs};
