@@ -92,7 +92,7 @@ fn anonymous(path: impl Into<String>, body: Value) -> Request {
 
 /// A right request to an operation; `None` for one that is not known here.
 pub(crate) fn right(operation: &str, world: &World) -> Option<Request> {
-    let areas = [identity, organization, clusters, queries, jobs, job_runs, agents];
+    let areas = [identity, organization, clusters, catalogs, queries, jobs, job_runs, agents];
     areas.into_iter().find_map(|area| area(operation, world))
 }
 
@@ -133,6 +133,25 @@ fn clusters(operation: &str, world: &World) -> Option<Request> {
         "removeClusterTeam" => delete(format!("{}/{}", teams(cluster), world.second_team)),
         "listMyClusters" => get("/me/clusters"),
         "getMyCluster" => get(format!("/me/clusters/{cluster}")),
+        _ => return None,
+    })
+}
+
+fn catalogs(operation: &str, world: &World) -> Option<Request> {
+    let catalog = format!("/workloads/catalogs/{}", world.catalog);
+    let teams = format!("{catalog}/teams");
+    Some(match operation {
+        "listMyCatalogs" => get("/me/catalogs"),
+        "listCatalogs" => get("/workloads/catalogs"),
+        "createCatalog" => post("/workloads/catalogs", build::catalog("new", &world.owner.team_id)),
+        "getCatalog" => get(catalog),
+        "updateCatalog" => patch(catalog, json!({ "name": "renamed" })),
+        "deleteCatalog" => delete(format!("/workloads/catalogs/{}", world.spare_catalog)),
+        "listCatalogTeams" => get(teams),
+        "addCatalogTeams" => post(teams, json!({ "teamIds": [world.second_team] })),
+        "removeCatalogTeam" => delete(format!("{teams}/{}", world.second_team)),
+        "listCatalogQueries" => get(format!("{catalog}/queries")),
+        "listTeamCatalogs" => get(format!("/workloads/teams/{}/catalogs", world.owner.team_id)),
         _ => return None,
     })
 }

@@ -20,6 +20,10 @@ pub(crate) struct World {
     pub(crate) registration_token: String,
     /// A second team that the main cluster is shared with.
     pub(crate) second_team: String,
+    /// A catalog of both teams.
+    pub(crate) catalog: String,
+    /// A catalog to delete.
+    pub(crate) spare_catalog: String,
     pub(crate) query: String,
     /// A query to delete.
     pub(crate) spare_query: String,
@@ -66,6 +70,10 @@ impl World {
         let second_team = second_team["team"]["id"].as_str().unwrap().to_owned();
         let teams = json!({ "teamIds": [second_team] });
         let _ = owner.post(&format!("/workloads/clusters/{}/teams", agent.cluster_id), teams).await.expect(201);
+        let catalog = owner.create("/workloads/catalogs", build::catalog("main", &second_team)).await;
+        let teams = json!({ "teamIds": [owner.team_id] });
+        let _ = owner.post(&format!("/workloads/catalogs/{catalog}/teams"), teams).await.expect(201);
+        let spare_catalog = owner.create("/workloads/catalogs", build::catalog("spare", &owner.team_id)).await;
         let (query, spare_query) = (owner.query("daily").await, owner.query("spare").await);
         let (job, spare_job) =
             (owner.job("daily", &agent.cluster_id).await, owner.job("spare", &agent.cluster_id).await);
@@ -86,6 +94,8 @@ impl World {
             agent,
             idle_cluster,
             second_team,
+            catalog,
+            spare_catalog,
             query,
             spare_query,
             job,

@@ -12,6 +12,7 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::middleware::{Next, from_fn};
 use fd_lock::RwLock;
+use mainsheet_agents::AgentsState;
 use mainsheet_api::{App, BASE, assemble, with_problems};
 use mainsheet_auth::keys::{KeyRing, Purpose};
 use mainsheet_core::{Error, Result};
@@ -20,6 +21,7 @@ use mainsheet_identity::IdentityState;
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 use mainsheet_notifier::Notifier;
 use mainsheet_store::{Store, schema};
+use mainsheet_workloads::WorkloadsState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
@@ -28,7 +30,7 @@ use crate::agents::BuiltInAgents;
 use crate::clock::PlatformClock;
 use crate::control::{self, Control};
 use crate::docs;
-use crate::keys::signing_key;
+use crate::keys::{sealer, signing_key};
 use crate::local_table::LocalTable;
 use crate::mailbox::Mailbox;
 use crate::outbox::Outbox;
@@ -113,6 +115,7 @@ async fn router(settings: &Settings, data_dir: &Path, store: Store, control: &Co
     access_key.publish(&store).await?;
     let app = App::new(store.clone());
     app.access_keys.warm().await?;
+    let sealer = Arc::new(sealer(data_dir)?);
     let local_region = match settings.built_in_agent {
         BuiltInAgent::On => LocalRegion::BuiltInAgent,
         BuiltInAgent::Off => LocalRegion::Absent,
@@ -122,8 +125,8 @@ async fn router(settings: &Settings, data_dir: &Path, store: Store, control: &Co
         mainsheet_identity::router(identity),
         mainsheet_organization::router(app.clone()),
         mainsheet_infrastructure::router(InfrastructureState { app: app.clone(), local_region }),
-        mainsheet_workloads::router(app.clone()),
-        mainsheet_agents::router(app),
+        mainsheet_workloads::router(WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) }),
+        mainsheet_agents::router(AgentsState { app, sealer }),
     ];
     let clock = control.clock.clock();
     let (protocol, document) = assemble(&clock, routers);

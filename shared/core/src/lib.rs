@@ -1,6 +1,7 @@
 //! What Mainsheet is about, free of any transport, cloud or storage: ids, time, errors, entities and state machines.
 
 pub mod agent_protocol;
+pub mod catalog;
 pub mod cluster;
 pub mod error;
 pub mod id;
@@ -9,6 +10,7 @@ pub mod job_run;
 pub mod organization;
 pub mod query;
 pub mod role;
+pub mod sealed;
 pub mod team;
 pub mod time;
 pub mod user;

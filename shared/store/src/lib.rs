@@ -6,6 +6,7 @@
 
 pub mod agents;
 pub mod audit;
+pub mod catalogs;
 mod change;
 pub mod clusters;
 pub mod exchange_codes;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use axum::Router;
 use mainsheet_api::{App, BASE, Document, assemble};
+use mainsheet_agents::AgentsState;
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
+use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::queue::Queue;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::time::ManualClock;
@@ -16,6 +18,7 @@ use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 use mainsheet_notifier::Notifier;
 use mainsheet_store::Store;
 use mainsheet_store::outbox::OutboxEvent;
+use mainsheet_workloads::WorkloadsState;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::client::Client;
@@ -28,6 +31,7 @@ use crate::table::{Dump, TestTable};
 
 /// The secrets that tests sign with.
 const ACCESS_SECRET: &str = "the secret of the tests' access tokens, of no use elsewhere";
+const SEALING_SECRET: &str = "the secret of what the tests seal, of no use elsewhere";
 const MAIL_LINK_SECRET: &str = "the secret of the tests' mail links, of no use elsewhere";
 /// Where links in mails lead.
 const PUBLIC_URL: &str = "https://mainsheet.example";
@@ -220,13 +224,16 @@ async fn published_key(store: &Store, secret: &str, purpose: Purpose) -> Arc<Sig
 /// The routers of all functions that answer requests, by the function's name. A new one's is added here.
 fn routers(app: &App, access_key: Arc<SigningKey>) -> [(&'static str, OpenApiRouter); 5] {
     let mail_links = KeyRing::new(app.store.clone(), Purpose::MailLink);
+    let sealer = Arc::new(Sealer::derive(&SEALING_SECRET.into()).unwrap());
+    let workloads = WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) };
+    let agents = AgentsState { app: app.clone(), sealer };
     let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
     [
         ("identity", mainsheet_identity::router(IdentityState::new(app.clone(), access_key, mail_links))),
         ("organization", mainsheet_organization::router(app.clone())),
         ("infrastructure", mainsheet_infrastructure::router(infrastructure)),
-        ("workloads", mainsheet_workloads::router(app.clone())),
-        ("agents", mainsheet_agents::router(app.clone())),
+        ("workloads", mainsheet_workloads::router(workloads)),
+        ("agents", mainsheet_agents::router(agents)),
     ]
 }
 

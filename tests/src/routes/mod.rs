@@ -1,6 +1,7 @@
 //! How routes behave, area by area, and what holds for all of them.
 
 mod agents;
+mod catalogs;
 mod clusters;
 mod idempotency;
 mod job_runs;
