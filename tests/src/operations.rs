@@ -143,7 +143,7 @@ fn catalogs(operation: &str, world: &World) -> Option<Request> {
     Some(match operation {
         "listMyCatalogs" => get("/me/catalogs"),
         "listCatalogs" => get("/workloads/catalogs"),
-        "createCatalog" => post("/workloads/catalogs", build::catalog("new", &world.owner.team_id)),
+        "createCatalog" => post("/workloads/catalogs", json!({ "name": "new", "provider": "memory" })),
         "getCatalog" => get(catalog),
         "updateCatalog" => patch(catalog, json!({ "name": "renamed" })),
         "deleteCatalog" => delete(format!("/workloads/catalogs/{}", world.spare_catalog)),

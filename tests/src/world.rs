@@ -74,7 +74,9 @@ impl World {
         let teams = json!({ "teamIds": [owner.team_id] });
         let _ = owner.post(&format!("/workloads/catalogs/{catalog}/teams"), teams).await.expect(201);
         let spare_catalog = owner.create("/workloads/catalogs", build::catalog("spare", &owner.team_id)).await;
-        let (query, spare_query) = (owner.query("daily").await, owner.query("spare").await);
+        let query = build::with(build::query("daily", &owner.team_id), "/catalogId", json!(catalog));
+        let query = owner.create("/workloads/queries", query).await;
+        let spare_query = owner.query("spare").await;
         let (job, spare_job) =
             (owner.job("daily", &agent.cluster_id).await, owner.job("spare", &agent.cluster_id).await);
         let ended_run = ended_run(&app, &owner, &agent, &job).await;

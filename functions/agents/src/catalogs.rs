@@ -28,7 +28,7 @@ pub(crate) async fn catalogs(
     let (query_catalog, query_schema) = query.map(|query| (query.catalog_id, query.catalog_schema)).unwrap_or_default();
     let engine = found.version.config.lakesail.clone().unwrap_or_default();
     let default = engine.default_catalog_id.or(query_catalog);
-    let schema = engine.catalog_schema.or(query_schema);
+    let schema = engine.default_schema.or(query_schema);
     let mut wanted: Vec<&CatalogId> = Vec::new();
     for id in engine.catalog_ids.iter().chain(&default) {
         if !wanted.contains(&id) {

@@ -94,12 +94,7 @@ pub(crate) fn sort(rows: &mut [Row<Catalog>], by: SortBy, direction: SortDirecti
 }
 
 /// The wanted part of some catalogs with the teams that they are shared with: one round trip.
-pub(crate) async fn page(
-    app: &App,
-    caller: &Caller,
-    rows: &[Row<Catalog>],
-    query: &PageQuery,
-) -> Result<CatalogPage> {
+pub(crate) async fn page(app: &App, caller: &Caller, rows: &[Row<Catalog>], query: &PageQuery) -> Result<CatalogPage> {
     let shown: Vec<&Catalog> = query.cut(rows.iter()).map(|row| &row.value).collect();
     let teams: BTreeSet<&TeamId> = shown.iter().flat_map(|catalog| catalog.teams.keys()).collect();
     let teams = app.store.teams_named(caller.tenant(), teams).await?;

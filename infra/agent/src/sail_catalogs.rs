@@ -119,27 +119,70 @@ mod tests {
         let (url, default_database) = ("http://a:1".to_owned(), None::<String>);
         let cases = [
             (
-                leased("g", CatalogSettings::Glue { region: "us-east-1".to_owned(), default_database: None, endpoint_url: some("http://a:1") }, None),
+                leased(
+                    "g",
+                    CatalogSettings::Glue {
+                        region: "us-east-1".to_owned(),
+                        default_database: None,
+                        endpoint_url: some("http://a:1"),
+                    },
+                    None,
+                ),
                 r#"{name="g", type="glue", region="us-east-1", endpoint_url="http://a:1"}"#,
             ),
             (
-                leased("m", CatalogSettings::Memory { initial_database: "a.b".to_owned(), initial_database_comment: some("\"é") }, None),
+                leased(
+                    "m",
+                    CatalogSettings::Memory {
+                        initial_database: "a.b".to_owned(),
+                        initial_database_comment: some("\"é"),
+                    },
+                    None,
+                ),
                 r#"{name="m", type="memory", initial_database=["a", "b"], initial_database_comment="\U00000022\U000000E9"}"#,
             ),
             (
-                leased("i", CatalogSettings::IcebergRest { url: url.clone(), warehouse: some("w"), prefix: some("p"), default_database: some("d") }, Some("t")),
+                leased(
+                    "i",
+                    CatalogSettings::IcebergRest {
+                        url: url.clone(),
+                        warehouse: some("w"),
+                        prefix: some("p"),
+                        default_database: some("d"),
+                    },
+                    Some("t"),
+                ),
                 r#"{name="i", type="iceberg-rest", uri="http://a:1", warehouse="w", prefix="p", bearer_access_token="t"}"#,
             ),
             (
-                leased("u", CatalogSettings::Unity { url: url.clone(), default_catalog: some("c"), default_database: default_database.clone() }, Some("t")),
+                leased(
+                    "u",
+                    CatalogSettings::Unity {
+                        url: url.clone(),
+                        default_catalog: some("c"),
+                        default_database: default_database.clone(),
+                    },
+                    Some("t"),
+                ),
                 r#"{name="u", type="unity", uri="http://a:1", default_catalog="c", token="t"}"#,
             ),
             (
-                leased("o", CatalogSettings::Onelake { url: "w/i.Lakehouse".to_owned(), default_database: default_database.clone() }, Some("t")),
+                leased(
+                    "o",
+                    CatalogSettings::Onelake {
+                        url: "w/i.Lakehouse".to_owned(),
+                        default_database: default_database.clone(),
+                    },
+                    Some("t"),
+                ),
                 r#"{name="o", type="onelake", url="w/i.Lakehouse", bearer_token="t"}"#,
             ),
             (
-                leased("h", CatalogSettings::HiveMetastore { url: "thrift://a:1,thrift://b:2".to_owned(), default_database }, None),
+                leased(
+                    "h",
+                    CatalogSettings::HiveMetastore { url: "thrift://a:1,thrift://b:2".to_owned(), default_database },
+                    None,
+                ),
                 r#"{name="h", type="hive_metastore", uris=["thrift://a:1", "thrift://b:2"]}"#,
             ),
         ];

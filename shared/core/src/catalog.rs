@@ -261,10 +261,9 @@ impl Fields<'_> {
                 },
                 default_database: self.default_database(),
             },
-            CatalogProvider::Onelake => CatalogSettings::Onelake {
-                url: self.url(onelake_item),
-                default_database: self.default_database(),
-            },
+            CatalogProvider::Onelake => {
+                CatalogSettings::Onelake { url: self.url(onelake_item), default_database: self.default_database() }
+            }
             CatalogProvider::HiveMetastore => CatalogSettings::HiveMetastore {
                 url: self.url(metastore_endpoints),
                 default_database: self.default_database(),
@@ -382,7 +381,9 @@ fn is_aws_region(text: &str) -> bool {
 fn web_address(text: &str) -> Result<(), &'static str> {
     let url = Url::parse(text).map_err(|_| "must be an address such as `https://catalog.example.com`")?;
     match () {
-        () if !["http", "https"].contains(&url.scheme()) || !url.has_host() => Err("must begin with `https://` or `http://`"),
+        () if !["http", "https"].contains(&url.scheme()) || !url.has_host() => {
+            Err("must begin with `https://` or `http://`")
+        }
         () if !url.username().is_empty() || url.password().is_some() => {
             Err("must not contain credentials; give them as `configWrite.token`")
         }
@@ -570,7 +571,10 @@ mod tests {
     #[test]
     fn each_provider_takes_its_own_settings_and_shows_them_as_they_were_given() {
         let right = [
-            ("glue", json!({ "region": "us-gov-west-1", "endpointUrl": "https://glue.example.com", "defaultDatabase": "a" })),
+            (
+                "glue",
+                json!({ "region": "us-gov-west-1", "endpointUrl": "https://glue.example.com", "defaultDatabase": "a" }),
+            ),
             ("memory", json!({ "initialDatabase": "a.b", "initialDatabaseComment": "für \"alles\"" })),
             ("iceberg_rest", json!({ "url": "http://localhost:8181/x", "warehouse": "s3://a/b", "prefix": "p" })),
             ("unity", json!({ "url": "https://unity.example.com", "defaultCatalog": "main", "defaultDatabase": "a" })),
@@ -601,7 +605,16 @@ mod tests {
         for provider in ["iceberg_rest", "unity", "onelake", "hive_metastore"] {
             assert_eq!(refused(provider, json!({})), ["configWrite.url"]);
         }
-        let addresses = ["", " ", "x", "ftp://a.example", "https://u:p@a.example", "https://a.example/?t=1", "https://a.example/#f", "https://\u{7}"];
+        let addresses = [
+            "",
+            " ",
+            "x",
+            "ftp://a.example",
+            "https://u:p@a.example",
+            "https://a.example/?t=1",
+            "https://a.example/#f",
+            "https://\u{7}",
+        ];
         for url in addresses {
             assert_eq!(refused("iceberg_rest", json!({ "url": url })), ["configWrite.url"], "{url}");
         }

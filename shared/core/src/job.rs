@@ -313,7 +313,7 @@ pub struct EngineConfig {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 255)), custom(database))]
     #[schema(min_length = 1, max_length = 255)]
-    pub catalog_schema: Option<String>,
+    pub default_schema: Option<String>,
     /// Free-form settings by name.
     #[serde(flatten)]
     #[garde(length(max = 100), custom(named_texts))]

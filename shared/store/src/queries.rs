@@ -82,9 +82,11 @@ impl Change<'_> {
     /// A new query.
     pub fn create_query(self, tenant: &Tenant, query: &SavedQuery) -> Self {
         let used = Error::internal("a query id that was used before");
-        self.create(&query_key(tenant, &query.query.id), query, used)
-            .add(&count_key(tenant), "n", 1)
-            .link_catalog(tenant, None, Some(query))
+        self.create(&query_key(tenant, &query.query.id), query, used).add(&count_key(tenant), "n", 1).link_catalog(
+            tenant,
+            None,
+            Some(query),
+        )
     }
 
     /// A query's new settings.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use mainsheet_api::{App, BASE, Document, assemble};
 use mainsheet_agents::AgentsState;
+use mainsheet_api::{App, BASE, Document, assemble};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::queue::Queue;

@@ -152,7 +152,9 @@ async fn teams_come_and_go_and_decide_who_sees_a_catalog() {
     assert_eq!(names(&of(&owner, &second).await.expect(200).json()), ["lake"]);
     let _ = of(&owner, &foreign.team_id).await.expect(404);
 
-    for refused in [viewer.get("/workloads/catalogs").await, viewer.delete(&path).await, viewer.post(&teams, both).await] {
+    for refused in
+        [viewer.get("/workloads/catalogs").await, viewer.delete(&path).await, viewer.post(&teams, both).await]
+    {
         assert_eq!(refused.expect(403).problem().code, "permission_missing");
     }
     let _ = viewer.patch(&path, json!({ "name": "x" })).await.expect(403);
@@ -213,6 +215,7 @@ async fn a_catalog_lists_the_queries_that_name_it_as_far_as_one_may_see_them() {
     let other = owner.create("/workloads/catalogs", lake("other", &[&owner.team_id])).await;
     let query = |name: &str, team: &str| build::with(build::query(name, team), "/catalogId", json!(id));
     let ours = owner.create("/workloads/queries", query("ours", &owner.team_id)).await;
+    app.advance(std::time::Duration::from_millis(1));
     let theirs = owner.create("/workloads/queries", query("theirs", &second)).await;
     let list = async |who: &Person| {
         let page = who.get(&format!("/workloads/catalogs/{id}/queries")).await.expect(200).json();
@@ -252,12 +255,14 @@ async fn a_run_gets_its_catalogs_opened_while_its_job_may_use_them() {
     let memory = json!({ "name": "scratch", "provider": "memory", "teamIds": [owner.team_id], "configWrite": { "initialDatabase": "a.b" } });
     let memory = owner.create("/workloads/catalogs", memory).await;
     let unshared = owner.create("/workloads/catalogs", lake("unshared", &[&second])).await;
-    let job = |key: &str, engine: Value| build::with(build::job(key, &agent.cluster_id, &owner.team_id), "/config/lakesail", engine);
+    let job = |key: &str, engine: Value| {
+        build::with(build::job(key, &agent.cluster_id, &owner.team_id), "/config/lakesail", engine)
+    };
 
     for (engine, field) in [
         (json!({ "catalogIds": [memory, unshared] }), "config.lakesail.catalogIds[1]"),
         (json!({ "defaultCatalogId": "NOWHERE" }), "config.lakesail.defaultCatalogId"),
-        (json!({ "catalogSchema": "a..b" }), "config.lakesail.catalogSchema"),
+        (json!({ "defaultSchema": "a..b" }), "config.lakesail.defaultSchema"),
         (json!({ "catalogIds": vec![&memory; 11] }), "config.lakesail.catalogIds"),
     ] {
         owner.post("/workloads/jobs", job("x", engine)).await.assert_names_field(field);

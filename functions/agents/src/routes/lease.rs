@@ -49,11 +49,7 @@ pub(crate) async fn lease(
 }
 
 /// One look into the inbox of the agent's cluster.
-async fn look(
-    state: &AgentsState,
-    caller: &AgentCaller,
-    request: &LeaseRequest,
-) -> mainsheet_api::Result<LeaseAnswer> {
+async fn look(state: &AgentsState, caller: &AgentCaller, request: &LeaseRequest) -> mainsheet_api::Result<LeaseAnswer> {
     let inbox = state.app.store.inbox(&caller.tenant, &caller.agent.value.cluster_id).await?;
     let mine = |entry: &&InboxEntry| entry.agent_id.as_ref() == Some(&caller.agent.value.id);
     let held = |entry: &&InboxEntry| request.holding.contains(&held_run(entry));

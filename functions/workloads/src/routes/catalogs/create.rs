@@ -42,7 +42,9 @@ pub(crate) struct CatalogCreate {
 /// The engine's own names are no catalog's.
 pub(super) fn unreserved<T: AsRef<str> + ?Sized>(name: &T, (): &()) -> garde::Result {
     match RESERVED_NAMES.into_iter().find(|reserved| name.as_ref().eq_ignore_ascii_case(reserved)) {
-        Some(reserved) => Err(garde::Error::new(format!("must not be `{reserved}`, which is the engine's own catalog"))),
+        Some(reserved) => {
+            Err(garde::Error::new(format!("must not be `{reserved}`, which is the engine's own catalog")))
+        }
         None => Ok(()),
     }
 }

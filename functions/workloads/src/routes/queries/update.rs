@@ -4,8 +4,8 @@ use axum::extract::State;
 use garde::Validate;
 use mainsheet_api::{App, Body, IfMatch, Result, Tagged, text};
 use mainsheet_auth::needs::CanManageQueries;
-use mainsheet_core::query::Query;
 use mainsheet_core::CatalogId;
+use mainsheet_core::query::Query;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
