@@ -562,9 +562,10 @@ mod tests {
     }
 
     fn refused(provider: &str, config: Value) -> Vec<String> {
-        match settings(provider, config.clone()) {
+        let shown = config.to_string();
+        match settings(provider, config) {
             Err(Error::Invalid(errors)) => errors.iter().map(|(field, _)| field.to_owned()).collect(),
-            other => panic!("{provider} {config}: {other:?}"),
+            other => panic!("{provider} {shown}: {other:?}"),
         }
     }
 

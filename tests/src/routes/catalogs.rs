@@ -224,18 +224,18 @@ async fn a_catalog_lists_the_queries_that_name_it_as_far_as_one_may_see_them() {
         items.into_iter().map(|item| item["queryId"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
     assert_eq!(list(&owner).await, [ours.clone(), theirs.clone()]);
-    assert_eq!(list(&viewer).await, [ours.clone()]);
+    assert_eq!(list(&viewer).await, std::slice::from_ref(&ours));
     let shown = viewer.get(&format!("/workloads/queries/{ours}")).await.expect(200).json();
     assert_eq!(shown["included"]["catalogs"][0]["name"], "lake");
 
     let path = format!("/workloads/queries/{ours}");
     let _ = owner.patch(&path, json!({ "name": "renamed" })).await.expect(200);
-    assert_eq!(list(&viewer).await, [ours.clone()]);
+    assert_eq!(list(&viewer).await, std::slice::from_ref(&ours));
     let _ = owner.patch(&path, json!({ "catalogId": other })).await.expect(200);
     assert_eq!(list(&viewer).await, Vec::<String>::new());
     let _ = owner.patch(&path, json!({ "catalogId": id })).await.expect(200);
     let _ = owner.delete(&path).await.expect(204);
-    assert_eq!(list(&owner).await, [theirs.clone()]);
+    assert_eq!(list(&owner).await, std::slice::from_ref(&theirs));
 
     // The query's own team may not use the other catalog.
     let path = format!("/workloads/queries/{theirs}");
