@@ -46,7 +46,11 @@ fn loaded(table: &std::path::Path) -> Value {
 
 /// Runs statements as a job and answers the rows of the last one.
 async fn rows(owner: &Owner, job: &str) -> Value {
-    let run = owner.run(job).await;
+    // Its directory is kept, so that what it holds can be looked at.
+    let run = text(
+        &owner.post(&format!("/workloads/jobs/{job}/runs"), &json!({ "resourceCleanupMode": "never" })).await["id"],
+    );
+    let run = format!("/workloads/jobs/{job}/runs/{run}");
     let ended = owner.ended(&run).await;
     assert_eq!(ended["status"], "succeeded", "{ended}\n{}", owner.get(&format!("{run}/logs")).await);
     owner.get(&format!("{run}/results")).await["rows"].clone()
@@ -93,9 +97,10 @@ async fn catalogs_serve_queries() {
         json!({ "sql": { "source": "select count(*) from lake.sales.numbers" }, "lakesail": { "catalogIds": [lake] } });
     let job = owner.job("named", &cluster, config).await;
     assert_eq!(rows(&owner, &job).await, json!([[10]]), "a catalog that is not the default is there by its name");
-    // The agent's note of a run holds it until the run is cleaned up.
+    // The agent's note of a run holds it until the run's end is settled.
     let clear = || async { files_with(&platform.data_dir(), TOKEN).is_empty().then_some(()) };
     eventually("the token is nowhere in the clear", clear).await;
+    assert!(!files_with(&platform.data_dir(), "lake.sales.numbers").is_empty(), "what the runs left was looked at");
 }
 
 /// The files below a folder that contain a text.
