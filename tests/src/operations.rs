@@ -117,6 +117,7 @@ pub(crate) fn right(operation: &str, world: &World) -> Option<Request> {
         users,
         service_accounts,
         clusters,
+        catalogs,
         queries,
         jobs,
         job_runs,
@@ -306,6 +307,25 @@ fn clusters(operation: &str, world: &World) -> Option<Request> {
         "removeClusterTeam" => delete(format!("{}/{}", teams(cluster), world.second_team)),
         "listMyClusters" => get("/me/clusters"),
         "getMyCluster" => get(format!("/me/clusters/{cluster}")),
+        _ => return None,
+    })
+}
+
+fn catalogs(operation: &str, world: &World) -> Option<Request> {
+    let catalog = format!("/workloads/catalogs/{}", world.catalog);
+    let teams = format!("{catalog}/teams");
+    Some(match operation {
+        "listMyCatalogs" => get("/me/catalogs"),
+        "listCatalogs" => get("/workloads/catalogs"),
+        "createCatalog" => post("/workloads/catalogs", json!({ "name": "new", "provider": "memory" })),
+        "getCatalog" => get(catalog),
+        "updateCatalog" => patch(catalog, json!({ "name": "renamed" })),
+        "deleteCatalog" => delete(format!("/workloads/catalogs/{}", world.spare_catalog)),
+        "listCatalogTeams" => get(teams),
+        "addCatalogTeams" => post(teams, json!({ "teamIds": [world.second_team] })),
+        "removeCatalogTeam" => delete(format!("{teams}/{}", world.second_team)),
+        "listCatalogQueries" => get(format!("{catalog}/queries")),
+        "listTeamCatalogs" => get(format!("/workloads/teams/{}/catalogs", world.owner.team_id)),
         _ => return None,
     })
 }

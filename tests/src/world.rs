@@ -28,6 +28,10 @@ pub(crate) struct World {
     pub(crate) spare_service_account: String,
     /// A second team that the main cluster is shared with.
     pub(crate) second_team: String,
+    /// A catalog of both teams.
+    pub(crate) catalog: String,
+    /// A catalog to delete.
+    pub(crate) spare_catalog: String,
     pub(crate) query: String,
     /// A query to delete.
     pub(crate) spare_query: String,
@@ -161,7 +165,13 @@ impl World {
             let policy = json!({ "permissions": ["CanViewClusters"] });
             let _ = owner.put(&format!("/org/policies/{principal}"), policy).await.expect(200);
         }
-        let (query, spare_query) = (owner.query("daily").await, owner.query("spare").await);
+        let catalog = owner.create("/workloads/catalogs", build::catalog("main", &second_team)).await;
+        let teams = json!({ "teamIds": [owner.team_id] });
+        let _ = owner.post(&format!("/workloads/catalogs/{catalog}/teams"), teams).await.expect(201);
+        let spare_catalog = owner.create("/workloads/catalogs", build::catalog("spare", &owner.team_id)).await;
+        let query = build::with(build::query("daily", &owner.team_id), "/catalogId", json!(catalog));
+        let query = owner.create("/workloads/queries", query).await;
+        let spare_query = owner.query("spare").await;
         let (job, spare_job) =
             (owner.job("daily", &agent.cluster_id).await, owner.job("spare", &agent.cluster_id).await);
         let ended_run = ended_run(&app, &owner, &agent, &job).await;
@@ -200,6 +210,8 @@ impl World {
             spare_service_key,
             spare_service_account,
             second_team,
+            catalog,
+            spare_catalog,
             query,
             spare_query,
             job,

@@ -12,10 +12,12 @@ use secrecy::SecretString;
 
 /// The key for a purpose. Its secret is made the first time.
 pub(crate) fn signing_key(data_dir: &Path, purpose: Purpose) -> Result<SigningKey> {
-    let folder = data_dir.join("keys");
-    fs::create_dir_all(&folder).map_err(Error::unavailable)?;
-    let file = folder.join(format!("{}.secret", purpose.as_str()));
-    SigningKey::derive(&secret(&file)?, purpose)
+    SigningKey::derive(&secret(data_dir, purpose.as_str())?, purpose)
+}
+
+/// What seals secrets at rest. Its secret is made the first time; without it, what it sealed is lost.
+pub(crate) fn sealer(data_dir: &Path) -> Result<Sealer> {
+    Sealer::derive(&secret(data_dir, "sealing")?)
 }
 
 /// Has new keys made for all that is signed. The secrets before are kept beside, and their public halves stay published until
@@ -32,18 +34,14 @@ pub(crate) fn rotate(data_dir: &Path) -> Result<()> {
     Ok(())
 }
 
-/// What seals secrets at rest. Its secret is made the first time; without it, what it sealed is lost.
-pub(crate) fn sealer(data_dir: &Path) -> Result<Sealer> {
+/// A secret of 32 random bytes as hex digits. It is made the first time.
+fn secret(data_dir: &Path, name: &str) -> Result<SecretString> {
     let folder = data_dir.join("keys");
     fs::create_dir_all(&folder).map_err(Error::unavailable)?;
-    Sealer::derive(&secret(&folder.join("sealing.secret"))?)
-}
-
-/// A secret of 32 random bytes as hex digits. It is made the first time.
-fn secret(file: &Path) -> Result<SecretString> {
-    match fs::read_to_string(file) {
+    let file = folder.join(format!("{name}.secret"));
+    match fs::read_to_string(&file) {
         Ok(text) => Ok(SecretString::from(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => make_secret(file),
+        Err(error) if error.kind() == ErrorKind::NotFound => make_secret(&file),
         Err(error) => Err(Error::unavailable(format!("{}: {error}", file.display()))),
     }
 }

@@ -12,6 +12,7 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::middleware::{Next, from_fn};
 use fd_lock::RwLock;
+use mainsheet_agents::AgentsState;
 use mainsheet_api::{App, BASE, assemble, with_problems};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
@@ -22,6 +23,7 @@ use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 use mainsheet_notifier::Notifier;
 use mainsheet_organization::OrganizationState;
 use mainsheet_store::{Store, schema};
+use mainsheet_workloads::WorkloadsState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
@@ -128,6 +130,7 @@ async fn router(
     audit_key.publish(&store).await?;
     let app = App::new(store.clone());
     app.access_keys.warm().await?;
+    let sealer = Arc::new(sealer(data_dir)?);
     let local_region = match settings.built_in_agent {
         BuiltInAgent::On => LocalRegion::BuiltInAgent,
         BuiltInAgent::Off => LocalRegion::Absent,
@@ -140,8 +143,8 @@ async fn router(
         mainsheet_identity::router(identity),
         mainsheet_organization::router(organization, Arc::new(audit_key)),
         mainsheet_infrastructure::router(InfrastructureState { app: app.clone(), local_region }),
-        mainsheet_workloads::router(app.clone()),
-        mainsheet_agents::router(app),
+        mainsheet_workloads::router(WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) }),
+        mainsheet_agents::router(AgentsState { app, sealer }),
     ];
     let clock = control.clock.clock();
     let (protocol, document) = assemble(&clock, routers);

@@ -1,6 +1,7 @@
 //! What Mainsheet is about, free of any transport, cloud or storage: ids, time, errors, entities and state machines.
 
 pub mod agent_protocol;
+pub mod catalog;
 pub mod cluster;
 pub mod error;
 pub mod id;

@@ -7,6 +7,7 @@
 pub mod agents;
 pub mod audit;
 pub mod audit_chain;
+pub mod catalogs;
 mod change;
 pub mod clusters;
 pub mod dpop;

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use mainsheet_agents::AgentsState;
 use mainsheet_api::{App, BASE, Document, assemble};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_auth::sealed::Sealer;
@@ -19,6 +20,7 @@ use mainsheet_notifier::Notifier;
 use mainsheet_organization::OrganizationState;
 use mainsheet_store::Store;
 use mainsheet_store::outbox::OutboxEvent;
+use mainsheet_workloads::WorkloadsState;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::client::Client;
@@ -234,13 +236,16 @@ fn routers(
 ) -> [(&'static str, OpenApiRouter); 5] {
     let mail_links = KeyRing::new(app.store.clone(), Purpose::MailLink);
     let organization = OrganizationState::new(app.clone(), mail_key, mail_links.clone(), PUBLIC_URL.to_owned());
+    let sealer = Arc::new(Sealer::derive(&SEALING_SECRET.into()).unwrap());
+    let workloads = WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) };
+    let agents = AgentsState { app: app.clone(), sealer };
     let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
     [
         ("identity", mainsheet_identity::router(IdentityState::new(app.clone(), access_key, mail_links, sso()))),
         ("organization", mainsheet_organization::router(organization, audit_key)),
         ("infrastructure", mainsheet_infrastructure::router(infrastructure)),
-        ("workloads", mainsheet_workloads::router(app.clone())),
-        ("agents", mainsheet_agents::router(app.clone())),
+        ("workloads", mainsheet_workloads::router(workloads)),
+        ("agents", mainsheet_agents::router(agents)),
     ]
 }
 

@@ -43,6 +43,12 @@ pub fn cluster(name: &str) -> Value {
     json!({ "name": name, "region": "eu-central-1" })
 }
 
+/// A catalog in the engine's memory.
+#[must_use]
+pub fn catalog(name: &str, team: &str) -> Value {
+    json!({ "name": name, "provider": "memory", "configWrite": { "initialDatabase": "default" }, "teamIds": [team] })
+}
+
 /// A saved query.
 #[must_use]
 pub fn query(name: &str, team: &str) -> Value {

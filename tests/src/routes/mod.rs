@@ -2,6 +2,7 @@
 
 mod agents;
 mod audit;
+mod catalogs;
 mod clusters;
 mod dpop;
 mod idempotency;
