@@ -137,6 +137,12 @@ impl Caller {
         self.membership.seats.contains_key(team) || self.membership.roles.iter().any(|role| role.is_in_all_teams())
     }
 
+    /// Whether they sit in every team, by a role that does.
+    #[must_use]
+    pub fn sits_in_all(&self) -> bool {
+        self.membership.roles.iter().any(|role| role.is_in_all_teams())
+    }
+
     /// They have a relation over the organization.
     ///
     /// # Errors
