@@ -8,12 +8,14 @@ use axum::http::request::Parts;
 use mainsheet_api::{App, Member, Path, Problem, Result};
 use mainsheet_auth::{Caller, Needs, Relation};
 use mainsheet_core::catalog::Catalog;
-use mainsheet_core::job::Job;
+use mainsheet_core::job::{Job, JobDraft};
 use mainsheet_core::job_run::JobRun;
 use mainsheet_core::query::SavedQuery;
-use mainsheet_core::{CatalogId, JobId, JobRunId, QueryId, TeamId};
+use mainsheet_core::{CatalogId, Error, JobId, JobRunId, QueryId, TeamId};
 use mainsheet_store::Row;
 use serde::Deserialize;
+
+use crate::routes::jobs::create::slug;
 
 /// A saved query that the caller has a relation to.
 pub(crate) struct QueryFor<N> {
@@ -36,9 +38,31 @@ pub(crate) struct JobFor<N> {
     needs: PhantomData<N>,
 }
 
+/// A job that the caller has a relation to, and its draft if it has one.
+pub(crate) struct DraftFor<N> {
+    pub(crate) caller: Caller,
+    pub(crate) job: Row<Job>,
+    pub(crate) draft: Option<Row<JobDraft>>,
+    needs: PhantomData<N>,
+}
+
+/// Who is about to apply a job file, and the job that has its key already, if any; the caller may manage that one.
+pub(crate) struct KeyedJob {
+    pub(crate) caller: Caller,
+    pub(crate) row: Option<Row<Job>>,
+}
+
+/// A team over which the caller has a relation.
+pub(crate) struct TeamFor<N> {
+    pub(crate) caller: Caller,
+    pub(crate) team: TeamId,
+    needs: PhantomData<N>,
+}
+
 /// A run of a job that the caller has a relation to.
 pub(crate) struct JobRunFor<N> {
     pub(crate) caller: Caller,
+    pub(crate) job: Row<Job>,
     pub(crate) row: Row<JobRun>,
     needs: PhantomData<N>,
 }
@@ -56,6 +80,17 @@ struct CatalogPath {
 #[derive(Deserialize)]
 struct JobPath {
     job: JobId,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct JobKeyPath {
+    job_key: String,
+}
+
+#[derive(Deserialize)]
+struct TeamPath {
+    team: TeamId,
 }
 
 #[derive(Deserialize)]
@@ -117,6 +152,63 @@ where
     }
 }
 
+impl<S, N> FromRequestParts<S> for DraftFor<N>
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+    N: Needs,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let Member(caller) = Member::from_request_parts(parts, state).await?;
+        let Path(JobPath { job }) = Path::from_request_parts(parts, state).await?;
+        let (job, draft) = App::from_ref(state).store.job_and_draft(caller.tenant(), &job).await?;
+        caller.require_in_any(N::RELATION, Relation::CanViewJobs, &job.value.team_ids)?;
+        Ok(Self { caller, job, draft, needs: PhantomData })
+    }
+}
+
+impl<S> FromRequestParts<S> for KeyedJob
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let Member(caller) = Member::from_request_parts(parts, state).await?;
+        let Path(JobKeyPath { job_key }) = Path::from_request_parts(parts, state).await?;
+        if job_key.len() > 255 || slug(&job_key, &()).is_err() {
+            let message = "`jobKey` in the path takes 1 to 255 lower-case letters, digits, `-` and `_`.";
+            return Err(Error::malformed("malformed_key", message).into());
+        }
+        let row = App::from_ref(state).store.job_by_key(caller.tenant(), &job_key).await?;
+        if let Some(row) = &row {
+            caller.require_in_any(Relation::CanManageJobs, Relation::CanViewJobs, &row.value.team_ids)?;
+        }
+        Ok(Self { caller, row })
+    }
+}
+
+impl<S, N> FromRequestParts<S> for TeamFor<N>
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+    N: Needs,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let Member(caller) = Member::from_request_parts(parts, state).await?;
+        let Path(TeamPath { team }) = Path::from_request_parts(parts, state).await?;
+        // Whoever may not see what the team has need not hear that there is such a team.
+        caller.require_in_any(N::RELATION, N::RELATION, std::slice::from_ref(&team))?;
+        App::from_ref(state).store.team(caller.tenant(), &team).await?;
+        Ok(Self { caller, team, needs: PhantomData })
+    }
+}
+
 impl<S, N> FromRequestParts<S> for JobRunFor<N>
 where
     S: Send + Sync,
@@ -130,6 +222,12 @@ where
         let Path(JobRunPath { job, job_run }) = Path::from_request_parts(parts, state).await?;
         let (job, row) = App::from_ref(state).store.job_and_run(caller.tenant(), &job, &job_run).await?;
         caller.require_in_any(N::RELATION, Relation::CanViewJobs, &job.value.team_ids)?;
-        Ok(Self { caller, row, needs: PhantomData })
+        Ok(Self { caller, job, row, needs: PhantomData })
     }
+}
+
+/// Whether a thing that is shared with these teams is within the caller's reach: in `/me/...` that is through a team that they
+/// sit in.
+pub(crate) fn reaches(caller: &Caller, relation: Relation, teams: &[TeamId]) -> bool {
+    teams.iter().any(|team| caller.sits_in(team) && caller.may_in(relation, team))
 }

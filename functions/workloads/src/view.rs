@@ -4,16 +4,17 @@ use std::collections::BTreeMap;
 
 use mainsheet_auth::{Caller, Relation};
 use mainsheet_core::job::{
-    ConcurrencyPolicy, Job, JobConfig, JobDependency, JobStatus, MissedSchedulePolicy, SourceConfig,
+    ConcurrencyPolicy, Job, JobConfig, JobDependency, JobDraft, JobStatus, JobVersion, MissedSchedulePolicy, Shared,
+    SourceConfig,
 };
 use mainsheet_core::job_run::{JobRun, JobRunResults, ResourceCleanupMode, RunStatus, RunTrigger};
 use mainsheet_core::query::{Query, SavedQuery};
 use mainsheet_core::team::{Team, TeamWithCount};
 use mainsheet_core::{CatalogId, ClusterId, JobId, JobRunId, MemberId, QueryId, TeamId, Timestamp};
-use mainsheet_store::Row;
 use mainsheet_store::jobs::{JobLinks, latest_run};
 use mainsheet_store::queries::QueryLinks;
 use mainsheet_store::teams::with_count;
+use mainsheet_store::{Page, PageRequest, Row};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -34,6 +35,9 @@ pub(crate) struct JobView {
     version: u32,
     /// The version in force.
     current_version: u32,
+    /// The number that its draft will have; absent without a draft.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    draft_version: Option<u32>,
     /// The version that this one was made from.
     #[serde(skip_serializing_if = "Option::is_none")]
     based_on_version: Option<u32>,
@@ -63,17 +67,25 @@ pub(crate) struct JobView {
 
 impl From<&Job> for JobView {
     fn from(job: &Job) -> Self {
-        let version = &job.current;
+        Self::of(job, &job.current)
+    }
+}
+
+impl JobView {
+    /// A job as it is with one of its versions.
+    pub(crate) fn of(job: &Job, version: &JobVersion) -> Self {
+        let is_current = version.number == job.current.number;
         Self {
             id: job.id.clone(),
             member_id: job.created_by.clone(),
             job_key: job.job_key.clone(),
             version: version.number,
-            current_version: version.number,
+            current_version: job.current.number,
+            draft_version: job.draft_version,
             based_on_version: version.based_on,
             status: job.status,
             cluster_id: version.cluster_id.clone(),
-            description: job.description.clone(),
+            description: if is_current { &job.description } else { &version.description }.clone(),
             config: version.config.clone(),
             timeout_seconds: version.timeout_seconds,
             source_config: version.source_config.clone(),
@@ -87,6 +99,105 @@ impl From<&Job> for JobView {
             created_by: job.created_by.clone(),
             updated_at: job.updated_at,
             updated_by: job.updated_by.clone(),
+        }
+    }
+}
+
+/// Whether a version can still change.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum JobVersionStatus {
+    /// It can, and no run has it.
+    Draft,
+    /// It cannot.
+    Published,
+}
+
+/// In what a job is written.
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum JobType {
+    /// SQL statements.
+    Sql,
+    /// A Python program.
+    Python,
+}
+
+/// A version of a job, published or in the making.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = JobVersion)]
+pub(crate) struct JobVersionView {
+    job_id: JobId,
+    /// Counted from 1.
+    version: u32,
+    /// The version that it was made from.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    based_on_version: Option<u32>,
+    status: JobVersionStatus,
+    job_type: JobType,
+    cluster_id: ClusterId,
+    /// The member who created it.
+    member_id: MemberId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    description: Option<String>,
+    config: JobConfig,
+    /// Seconds that a run may take; 0 means no limit.
+    timeout_seconds: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    source_config: Option<SourceConfig>,
+    depends_on: Vec<JobDependency>,
+    /// Absent when it runs only when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cron_expression: Option<String>,
+    cron_timezone: String,
+    concurrency_policy: ConcurrencyPolicy,
+    max_concurrent_runs: u32,
+    missed_schedule_policy: MissedSchedulePolicy,
+    created_at: Timestamp,
+    created_by: MemberId,
+    updated_at: Timestamp,
+    updated_by: MemberId,
+}
+
+impl JobVersionView {
+    pub(crate) fn published(job: &JobId, version: &JobVersion) -> Self {
+        Self::of(job, version, JobVersionStatus::Published, version.created_at, &version.created_by)
+    }
+
+    pub(crate) fn draft(job: &JobId, draft: &JobDraft) -> Self {
+        Self::of(job, &draft.version, JobVersionStatus::Draft, draft.updated_at, &draft.updated_by)
+    }
+
+    fn of(
+        job: &JobId,
+        version: &JobVersion,
+        status: JobVersionStatus,
+        updated_at: Timestamp,
+        updated_by: &MemberId,
+    ) -> Self {
+        Self {
+            job_id: job.clone(),
+            version: version.number,
+            based_on_version: version.based_on,
+            status,
+            job_type: if version.config.sql.is_some() { JobType::Sql } else { JobType::Python },
+            cluster_id: version.cluster_id.clone(),
+            member_id: version.created_by.clone(),
+            description: version.description.clone(),
+            config: version.config.clone(),
+            timeout_seconds: version.timeout_seconds,
+            source_config: version.source_config.clone(),
+            depends_on: version.depends_on.clone(),
+            cron_expression: version.schedule.cron_expression.clone(),
+            cron_timezone: version.schedule.cron_timezone.clone(),
+            concurrency_policy: version.schedule.concurrency_policy,
+            max_concurrent_runs: version.schedule.max_concurrent_runs,
+            missed_schedule_policy: version.schedule.missed_schedule_policy,
+            created_at: version.created_at,
+            created_by: version.created_by.clone(),
+            updated_at,
+            updated_by: updated_by.clone(),
         }
     }
 }
@@ -188,11 +299,46 @@ pub(crate) struct JobIncluded {
 
 impl JobIncluded {
     pub(crate) fn of(jobs: &[Row<Job>], links: JobLinks) -> Self {
+        Self::with(jobs.iter().map(|row| JobView::from(&row.value)).collect(), links)
+    }
+
+    pub(crate) fn with(jobs: Vec<JobView>, links: JobLinks) -> Self {
         Self {
-            jobs: jobs.iter().map(|row| JobView::from(&row.value)).collect(),
+            jobs,
             job_runs: links.latest_runs.iter().map(|row| JobRunView::from(&row.value)).collect(),
             teams: links.teams.into_iter().map(|row| row.value).collect(),
         }
+    }
+}
+
+/// How many there are in a list that shows only some of what the organization has: as far as it is known without counting.
+/// `all` is how many the organization has, where nothing is left out.
+pub(crate) fn total_of<T>(page: &Page<T>, request: &PageRequest, all: Option<u64>) -> Option<u64> {
+    let begins_before = request.marker.is_some() || (page.rows.is_empty() && request.skip > 0);
+    let ends_here = request.limit > 0 && page.marker.is_none() && !begins_before;
+    all.or_else(|| ends_here.then(|| u64::from(request.skip) + page.rows.len() as u64))
+}
+
+/// Some of the jobs.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = JobPage)]
+pub(crate) struct JobPage {
+    /// How many there are in all. Absent where the list leaves out jobs that the organization has, and goes on after this answer
+    /// or began before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
+    items: Vec<JobItem>,
+    included: JobIncluded,
+    /// Where this part ended; absent at the end of the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    marker: Option<String>,
+}
+
+impl JobPage {
+    /// A part of a list. `total` is told from what the table says of all jobs.
+    pub(crate) fn of(page: Page<Row<Job>>, links: JobLinks, total: Option<u64>) -> Self {
+        let items = page.rows.iter().map(JobItem::from).collect();
+        Self { total, items, included: JobIncluded::of(&page.rows, links), marker: page.marker }
     }
 }
 
@@ -217,6 +363,89 @@ pub(crate) struct QueryIncluded {
     catalogs: Vec<CatalogView>,
     teams: Vec<TeamWithCount>,
     jobs: Vec<JobView>,
+}
+
+/// Some of the saved queries.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = QueryPage)]
+pub(crate) struct QueryPage {
+    /// How many there are in all. Absent where the list leaves out queries that the organization has, and goes on after this
+    /// answer or began before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
+    items: Vec<QueryItem>,
+    included: QueryIncluded,
+    /// Where this part ended; absent at the end of the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    marker: Option<String>,
+}
+
+impl QueryPage {
+    /// A part of a list, as far as the caller may see it.
+    pub(crate) fn of(caller: &Caller, page: Page<Row<SavedQuery>>, links: QueryLinks, total: Option<u64>) -> Self {
+        let (items, included) = queries(caller, page.rows, links);
+        Self { total, items, included, marker: page.marker }
+    }
+}
+
+/// A team that a job is shared with.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = JobTeam)]
+pub(crate) struct JobTeamView {
+    job_id: JobId,
+    team_id: TeamId,
+    created_at: Timestamp,
+    created_by: MemberId,
+    updated_at: Timestamp,
+    updated_by: MemberId,
+}
+
+impl JobTeamView {
+    pub(crate) fn of(job: &Job, team: &TeamId) -> Self {
+        let since = since(&job.shared, team, job.created_at, &job.created_by);
+        Self {
+            job_id: job.id.clone(),
+            team_id: team.clone(),
+            created_at: since.created_at,
+            created_by: since.created_by.clone(),
+            updated_at: since.created_at,
+            updated_by: since.created_by,
+        }
+    }
+}
+
+/// A team that a saved query is shared with.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+#[schema(as = QueryTeam)]
+pub(crate) struct QueryTeamView {
+    query_id: QueryId,
+    team_id: TeamId,
+    created_at: Timestamp,
+    created_by: MemberId,
+    updated_at: Timestamp,
+    updated_by: MemberId,
+}
+
+impl QueryTeamView {
+    pub(crate) fn of(saved: &SavedQuery, team: &TeamId) -> Self {
+        let since = since(&saved.shared, team, saved.query.created_at, &saved.query.created_by);
+        Self {
+            query_id: saved.query.id.clone(),
+            team_id: team.clone(),
+            created_at: since.created_at,
+            created_by: since.created_by.clone(),
+            updated_at: since.created_at,
+            updated_by: since.created_by,
+        }
+    }
+}
+
+/// Since when something is shared with a team: its own creation, unless the team came later.
+fn since(shared: &BTreeMap<TeamId, Shared>, team: &TeamId, created_at: Timestamp, created_by: &MemberId) -> Shared {
+    let from_the_beginning = || Shared { created_at, created_by: created_by.clone() };
+    shared.get(team).cloned().unwrap_or_else(from_the_beginning)
 }
 
 /// Queries with what they point at, as far as the caller may see it.

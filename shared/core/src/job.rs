@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::{CatalogId, ClusterId, JobId, MemberId, QueryId, TeamId, Timestamp};
 
+/// The most teams that a job or a saved query can be shared with.
+pub const MAX_TEAMS: usize = 50;
+
 /// Seconds a run may take unless its job says otherwise: a day.
 pub const DEFAULT_TIMEOUT_SECONDS: u32 = 86_400;
 
@@ -21,10 +24,18 @@ pub struct Job {
     pub status: JobStatus,
     /// What it is for.
     pub description: Option<String>,
-    /// The teams that it is shared with; at least one.
+    /// The teams that it is shared with; at least one, at most [`MAX_TEAMS`].
     pub team_ids: Vec<TeamId>,
+    /// Since when and by whom, for teams that it was not shared with from its beginning.
+    #[serde(default)]
+    pub shared: BTreeMap<TeamId, Shared>,
     /// The published version in force.
     pub current: JobVersion,
+    /// The number of the newest published version; versions are numbered without gaps.
+    pub newest_version: u32,
+    /// The number that its draft will have, if it has one.
+    #[serde(default)]
+    pub draft_version: Option<u32>,
     /// When it was created.
     pub created_at: Timestamp,
     /// Who created it.
@@ -33,6 +44,16 @@ pub struct Job {
     pub updated_at: Timestamp,
     /// Who changed it last.
     pub updated_by: MemberId,
+}
+
+/// Since when something is shared with a team.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Shared {
+    /// When it was shared.
+    pub created_at: Timestamp,
+    /// Who shared it.
+    pub created_by: MemberId,
 }
 
 /// Whether a job's schedule counts. Runs asked for by a person work in either status.
@@ -54,6 +75,9 @@ pub struct JobVersion {
     pub number: u32,
     /// The version that it was made from.
     pub based_on: Option<u32>,
+    /// What the job is for, as it was said with this version.
+    #[serde(default)]
+    pub description: Option<String>,
     /// Where it runs.
     pub cluster_id: ClusterId,
     /// What runs, and with what.
@@ -70,6 +94,18 @@ pub struct JobVersion {
     pub created_at: Timestamp,
     /// Who published it.
     pub created_by: MemberId,
+}
+
+/// A version in the making. A job has one at most.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct JobDraft {
+    /// What would be published.
+    pub version: JobVersion,
+    /// When it last changed.
+    pub updated_at: Timestamp,
+    /// Who changed it last.
+    pub updated_by: MemberId,
 }
 
 /// When a job runs by itself, and what happens when that is not possible.
@@ -446,7 +482,35 @@ impl Job {
     /// The saved query that its current version runs.
     #[must_use]
     pub fn query_id(&self) -> Option<&QueryId> {
-        self.current.config.sql.as_ref()?.query_id.as_ref()
+        self.current.query_id()
+    }
+
+    /// The job with a version in force that is new: it takes the job's description along, and the draft's place.
+    #[must_use]
+    pub fn published(&self, version: JobVersion) -> Self {
+        Self {
+            description: version.description.clone(),
+            newest_version: version.number,
+            draft_version: None,
+            updated_at: version.created_at,
+            updated_by: version.created_by.clone(),
+            current: version,
+            ..self.clone()
+        }
+    }
+
+    /// The number that the next version will have.
+    #[must_use]
+    pub fn next_version(&self) -> u32 {
+        self.newest_version.saturating_add(1)
+    }
+}
+
+impl JobVersion {
+    /// The saved query that it runs.
+    #[must_use]
+    pub fn query_id(&self) -> Option<&QueryId> {
+        self.config.sql.as_ref()?.query_id.as_ref()
     }
 }
 

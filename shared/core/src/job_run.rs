@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::agent_protocol::CANCEL_GRACE;
+use crate::job::JobVersion;
 use crate::{AgentId, ClusterId, JobId, JobRunId, MemberId, Timestamp};
 
 /// Where a run stands.
@@ -251,6 +252,41 @@ pub struct JobRun {
 }
 
 impl JobRun {
+    /// A new run of a version: `pending`, not held, on the version's cluster and under its limits.
+    #[must_use]
+    pub fn of(job: &JobId, version: &JobVersion, trigger: RunTrigger, by: &MemberId, now: Timestamp) -> Self {
+        Self {
+            id: JobRunId::generate(now),
+            job_id: job.clone(),
+            job_version: version.number,
+            cluster_id: version.cluster_id.clone(),
+            status: RunStatus::Pending,
+            status_message: None,
+            hold: false,
+            resource_cleanup_mode: ResourceCleanupMode::default(),
+            trigger,
+            timeout_seconds: version.timeout_seconds,
+            retries_left: version.config.lakesail.as_ref().map_or(0, |engine| engine.max_retries),
+            ready_at: None,
+            dispatched_at: None,
+            runner_started_at: None,
+            runner_completed_at: None,
+            runner_execution_time_us: None,
+            finished_at: None,
+            cleaned_at: None,
+            results: None,
+            created_at: now,
+            created_by: by.clone(),
+            updated_at: now,
+            updated_by: None,
+            attempt: 0,
+            leased_by: None,
+            last_report: 0,
+            cancel_requested_at: None,
+            resolved_sql: None,
+        }
+    }
+
     /// Moves the run on.
     ///
     /// # Errors
@@ -266,7 +302,12 @@ impl JobRun {
                 self.cleaned_at = None;
             }
             RunEvent::RunnerStarted => self.runner_started_at = Some(now),
-            RunEvent::Requeue | RunEvent::Retry | RunEvent::RetryHeld => self.forget_last_attempt(),
+            RunEvent::Requeue => self.forget_last_attempt(),
+            RunEvent::Retry | RunEvent::RetryHeld => {
+                self.forget_last_attempt();
+                self.trigger = RunTrigger::Retry;
+                self.hold = event == RunEvent::RetryHeld;
+            }
             RunEvent::Release => self.hold = false,
             _ => {}
         }

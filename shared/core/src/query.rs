@@ -1,7 +1,10 @@
 //! Saved queries.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
+use crate::job::Shared;
 use crate::{CatalogId, JobId, MemberId, QueryId, TeamId, Timestamp};
 
 /// The most jobs that one saved query can serve.
@@ -15,6 +18,9 @@ pub struct SavedQuery {
     pub query: Query,
     /// The teams that it is shared with; at least one.
     pub team_ids: Vec<TeamId>,
+    /// Since when and by whom, for teams that it was not shared with from its beginning.
+    #[serde(default)]
+    pub shared: BTreeMap<TeamId, Shared>,
     /// The jobs that run it.
     pub job_ids: Vec<JobId>,
 }

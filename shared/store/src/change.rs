@@ -126,8 +126,8 @@ impl Change<'_> {
             sets.push((DUE_SHARD.to_owned(), AttributeValue::S(due_shard(&row.key))));
             sets.push((DUE_AT.to_owned(), AttributeValue::S(moment.to_string())));
         }
-        let mut removes: Vec<&str> =
-            [BY_NAME, BY_TIME].into_iter().filter(|index| !sets.iter().any(|(name, _)| name == index)).collect();
+        let stays = |index: &&str| T::ANNOTATED_ORDER == Some(*index) || sets.iter().any(|(name, _)| name == *index);
+        let mut removes: Vec<&str> = [BY_NAME, BY_TIME].into_iter().filter(|index| !stays(index)).collect();
         if matches!(due, Due::Never | Due::Over) {
             removes.extend([DUE_SHARD, DUE_AT]);
         }

@@ -1,6 +1,6 @@
 //! Runs: their rows, their place in their cluster's inbox, their leases.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck};
 use mainsheet_core::agent_protocol::{HeldRun, LEASE};
@@ -8,14 +8,16 @@ use mainsheet_core::cluster::Agent;
 use mainsheet_core::job::{Job, JobVersion};
 use mainsheet_core::job_run::{JobRun, RunStatus};
 use mainsheet_core::{Error, JobId, JobRunId, Result, Timestamp};
+use serde::{Deserialize, Serialize};
 
-use crate::change::{Due, due_shard, update_of};
+use crate::change::{Due, changed_meanwhile, due_shard, update_of};
 use crate::clusters::{InboxEntry, InboxKind, inbox_key};
-use crate::jobs::{LATEST_RUN, RUNS, job_key, version_key};
+use crate::jobs::{LATEST_RUN, RUNS, job_key, latest_run, version_key};
 use crate::key::tenant_partition;
 use crate::outbox::Event;
-use crate::schema::{DUE_AT, DUE_SHARD};
-use crate::{Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
+use crate::page::MAX_LIMIT;
+use crate::schema::{BY_TIME, DUE_AT, DUE_SHARD};
+use crate::{Batch, Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 impl Entity for JobRun {
     const KIND: &'static str = "job_run";
@@ -23,6 +25,22 @@ impl Entity for JobRun {
 
 pub(crate) fn runs_partition(tenant: &Tenant, job: &JobId) -> String {
     tenant_partition(tenant, format!("JOB#{job}#RUNS"))
+}
+
+/// A run among all runs of its organization. Its sort key is the run's id, so they sort by age.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RunOfTenant {
+    job_id: JobId,
+    job_run_id: JobRunId,
+}
+
+impl Entity for RunOfTenant {
+    const KIND: &'static str = "run_of_tenant";
+}
+
+fn run_of_tenant_key(tenant: &Tenant, run: &JobRunId) -> Key {
+    Key::of_tenant(tenant, "RUNS", run.as_str())
 }
 
 pub(crate) fn run_key(tenant: &Tenant, job: &JobId, run: &JobRunId) -> Key {
@@ -38,6 +56,28 @@ pub struct RunOfJob {
     pub job: Row<Job>,
     /// The version that it is pinned to.
     pub version: JobVersion,
+}
+
+/// Runs, and the jobs they are runs of.
+#[derive(Default)]
+struct RunsAndJobs {
+    runs: Batch,
+    jobs: HashMap<JobId, Job>,
+}
+
+impl RunsAndJobs {
+    /// A run whose job is kept; `None` when it is not, or one of the two is gone.
+    fn take_run(
+        &mut self,
+        tenant: &Tenant,
+        link: &RunOfTenant,
+        keep: impl Fn(&Job) -> bool,
+    ) -> Result<Option<Row<JobRun>>> {
+        match self.jobs.get(&link.job_id) {
+            Some(job) if keep(job) => self.runs.take(&run_key(tenant, &link.job_id, &link.job_run_id)),
+            _ => Ok(None),
+        }
+    }
 }
 
 impl Store {
@@ -66,6 +106,63 @@ impl Store {
     /// [`Error::Malformed`] for a bad marker.
     pub async fn job_runs(&self, tenant: &Tenant, job: &JobId, request: &PageRequest) -> Result<Page<Row<JobRun>>> {
         self.page(&Listing::of(runs_partition(tenant, job)).descending(true), request).await
+    }
+
+    /// A page of the organization's runs, newest first, of those jobs that `keep` keeps: one query, and one batch read of up
+    /// to 200 rows, for each hundred that it looks at.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a bad marker.
+    pub async fn runs_where(
+        &self,
+        tenant: &Tenant,
+        request: &PageRequest,
+        keep: impl Fn(&Job) -> bool,
+    ) -> Result<Page<Row<JobRun>>> {
+        let listing = Listing::of(tenant_partition(tenant, "RUNS")).descending(true);
+        let wanted = request.limit as usize;
+        let mut request = PageRequest { limit: if wanted == 0 { 0 } else { MAX_LIMIT }, ..request.clone() };
+        let mut rows = Vec::with_capacity(wanted);
+        loop {
+            let links: Page<Row<RunOfTenant>> = self.page(&listing, &request).await?;
+            let mut batch = self.runs_and_jobs(tenant, &links.rows).await?;
+            for (index, link) in links.rows.iter().enumerate() {
+                let Some(run) = batch.take_run(tenant, &link.value, &keep)? else { continue };
+                rows.push(run);
+                if rows.len() == wanted {
+                    let more = index + 1 < links.rows.len() || links.marker.is_some();
+                    let marker = if more { listing.marker(&link.key.to_item(), self.now()) } else { None };
+                    return Ok(Page { rows, marker });
+                }
+            }
+            request.marker = links.marker;
+            if request.marker.is_none() {
+                return Ok(Page { rows, marker: None });
+            }
+        }
+    }
+
+    async fn runs_and_jobs(&self, tenant: &Tenant, links: &[Row<RunOfTenant>]) -> Result<RunsAndJobs> {
+        if links.is_empty() {
+            return Ok(RunsAndJobs::default());
+        }
+        let runs = links.iter().map(|row| run_key(tenant, &row.value.job_id, &row.value.job_run_id));
+        let jobs: HashSet<&JobId> = links.iter().map(|row| &row.value.job_id).collect();
+        let job_keys: Vec<Key> = jobs.into_iter().map(|job| job_key(tenant, job)).collect();
+        let mut batch = self.get_batch(runs.chain(job_keys.iter().cloned())).await?;
+        let jobs = job_keys.iter().filter_map(|key| batch.take::<Job>(key).transpose());
+        let jobs = jobs.map(|row| row.map(|row| (row.value.id.clone(), row.value))).collect::<Result<_>>()?;
+        Ok(RunsAndJobs { runs: batch, jobs })
+    }
+
+    /// The newest run of a job but one.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn newest_run_but(&self, tenant: &Tenant, job: &JobId, run: &JobRunId) -> Result<Option<JobRunId>> {
+        let request = PageRequest { limit: 2, ..PageRequest::default() };
+        let page = self.job_runs(tenant, job, &request).await?;
+        Ok(page.rows.into_iter().map(|row| row.value.id).find(|newest| newest != run))
     }
 
     /// The runs that an agent holds: one round trip. Absent ones are left out.
@@ -122,12 +219,17 @@ impl Store {
 impl Change<'_> {
     /// A new run of a job that is there, of a version that is published, on a cluster that can be used.
     pub fn create_run(self, tenant: &Tenant, run: &JobRun) -> Self {
-        let latest = Item::from([(LATEST_RUN.to_owned(), AttributeValue::S(run.id.to_string()))]);
-        let used = Error::internal("a run id that was used before");
+        let latest = Item::from([
+            (LATEST_RUN.to_owned(), AttributeValue::S(run.id.to_string())),
+            (BY_TIME.to_owned(), AttributeValue::S(run.created_at.to_string())),
+        ]);
+        let link = RunOfTenant { job_id: run.job_id.clone(), job_run_id: run.id.clone() };
+        let used = || Error::internal("a run id that was used before");
         let unpublished = Error::invalid("jobVersion", "is no published version of this job");
         self.annotate(&job_key(tenant, &run.job_id), latest, &[(RUNS, 1)], Error::NotFound)
             .require(&version_key(tenant, &run.job_id, run.job_version), unpublished)
-            .create(&run_key(tenant, &run.job_id, &run.id), run, used)
+            .create(&run_key(tenant, &run.job_id, &run.id), run, used())
+            .create(&run_of_tenant_key(tenant, &run.id), &link, used())
             .emit(Event::JobRunPending { job_id: run.job_id.clone(), job_run_id: run.id.clone() })
     }
 
@@ -168,8 +270,27 @@ impl Change<'_> {
     /// The end of a run's record; its log goes when the event is heard.
     pub fn erase_run(self, tenant: &Tenant, row: &Row<JobRun>) -> Self {
         let run = &row.value;
-        let change = self.delete(row).emit(Event::JobRunDeleted { job_run_id: run.id.clone() });
-        change.leave_inbox(tenant, run)
+        let change = self.delete(row).remove(&run_of_tenant_key(tenant, &run.id));
+        change.emit(Event::JobRunDeleted { job_run_id: run.id.clone() }).leave_inbox(tenant, run)
+    }
+
+    /// The end of the record of a run that has ended, while its job goes on. `newest` is the job's newest run but this one.
+    pub fn delete_run(self, tenant: &Tenant, job: &Row<Job>, row: &Row<JobRun>, newest: Option<&JobRunId>) -> Self {
+        let job_key = job_key(tenant, &job.value.id);
+        let change = self.erase_run(tenant, row);
+        if latest_run(job).as_ref() != Some(&row.value.id) {
+            return change.annotate(&job_key, Item::new(), &[(RUNS, -1)], Error::NotFound);
+        }
+        let (sets, removes) = match newest {
+            Some(newest) => (vec![(LATEST_RUN.to_owned(), AttributeValue::S(newest.to_string()))], Vec::new()),
+            None => (Vec::new(), vec![LATEST_RUN]),
+        };
+        let update = update_of(&job_key, sets, &removes, &[(RUNS, -1)])
+            .condition_expression("#latest = :latest")
+            .expression_attribute_names("#latest", LATEST_RUN)
+            .expression_attribute_values(":latest", AttributeValue::S(row.value.id.to_string()));
+        // A run that was created at the same moment is the latest now.
+        change.update(update, changed_meanwhile())
     }
 
     fn move_in_inbox(self, tenant: &Tenant, before: &JobRun, after: &JobRun) -> Self {

@@ -1,9 +1,11 @@
-//! Jobs and their published versions.
+//! Jobs, their published versions, their draft. The job's own row is what all changes of versions meet at: each replaces the
+//! row that it read, so of several at once one wins.
 
 use std::collections::HashMap;
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use mainsheet_core::cluster::Cluster;
-use mainsheet_core::job::{Job, JobVersion};
+use mainsheet_core::job::{Job, JobDraft, JobStatus, JobVersion};
 use mainsheet_core::job_run::JobRun;
 use mainsheet_core::query::SavedQuery;
 use mainsheet_core::team::Team;
@@ -16,9 +18,9 @@ use crate::job_runs::run_key;
 use crate::key::tenant_partition;
 use crate::outbox::Event;
 use crate::queries::query_key;
-use crate::schema::BY_NAME;
+use crate::schema::{BY_NAME, BY_TIME};
 use crate::teams::{take_teams, team_key};
-use crate::{Change, Entity, Key, Listing, Page, PageRequest, Row, Store, Tenant};
+use crate::{Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 /// Beside a job: its latest run.
 pub(crate) const LATEST_RUN: &str = "latest_run_id";
@@ -27,6 +29,8 @@ pub(crate) const RUNS: &str = "runs";
 
 impl Entity for Job {
     const KIND: &'static str = "job";
+    /// When it was run last, or created: a new run says so.
+    const ANNOTATED_ORDER: Option<&'static str> = Some(BY_TIME);
 
     fn order(&self) -> Vec<(&'static str, String)> {
         vec![(BY_NAME, self.job_key.clone())]
@@ -35,6 +39,21 @@ impl Entity for Job {
 
 impl Entity for JobVersion {
     const KIND: &'static str = "job_version";
+}
+
+impl Entity for JobDraft {
+    const KIND: &'static str = "job_draft";
+}
+
+/// What jobs are listed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum JobOrder {
+    /// Their keys.
+    Key,
+    /// When they were created.
+    Creation,
+    /// When they were run last; when they were created, for those that never were.
+    LatestRun,
 }
 
 /// A key that belongs to a job of the organization.
@@ -62,6 +81,10 @@ fn versions_partition(tenant: &Tenant, job: &JobId) -> String {
 
 pub(crate) fn version_key(tenant: &Tenant, job: &JobId, number: u32) -> Key {
     Key::global(versions_partition(tenant, job), format!("{number:08}"))
+}
+
+fn draft_key(tenant: &Tenant, job: &JobId) -> Key {
+    Key::of_tenant(tenant, format!("JOB#{job}"), "DRAFT")
 }
 
 fn count_key(tenant: &Tenant) -> Key {
@@ -119,6 +142,77 @@ impl Store {
         self.page(&Listing::of(tenant_partition(tenant, "JOBS")), request).await
     }
 
+    /// A page of those jobs that `keep` keeps, in an order. It costs what it passes over, too.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a bad marker.
+    pub async fn jobs_where(
+        &self,
+        tenant: &Tenant,
+        order: JobOrder,
+        descending: bool,
+        request: &PageRequest,
+        keep: impl Fn(&Job) -> bool,
+    ) -> Result<Page<Row<Job>>> {
+        let listing = Listing::of(tenant_partition(tenant, "JOBS")).descending(descending);
+        let listing = match order {
+            JobOrder::Creation => listing,
+            JobOrder::Key => listing.ordered_by(BY_NAME),
+            JobOrder::LatestRun => listing.ordered_by(BY_TIME),
+        };
+        self.page_where(&listing, request, |row: &Row<Job>| keep(&row.value)).await
+    }
+
+    /// The job that has a key, if any: two round trips.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn job_by_key(&self, tenant: &Tenant, key: &str) -> Result<Option<Row<Job>>> {
+        let claim: Option<Row<JobKeyClaim>> = self.get(&claim_key(tenant, key)).await?;
+        let Some(claim) = claim else { return Ok(None) };
+        self.get(&job_key(tenant, &claim.value.job_id)).await
+    }
+
+    /// A job and its draft, if it has one: one round trip.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the tenant has no such job.
+    pub async fn job_and_draft(&self, tenant: &Tenant, job: &JobId) -> Result<(Row<Job>, Option<Row<JobDraft>>)> {
+        let (job_key, draft_key) = (job_key(tenant, job), draft_key(tenant, job));
+        let mut batch = self.get_batch([job_key.clone(), draft_key.clone()]).await?;
+        let job = batch.take(&job_key)?.ok_or(Error::NotFound)?;
+        Ok((job, batch.take(&draft_key)?))
+    }
+
+    /// A published version.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the job has no such version.
+    pub async fn job_version(&self, tenant: &Tenant, job: &JobId, number: u32) -> Result<JobVersion> {
+        let row: Option<Row<JobVersion>> = self.get(&version_key(tenant, job, number)).await?;
+        Ok(row.ok_or(Error::NotFound)?.value)
+    }
+
+    /// A page of a job's published versions by number.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a bad marker.
+    pub async fn job_versions(&self, tenant: &Tenant, job: &JobId, request: &PageRequest) -> Result<Page<JobVersion>> {
+        let listing = Listing::of(versions_partition(tenant, job));
+        Ok(self.page(&listing, request).await?.map(|row: Row<JobVersion>| row.value))
+    }
+
+    /// The saved query of a version, unless it is gone: a paused job does not keep its query from being deleted.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn query_of(&self, tenant: &Tenant, version: &JobVersion) -> Result<Option<Row<SavedQuery>>> {
+        match version.query_id() {
+            Some(query) => self.get(&query_key(tenant, query)).await,
+            None => Ok(None),
+        }
+    }
+
     /// What jobs point at: one round trip for every 100 of it.
     ///
     /// # Errors
@@ -174,17 +268,95 @@ impl Store {
 impl Change<'_> {
     /// A new job with its first published version.
     pub fn create_job(self, tenant: &Tenant, job: &Job) -> Self {
-        let taken =
-            Error::conflict("job_key_taken", format!("Another job has the key `{}`. Choose another one.", job.job_key));
+        let taken = key_taken(&job.job_key);
         let used = || Error::internal("a job id that was used before");
         let claim = JobKeyClaim { job_id: job.id.clone() };
+        let beside = Item::from([(BY_TIME.to_owned(), AttributeValue::S(job.created_at.to_string()))]);
         let change = self
             .create(&claim_key(tenant, &job.job_key), &claim, taken)
-            .create(&job_key(tenant, &job.id), job, used())
+            .create_with(&job_key(tenant, &job.id), job, beside, used())
             .create(&version_key(tenant, &job.id, job.current.number), &job.current, used())
-            .add(&count_key(tenant), "n", 1);
+            .add(&count_key(tenant), "n", 1)
+            .reschedule(tenant, job);
         match job.query_id() {
-            Some(query) => change.link_job(tenant, query, &job.id),
+            Some(query) => change.link_job(tenant, query, &job.id, no_query()),
+            None => change,
+        }
+    }
+
+    /// A job's new settings beside its versions.
+    pub fn replace_job(self, tenant: &Tenant, row: &Row<Job>, job: &Job) -> Self {
+        let change = self.replace(row, job, Due::Keep);
+        let change = if row.value.job_key == job.job_key {
+            change
+        } else {
+            let claim = JobKeyClaim { job_id: job.id.clone() };
+            change
+                .create(&claim_key(tenant, &job.job_key), &claim, key_taken(&job.job_key))
+                .remove(&claim_key(tenant, &row.value.job_key))
+        };
+        let change = change.move_query(tenant, row, job, None, query_gone());
+        if row.value.status == job.status { change } else { change.reschedule(tenant, job) }
+    }
+
+    /// Another published version comes into force, which is there already. `left` is the query that the one before ran.
+    pub fn activate_version(self, tenant: &Tenant, row: &Row<Job>, job: &Job, left: Option<&Row<SavedQuery>>) -> Self {
+        self.replace(row, job, Due::Keep).reschedule(tenant, job).move_query(tenant, row, job, left, query_gone())
+    }
+
+    /// A version is published and comes into force. `left` is the query that the one before ran.
+    pub fn publish_version(self, tenant: &Tenant, row: &Row<Job>, job: &Job, left: Option<&Row<SavedQuery>>) -> Self {
+        let used = Error::internal("a version number that was used before");
+        self.replace(row, job, Due::Keep)
+            .create(&version_key(tenant, &job.id, job.current.number), &job.current, used)
+            .reschedule(tenant, job)
+            .move_query(tenant, row, job, left, no_query())
+    }
+
+    /// The first state of a job's draft; `job` says that it has one.
+    pub fn create_draft(self, tenant: &Tenant, row: &Row<Job>, job: &Job, draft: &JobDraft) -> Self {
+        let used = Error::internal("a draft beside a job that has none");
+        self.replace(row, job, Due::Keep).create(&draft_key(tenant, &job.id), draft, used)
+    }
+
+    /// A draft's new state.
+    pub fn replace_draft(self, row: &Row<JobDraft>, draft: &JobDraft) -> Self {
+        self.replace(row, draft, Due::Keep)
+    }
+
+    /// The end of a draft; `job` says that it has none.
+    pub fn discard_draft(self, row: &Row<Job>, job: &Job, draft: &Row<JobDraft>) -> Self {
+        self.replace(row, job, Due::Keep).delete(draft)
+    }
+
+    /// The end of a draft that becomes a version.
+    pub fn leave_draft(self, draft: &Row<JobDraft>) -> Self {
+        self.delete(draft)
+    }
+
+    /// The saved queries that a job ran and runs know of it. Who is about to delete one that a job runs again has to look
+    /// again.
+    fn move_query(
+        self,
+        tenant: &Tenant,
+        before: &Row<Job>,
+        after: &Job,
+        left: Option<&Row<SavedQuery>>,
+        missing: Error,
+    ) -> Self {
+        if before.value.query_id() == after.query_id() {
+            let resumes = before.value.status == JobStatus::Paused && after.status == JobStatus::Active;
+            return match after.query_id() {
+                Some(query) if resumes => self.touch_query(tenant, query, query_gone()),
+                _ => self,
+            };
+        }
+        let change = match left {
+            Some(left) => self.unlink_job(left, &after.id),
+            None => self,
+        };
+        match after.query_id() {
+            Some(query) => change.link_job(tenant, query, &after.id, missing),
             None => change,
         }
     }
@@ -203,11 +375,25 @@ impl Change<'_> {
         let change = self
             .delete(row)
             .remove(&claim_key(tenant, &job.job_key))
+            .remove(&draft_key(tenant, &job.id))
             .add(&count_key(tenant), "n", -1)
             .emit(Event::JobDeleted { job_id: job.id.clone() });
-        let Some(query) = query else { return change };
-        let mut unlinked = query.value.clone();
-        unlinked.job_ids.retain(|linked| *linked != job.id);
-        change.replace(query, &unlinked, Due::Keep)
+        match query {
+            Some(query) => change.unlink_job(query, &job.id),
+            None => change,
+        }
     }
+}
+
+fn key_taken(key: &str) -> Error {
+    Error::conflict("job_key_taken", format!("Another job has the key `{key}`. Choose another one."))
+}
+
+fn no_query() -> Error {
+    Error::invalid("config.sql.queryId", "is no saved query that can serve one more job (100 at most)")
+}
+
+fn query_gone() -> Error {
+    let message = "The saved query of this version is gone or serves 100 jobs. Publish a version with another source.";
+    Error::conflict("query_gone", message)
 }

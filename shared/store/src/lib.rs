@@ -34,6 +34,7 @@ pub mod signing_keys;
 pub mod teams;
 mod tenant;
 pub mod throttle;
+pub mod ticks;
 pub mod users;
 
 pub use change::{Change, retry_races};

@@ -195,6 +195,47 @@ impl Store {
         Ok(Page { rows, marker })
     }
 
+    /// One page of those rows of a list that `keep` keeps. The first query takes as many rows as the page needs if all of
+    /// them are kept; further ones take a megabyte each, until the page is full or the list ends.
+    pub(crate) async fn page_where<T: Entity>(
+        &self,
+        listing: &Listing,
+        request: &PageRequest,
+        keep: impl Fn(&Row<T>) -> bool,
+    ) -> Result<Page<Row<T>>> {
+        let now = self.now();
+        let mut start = request.marker.as_deref().map(|marker| listing.start_of(marker, now)).transpose()?;
+        if request.limit == 0 {
+            return Ok(Page { rows: Vec::new(), marker: None });
+        }
+        let wanted = request.limit.min(MAX_LIMIT) as usize;
+        let mut passed_over = request.skip;
+        let mut limit = i32::try_from(wanted + 1).ok().filter(|_| request.skip == 0);
+        let mut rows = Vec::with_capacity(wanted);
+        loop {
+            let query = self.query(listing).set_limit(limit.take()).set_exclusive_start_key(start.take());
+            let answer = query.send().await.map_err(failed)?;
+            for item in answer.items.unwrap_or_default() {
+                let row = Row::of_item(item)?;
+                if !keep(&row) {
+                    continue;
+                }
+                if passed_over > 0 {
+                    passed_over -= 1;
+                } else if rows.len() < wanted {
+                    rows.push(row);
+                } else {
+                    let marker = rows.last().and_then(|last: &Row<T>| listing.marker(last.attributes(), now));
+                    return Ok(Page { rows, marker });
+                }
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(Page { rows, marker: None });
+            }
+        }
+    }
+
     /// Where a list goes on after `count` rows; `None` when it ends before.
     async fn skip(&self, listing: &Listing, mut start: Option<Item>, count: u32) -> Result<Option<Item>> {
         let mut missing = i32::try_from(count).unwrap_or(i32::MAX);

@@ -11,12 +11,30 @@ use crate::catalogs::catalog_key;
 use crate::change::{Due, update_of};
 use crate::jobs::job_key;
 use crate::key::tenant_partition;
-use crate::row::DATA;
+use crate::row::{DATA, VERSION};
+use crate::schema::{BY_NAME, BY_TIME};
 use crate::teams::{take_teams, team_key};
-use crate::{Change, Entity, Key, Listing, Page, PageRequest, Row, Store, Tenant};
+use crate::{Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 impl Entity for SavedQuery {
     const KIND: &'static str = "query";
+
+    fn order(&self) -> Vec<(&'static str, String)> {
+        // A sort key holds 1,024 bytes; 200 characters take 800 at most.
+        let name: String = self.query.name.to_lowercase().chars().take(200).collect();
+        vec![(BY_NAME, format!("{name}#{}", self.query.id)), (BY_TIME, self.query.updated_at.to_string())]
+    }
+}
+
+/// What queries are listed by.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueryOrder {
+    /// When they were created.
+    Creation,
+    /// Their names.
+    Name,
+    /// When they last changed.
+    Change,
 }
 
 pub(crate) fn query_key(tenant: &Tenant, query: &QueryId) -> Key {
@@ -55,6 +73,27 @@ impl Store {
     /// [`Error::Malformed`] for a bad marker.
     pub async fn queries(&self, tenant: &Tenant, request: &PageRequest) -> Result<Page<Row<SavedQuery>>> {
         self.page(&Listing::of(tenant_partition(tenant, "QUERIES")), request).await
+    }
+
+    /// A page of those queries that `keep` keeps, in an order. It costs what it passes over, too.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a bad marker.
+    pub async fn queries_where(
+        &self,
+        tenant: &Tenant,
+        order: QueryOrder,
+        descending: bool,
+        request: &PageRequest,
+        keep: impl Fn(&SavedQuery) -> bool,
+    ) -> Result<Page<Row<SavedQuery>>> {
+        let listing = Listing::of(tenant_partition(tenant, "QUERIES")).descending(descending);
+        let listing = match order {
+            QueryOrder::Creation => listing,
+            QueryOrder::Name => listing.ordered_by(BY_NAME),
+            QueryOrder::Change => listing.ordered_by(BY_TIME),
+        };
+        self.page_where(&listing, request, |row: &Row<SavedQuery>| keep(&row.value)).await
     }
 
     /// What queries point at: one round trip for every 100 of it.
@@ -99,16 +138,26 @@ impl Change<'_> {
         self.delete(row).add(&count_key(tenant), "n", -1).link_catalog(tenant, Some(&row.value), None)
     }
 
+    /// A job that is active again runs a query; the query has to be there, and who is about to delete it has to look again.
+    pub(crate) fn touch_query(self, tenant: &Tenant, query: &QueryId, missing: Error) -> Self {
+        self.annotate(&query_key(tenant, query), Item::new(), &[(VERSION, 1)], missing)
+    }
+
+    /// A job runs a query no more.
+    pub(crate) fn unlink_job(self, row: &Row<SavedQuery>, job: &JobId) -> Self {
+        let mut query = row.value.clone();
+        query.job_ids.retain(|linked| linked != job);
+        self.replace(row, &query, Due::Keep)
+    }
+
     /// A job begins to run a query; the query has to be there.
-    pub(crate) fn link_job(self, tenant: &Tenant, query: &QueryId, job: &JobId) -> Self {
+    pub(crate) fn link_job(self, tenant: &Tenant, query: &QueryId, job: &JobId, missing: Error) -> Self {
         let update = update_of(&query_key(tenant, query), Vec::new(), &[], &[("version", 1)])
             .update_expression("SET #data.jobIds = list_append(#data.jobIds, :job) ADD #a0 :a0")
             .condition_expression("attribute_exists(pk) AND size(#data.jobIds) < :most")
             .expression_attribute_names("#data", DATA)
             .expression_attribute_values(":job", AttributeValue::L(vec![AttributeValue::S(job.to_string())]))
             .expression_attribute_values(":most", AttributeValue::N(MAX_JOBS.to_string()));
-        let refused =
-            Error::invalid("config.sql.queryId", "is no saved query that can serve one more job (100 at most)");
-        self.update(update, refused)
+        self.update(update, missing)
     }
 }

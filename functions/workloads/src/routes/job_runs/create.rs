@@ -4,11 +4,11 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use garde::Validate;
 use mainsheet_api::{App, Command, Result, Tagged, created};
-use mainsheet_auth::Relation;
 use mainsheet_auth::needs::CanRunJobs;
-use mainsheet_core::job::Job;
-use mainsheet_core::job_run::{JobRun, ResourceCleanupMode, RunStatus, RunTrigger};
-use mainsheet_core::{Error, JobId, JobRunId, MemberId, Timestamp};
+use mainsheet_auth::{Caller, Relation};
+use mainsheet_core::job::{Job, JobVersion};
+use mainsheet_core::job_run::{JobRun, ResourceCleanupMode, RunTrigger};
+use mainsheet_core::{Error, JobId, JobRunId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -38,7 +38,7 @@ pub(crate) struct JobRunCreate {
 
 /// Run a job
 ///
-/// The run begins `pending` and goes on by itself unless it is held. The job's cluster has to be active and shared with one
+/// The run begins `pending` and goes on by itself unless it is held. The cluster of its version has to be active and shared with one
 /// of the job's teams, unless the caller may manage clusters.
 #[utoipa::path(
     post, path = "/workloads/jobs/{job}/runs", operation_id = "createJobRun", tag = "job-runs",
@@ -60,8 +60,10 @@ pub(crate) async fn create(
         let row = app.store.job_run(caller.tenant(), &job.id, &earlier).await?;
         return Ok(created(JobRunView::from(&row.value), row.version));
     }
-    let now = app.now();
-    let run = new_run(job, &body, caller.member_id(), now);
+    let version = wanted_version(&app, caller, job, body.job_version).await?;
+    let mut run = JobRun::of(&job.id, &version, RunTrigger::Manual, caller.member_id(), app.now());
+    run.hold = body.hold;
+    run.resource_cleanup_mode = body.resource_cleanup_mode;
     let teams = (!caller.may(Relation::CanManageClusters)).then_some(job.team_ids.as_slice());
     app.store
         .change(caller.audit("job_run.create", &run.id))
@@ -73,36 +75,14 @@ pub(crate) async fn create(
     Ok(created(JobRunView::from(&run), 1))
 }
 
-fn new_run(job: &Job, body: &JobRunCreate, member: &MemberId, now: Timestamp) -> JobRun {
-    let engine = job.current.config.lakesail.as_ref();
-    JobRun {
-        id: JobRunId::generate(now),
-        job_id: job.id.clone(),
-        job_version: body.job_version.unwrap_or(job.current.number),
-        cluster_id: job.current.cluster_id.clone(),
-        status: RunStatus::Pending,
-        status_message: None,
-        hold: body.hold,
-        resource_cleanup_mode: body.resource_cleanup_mode,
-        trigger: RunTrigger::Manual,
-        timeout_seconds: job.current.timeout_seconds,
-        retries_left: engine.map_or(0, |engine| engine.max_retries),
-        ready_at: None,
-        dispatched_at: None,
-        runner_started_at: None,
-        runner_completed_at: None,
-        runner_execution_time_us: None,
-        finished_at: None,
-        cleaned_at: None,
-        results: None,
-        created_at: now,
-        created_by: member.clone(),
-        updated_at: now,
-        updated_by: None,
-        attempt: 0,
-        leased_by: None,
-        last_report: 0,
-        cancel_requested_at: None,
-        resolved_sql: None,
+/// The version that a run is asked for: the current one, or an earlier one that was published.
+async fn wanted_version(app: &App, caller: &Caller, job: &Job, number: Option<u32>) -> Result<JobVersion> {
+    match number {
+        None => Ok(job.current.clone()),
+        Some(number) if number == job.current.number => Ok(job.current.clone()),
+        Some(number) => match app.store.job_version(caller.tenant(), &job.id, number).await {
+            Err(Error::NotFound) => Err(Error::invalid("jobVersion", "is no published version of this job").into()),
+            found => Ok(found?),
+        },
     }
 }

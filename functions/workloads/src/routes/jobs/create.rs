@@ -1,8 +1,9 @@
 //! `POST /workloads/jobs`: a job with its first published version.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::StatusCode;
-use croner::parser::{CronParser, Seconds, Year};
 use garde::Validate;
 use mainsheet_api::{App, Command, Member, Result, Tagged, created, text};
 use mainsheet_auth::{Caller, Relation};
@@ -11,31 +12,30 @@ use mainsheet_core::job::{
     ConcurrencyPolicy, DEFAULT_TIMEOUT_SECONDS, Job, JobConfig, JobDependency, JobStatus, JobVersion,
     MissedSchedulePolicy, Schedule, SourceConfig,
 };
-use mainsheet_core::{ClusterId, FieldErrors, JobId, TeamId};
+use mainsheet_core::query::SavedQuery;
+use mainsheet_core::{ClusterId, FieldErrors, JobId, TeamId, Timestamp};
 use mainsheet_store::clusters::{cluster_unusable, pulse};
 use mainsheet_store::jobs::JobPrerequisites;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::routes::queries::create::distinct;
+use crate::versions::{VersionSettings, check_rules, require_named};
 use crate::view::JobView;
 
-/// The longest configuration, in bytes of JSON: a job with its version in force is one item of the table.
-const MAX_CONFIG_BYTES: usize = 80 * 1024;
-
-/// A new job.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
+/// A job, as it is created and as a repository holds it.
+#[derive(Debug, Clone, Serialize, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct JobCreate {
     /// Lower-case letters, digits, `-` and `_`, beginning and ending with a letter or digit; unique in the organization.
-    #[garde(length(chars, min = 1, max = 255), pattern("^[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?$"))]
+    #[garde(length(chars, min = 1, max = 255), custom(slug))]
     #[schema(
         min_length = 1,
         max_length = 255,
         pattern = "^[a-z0-9](?:[a-z0-9_-]*[a-z0-9])?$",
         examples("daily-sales-etl")
     )]
-    job_key: String,
+    pub(crate) job_key: String,
     /// Whether its schedule counts.
     #[serde(default)]
     #[garde(skip)]
@@ -44,6 +44,7 @@ pub(crate) struct JobCreate {
     #[garde(skip)]
     cluster_id: ClusterId,
     /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, max = 1023)), custom(text::optional_lines))]
     #[schema(max_length = 1023)]
     description: Option<String>,
@@ -51,10 +52,12 @@ pub(crate) struct JobCreate {
     #[garde(dive)]
     config: JobConfig,
     /// Seconds that a run may take; 0 means no limit.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(max = i32::MAX as u32)))]
     #[schema(default = 86400, minimum = 0, maximum = 2_147_483_647)]
     timeout_seconds: Option<u32>,
     /// Where its source came from.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(dive)]
     source_config: Option<SourceConfig>,
     /// Jobs that have to succeed before a scheduled run of this one.
@@ -65,12 +68,14 @@ pub(crate) struct JobCreate {
     /// The teams to share it with.
     #[garde(length(min = 1, max = 50))]
     #[schema(min_items = 1, max_items = 50)]
-    team_ids: Vec<TeamId>,
+    pub(crate) team_ids: Vec<TeamId>,
     /// Five fields; empty or absent means only when asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, max = 100)))]
     #[schema(max_length = 100, examples("0 2 * * *"))]
     cron_expression: Option<String>,
     /// IANA time zone of the expression.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(length(chars, min = 1, max = 64)))]
     #[schema(default = "UTC", min_length = 1, max_length = 64, examples("America/New_York"))]
     cron_timezone: Option<String>,
@@ -79,6 +84,7 @@ pub(crate) struct JobCreate {
     #[garde(skip)]
     concurrency_policy: ConcurrencyPolicy,
     /// Runs at once under `allow`.
+    #[serde(skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1, max = 1000)))]
     #[schema(default = 1, minimum = 1, maximum = 1000)]
     max_concurrent_runs: Option<u32>,
@@ -86,6 +92,69 @@ pub(crate) struct JobCreate {
     #[serde(default)]
     #[garde(skip)]
     missed_schedule_policy: MissedSchedulePolicy,
+}
+
+/// Lower-case letters, digits, `-` and `_`, beginning and ending with a letter or digit.
+pub(crate) fn slug(text: &str, (): &()) -> garde::Result {
+    let ends = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit();
+    let within = |letter: char| ends(letter) || matches!(letter, '-' | '_');
+    if text.chars().all(within) && text.starts_with(ends) && text.ends_with(ends) {
+        return Ok(());
+    }
+    Err(garde::Error::new("takes lower-case letters, digits, `-` and `_`, with a letter or digit at both ends"))
+}
+
+/// What a body says of a job beside its version.
+pub(crate) struct JobSettings {
+    pub(crate) job_key: String,
+    pub(crate) status: JobStatus,
+    pub(crate) team_ids: Vec<TeamId>,
+}
+
+impl JobCreate {
+    /// The version that it describes, and the rest.
+    pub(crate) fn into_parts(self) -> (VersionSettings, JobSettings) {
+        let schedule = Schedule {
+            cron_expression: self.cron_expression.filter(|text| !text.trim().is_empty()),
+            cron_timezone: self.cron_timezone.unwrap_or_else(|| "UTC".to_owned()),
+            concurrency_policy: self.concurrency_policy,
+            max_concurrent_runs: self.max_concurrent_runs.unwrap_or(1),
+            missed_schedule_policy: self.missed_schedule_policy,
+        };
+        let version = VersionSettings {
+            description: self.description,
+            cluster_id: self.cluster_id,
+            config: self.config,
+            timeout_seconds: self.timeout_seconds.unwrap_or(DEFAULT_TIMEOUT_SECONDS),
+            source_config: self.source_config,
+            depends_on: self.depends_on,
+            schedule,
+        };
+        (version, JobSettings { job_key: self.job_key, status: self.status, team_ids: distinct(self.team_ids) })
+    }
+}
+
+impl From<&Job> for JobCreate {
+    fn from(job: &Job) -> Self {
+        let JobVersion { cluster_id, config, timeout_seconds, source_config, depends_on, schedule, .. } =
+            job.current.clone();
+        Self {
+            job_key: job.job_key.clone(),
+            status: job.status,
+            cluster_id,
+            description: job.description.clone(),
+            config,
+            timeout_seconds: Some(timeout_seconds),
+            source_config,
+            depends_on,
+            team_ids: job.team_ids.clone(),
+            cron_expression: schedule.cron_expression,
+            cron_timezone: Some(schedule.cron_timezone),
+            concurrency_policy: schedule.concurrency_policy,
+            max_concurrent_runs: Some(schedule.max_concurrent_runs),
+            missed_schedule_policy: schedule.missed_schedule_policy,
+        }
+    }
 }
 
 /// Create a job
@@ -109,20 +178,9 @@ pub(crate) async fn create(
         return Ok(created(JobView::from(&row.value), row.version));
     }
     caller.require_in_all(Relation::CanManageJobs, &body.team_ids)?;
-    check_rules(&body)?;
-    let change = app.store.change(caller.audit("job.create", &body.job_key));
-    let job = new_job(&caller, body, change.now());
-    let query = job.query_id();
-    let found = app.store.job_prerequisites(caller.tenant(), &job.current.cluster_id, &job.team_ids, query).await?;
-    check_prerequisites(&app, &caller, &job, &found)?;
-    change
-        .require_job_keys(caller.tenant(), job.current.depends_on.iter().map(|dependency| dependency.job_key.as_str()))
-        .require_catalogs(
-            caller.tenant(),
-            &job.current.config,
-            found.query.as_ref().map(|row| &row.value),
-            &job.team_ids,
-        )
+    let (job, query) = prepare(&app, &caller, body).await?;
+    let change = app.store.change(caller.audit("job.create", &job.job_key));
+    require_named(change, &caller, &job, &job.current, query.as_ref())
         .create_job(caller.tenant(), &job)
         .idempotent(idempotent.request(), job.id.as_str())
         .commit()
@@ -130,82 +188,30 @@ pub(crate) async fn create(
     Ok(created(JobView::from(&job), 1))
 }
 
-/// The rules that concern more than one field.
-fn check_rules(body: &JobCreate) -> Result<()> {
-    let mut errors = FieldErrors::default();
-    match (&body.config.sql, &body.config.python) {
-        (Some(sql), None) if sql.source.is_some() == sql.query_id.is_some() => {
-            errors.add("config.sql", "needs exactly one of `source` and `queryId`");
-        }
-        (None, Some(python)) => {
-            let is_wheel = python.source.ends_with(".whl") && !python.source.contains('\n');
-            if !is_wheel && (python.package_name.is_some() || python.entry_point.is_some()) {
-                errors.add(
-                    "config.python",
-                    "takes `packageName` and `entryPoint` only with the URI of a wheel as `source`",
-                );
-            }
-        }
-        (Some(_), None) => {}
-        _ => errors.add("config", "needs exactly one of `sql` and `python`"),
-    }
-    if let Some(expression) = body.cron_expression.as_deref().filter(|text| !text.trim().is_empty())
-        && let Err(error) = cron_parser().parse(expression)
-    {
-        errors.add("cronExpression", error.to_string());
-    }
-    if let Some(zone) = &body.cron_timezone
-        && jiff::tz::TimeZone::get(zone).is_err()
-    {
-        errors.add("cronTimezone", "is no time zone of the IANA database");
-    }
-    for (index, dependency) in body.depends_on.iter().enumerate() {
-        let field = format!("dependsOn[{index}].jobKey");
-        if dependency.job_key == body.job_key {
-            errors.add(field, "is the job itself");
-        } else if body.depends_on[..index].contains(dependency) {
-            errors.add(field, "is named twice");
-        }
-    }
-    if serde_json::to_vec(&body.config).map_or(usize::MAX, |text| text.len()) > MAX_CONFIG_BYTES {
-        errors.add("config", "must not be longer than 80 KiB as JSON; keep large sources in a file and give its URI");
-    }
-    Ok(errors.into_result()?)
+/// The job that a body describes and its saved query, if all of its rules are kept and what it points at is there.
+pub(crate) async fn prepare(app: &App, caller: &Caller, body: JobCreate) -> Result<(Job, Option<SavedQuery>)> {
+    let job = new_job(caller, body, app.now());
+    check_rules(&job.job_key, &job.current)?;
+    let query = job.query_id();
+    let found = app.store.job_prerequisites(caller.tenant(), &job.current.cluster_id, &job.team_ids, query).await?;
+    check_prerequisites(app, caller, &job, &found)?;
+    Ok((job, found.query.map(|row| row.value)))
 }
 
-/// Five fields, and the `@daily` kin.
-fn cron_parser() -> CronParser {
-    CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build()
-}
-
-fn new_job(caller: &Caller, body: JobCreate, now: mainsheet_core::Timestamp) -> Job {
+fn new_job(caller: &Caller, body: JobCreate, now: Timestamp) -> Job {
     let member = caller.member_id();
-    let schedule = Schedule {
-        cron_expression: body.cron_expression.filter(|text| !text.trim().is_empty()),
-        cron_timezone: body.cron_timezone.unwrap_or_else(|| "UTC".to_owned()),
-        concurrency_policy: body.concurrency_policy,
-        max_concurrent_runs: body.max_concurrent_runs.unwrap_or(1),
-        missed_schedule_policy: body.missed_schedule_policy,
-    };
-    let version = JobVersion {
-        number: 1,
-        based_on: None,
-        cluster_id: body.cluster_id,
-        config: body.config,
-        timeout_seconds: body.timeout_seconds.unwrap_or(DEFAULT_TIMEOUT_SECONDS),
-        source_config: body.source_config,
-        depends_on: body.depends_on,
-        schedule,
-        created_at: now,
-        created_by: member.clone(),
-    };
+    let (settings, own) = body.into_parts();
+    let current = settings.published(1, None, member, now);
     Job {
         id: JobId::generate(now),
-        job_key: body.job_key,
-        status: body.status,
-        description: body.description,
-        team_ids: distinct(body.team_ids),
-        current: version,
+        job_key: own.job_key,
+        status: own.status,
+        description: current.description.clone(),
+        team_ids: own.team_ids,
+        shared: BTreeMap::new(),
+        current,
+        newest_version: 1,
+        draft_version: None,
         created_at: now,
         created_by: member.clone(),
         updated_at: now,

@@ -4,7 +4,6 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use mainsheet_api::{App, IfMatch, Result};
 use mainsheet_auth::needs::CanManageJobs;
-use mainsheet_core::Error;
 
 use crate::access::JobFor;
 
@@ -24,15 +23,7 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode> {
     let (caller, row) = (&job.caller, &job.row);
     if_match.check(row.version)?;
-    let query = match row.value.query_id() {
-        None => None,
-        Some(query) => match app.store.query_saved(caller.tenant(), query).await {
-            Ok(query) => Some(query),
-            // A paused job does not keep its query from being deleted.
-            Err(Error::NotFound) => None,
-            Err(error) => return Err(error.into()),
-        },
-    };
+    let query = app.store.query_of(caller.tenant(), &row.value.current).await?;
     let change = app.store.change(caller.audit("job.delete", &row.value.id));
     change.delete_job(caller.tenant(), row, query.as_ref()).commit().await?;
     Ok(StatusCode::NO_CONTENT)

@@ -3,17 +3,28 @@
 use axum::extract::State;
 use mainsheet_api::{App, Result, Tagged};
 use mainsheet_auth::needs::CanViewJobs;
+use mainsheet_core::job::{Job, JobVersion};
+use mainsheet_store::Row;
+use mainsheet_store::jobs::JobLinks;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::access::JobFor;
-use crate::view::{JobIncluded, JobItem};
+use crate::view::{JobIncluded, JobItem, JobView};
 
 /// One job.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct JobDetail {
     item: JobItem,
     included: JobIncluded,
+}
+
+impl JobDetail {
+    /// A job with one of its versions.
+    pub(crate) fn of(row: &Row<Job>, version: &JobVersion, links: JobLinks) -> Self {
+        let included = JobIncluded::with(vec![JobView::of(&row.value, version)], links);
+        Self { item: JobItem::from(row), included }
+    }
 }
 
 /// Show a job
@@ -26,6 +37,6 @@ pub(crate) struct JobDetail {
 pub(crate) async fn get(State(app): State<App>, job: JobFor<CanViewJobs>) -> Result<Tagged<JobDetail>> {
     let rows = std::slice::from_ref(&job.row);
     let links = app.store.links_of_jobs(job.caller.tenant(), rows).await?;
-    let body = JobDetail { item: JobItem::from(&job.row), included: JobIncluded::of(rows, links) };
+    let body = JobDetail::of(&job.row, &job.row.value.current, links);
     Ok(Tagged { body, version: job.row.version })
 }

@@ -1,6 +1,9 @@
 //! Jobs.
 
+pub(crate) mod apply;
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod list;
+pub(crate) mod update;

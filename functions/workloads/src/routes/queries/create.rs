@@ -1,5 +1,7 @@
 //! `POST /workloads/queries`: a reusable SQL text for some teams.
 
+use std::collections::BTreeMap;
+
 use axum::extract::State;
 use axum::http::StatusCode;
 use garde::Validate;
@@ -81,7 +83,7 @@ pub(crate) async fn create(
         updated_at: now,
         updated_by: caller.member_id().clone(),
     };
-    let saved = SavedQuery { team_ids: distinct(body.team_ids), job_ids: Vec::new(), query };
+    let saved = SavedQuery { team_ids: distinct(body.team_ids), shared: BTreeMap::new(), job_ids: Vec::new(), query };
     change
         .require_teams(caller.tenant(), &saved.team_ids)
         .require_catalog_of_query(caller.tenant(), &saved)

@@ -1,0 +1,3 @@
+//! What runs on a cluster.
+
+pub(crate) mod jobs;

@@ -1,0 +1,73 @@
+//! `GET /me/jobs`: the jobs that the caller reaches through teams.
+
+use axum::Json;
+use axum::extract::State;
+use garde::Validate;
+use mainsheet_api::{App, ListQuery, Member, Query, Result, SortDirection};
+use mainsheet_auth::Relation;
+use mainsheet_core::job::Job;
+use mainsheet_store::jobs::JobOrder;
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use crate::access::reaches;
+use crate::view::{JobPage, total_of};
+
+/// What jobs can be sorted by.
+#[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) enum SortBy {
+    /// Their keys.
+    JobKey,
+    /// When they were created.
+    CreatedAt,
+    /// When they were run last; when they were created, for those that never were.
+    #[default]
+    LastRunAt,
+}
+
+/// The order of the list.
+#[derive(Debug, Deserialize, Validate, IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub(crate) struct Order {
+    /// What to sort by.
+    #[serde(default)]
+    #[garde(skip)]
+    #[param(inline)]
+    sort_by: SortBy,
+    /// In which direction.
+    #[serde(default)]
+    #[garde(skip)]
+    #[param(inline)]
+    sort_direction: SortDirection,
+}
+
+/// List my jobs
+///
+/// Those that are shared with one of the caller's teams, each with its latest run.
+#[utoipa::path(
+    get, path = "/me/jobs", operation_id = "listMyJobs", tag = "jobs",
+    params(ListQuery, Order),
+    responses((status = 200, description = "Some of the jobs.", body = JobPage)),
+    security(("accessToken" = [])), extensions(("x-required-relation" = json!("member")))
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Member(caller): Member,
+    Query(query): Query<ListQuery>,
+    Query(order): Query<Order>,
+) -> Result<Json<JobPage>> {
+    let request = query.request()?;
+    let by = match order.sort_by {
+        SortBy::JobKey => JobOrder::Key,
+        SortBy::CreatedAt => JobOrder::Creation,
+        SortBy::LastRunAt => JobOrder::LatestRun,
+    };
+    let descending = order.sort_direction == SortDirection::Desc;
+    let mine = |job: &Job| reaches(&caller, Relation::CanViewJobs, &job.team_ids);
+    let page = app.store.jobs_where(caller.tenant(), by, descending, &request, mine).await?;
+    let links = app.store.links_of_jobs(caller.tenant(), &page.rows).await?;
+    let total = total_of(&page, &request, caller.sits_in_all().then_some(links.total));
+    Ok(Json(JobPage::of(page, links, total)))
+}

@@ -1,0 +1,33 @@
+//! `GET /workloads/teams/{team}/jobs`: the jobs that are shared with a team.
+
+use axum::Json;
+use axum::extract::State;
+use mainsheet_api::{App, ListQuery, Query, Result};
+use mainsheet_auth::needs::CanViewJobs;
+use mainsheet_core::job::Job;
+use mainsheet_store::jobs::JobOrder;
+
+use crate::access::TeamFor;
+use crate::view::{JobPage, total_of};
+
+/// List the jobs of a team
+///
+/// Oldest first, each with its latest run.
+#[utoipa::path(
+    get, path = "/workloads/teams/{team}/jobs", operation_id = "listTeamJobs", tag = "jobs",
+    params(("team" = mainsheet_core::TeamId, Path, description = "The team."), ListQuery),
+    responses((status = 200, description = "Some of the jobs.", body = JobPage)),
+    security(("accessToken" = [])), extensions(("x-required-relation" = json!("team:CanViewJobs")))
+)]
+pub(crate) async fn list(
+    State(app): State<App>,
+    found: TeamFor<CanViewJobs>,
+    Query(query): Query<ListQuery>,
+) -> Result<Json<JobPage>> {
+    let (tenant, request) = (found.caller.tenant(), query.request()?);
+    let shared = |job: &Job| job.team_ids.contains(&found.team);
+    let page = app.store.jobs_where(tenant, JobOrder::Creation, false, &request, shared).await?;
+    let links = app.store.links_of_jobs(tenant, &page.rows).await?;
+    let total = total_of(&page, &request, None);
+    Ok(Json(JobPage::of(page, links, total)))
+}

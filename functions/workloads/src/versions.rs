@@ -1,0 +1,269 @@
+//! What a version of a job says, the rules that it has to keep, and what has to be there when it comes into force.
+
+use croner::parser::{CronParser, Seconds, Year};
+use garde::Validate;
+use mainsheet_api::{App, Result, text};
+use mainsheet_auth::{Caller, Relation};
+use mainsheet_core::job::{
+    ConcurrencyPolicy, Job, JobConfig, JobDependency, JobVersion, MissedSchedulePolicy, Schedule, SourceConfig,
+};
+use mainsheet_core::query::SavedQuery;
+use mainsheet_core::{ClusterId, Error, FieldErrors, MemberId, Timestamp};
+use mainsheet_store::{Change, Row};
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+/// The longest configuration, in bytes of JSON: a job with its version in force is one item of the table.
+const MAX_CONFIG_BYTES: usize = 80 * 1024;
+
+/// What a version says, whoever publishes it and whatever its number.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct VersionSettings {
+    pub(crate) description: Option<String>,
+    pub(crate) cluster_id: ClusterId,
+    pub(crate) config: JobConfig,
+    pub(crate) timeout_seconds: u32,
+    pub(crate) source_config: Option<SourceConfig>,
+    pub(crate) depends_on: Vec<JobDependency>,
+    pub(crate) schedule: Schedule,
+}
+
+impl VersionSettings {
+    /// What the version in force says. Its description is the job's, which may have changed since.
+    pub(crate) fn in_force(job: &Job) -> Self {
+        Self { description: job.description.clone(), ..Self::of(&job.current) }
+    }
+
+    /// What a version says.
+    pub(crate) fn of(version: &JobVersion) -> Self {
+        let version = version.clone();
+        Self {
+            description: version.description,
+            cluster_id: version.cluster_id,
+            config: version.config,
+            timeout_seconds: version.timeout_seconds,
+            source_config: version.source_config,
+            depends_on: version.depends_on,
+            schedule: version.schedule,
+        }
+    }
+
+    /// A version that says this.
+    pub(crate) fn published(self, number: u32, based_on: Option<u32>, by: &MemberId, now: Timestamp) -> JobVersion {
+        JobVersion {
+            number,
+            based_on,
+            description: self.description,
+            cluster_id: self.cluster_id,
+            config: self.config,
+            timeout_seconds: self.timeout_seconds,
+            source_config: self.source_config,
+            depends_on: self.depends_on,
+            schedule: self.schedule,
+            created_at: now,
+            created_by: by.clone(),
+        }
+    }
+}
+
+/// What is different in a version from the one that it is made from. What is absent stays.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct JobVersionWrite {
+    /// Where it runs.
+    #[garde(skip)]
+    cluster_id: Option<ClusterId>,
+    /// What it is for.
+    #[garde(inner(length(chars, max = 1023)), custom(text::optional_lines))]
+    #[schema(max_length = 1023)]
+    description: Option<String>,
+    /// What runs, and with what; takes the place of the whole configuration.
+    #[garde(dive)]
+    config: Option<JobConfig>,
+    /// Seconds that a run may take; 0 means no limit.
+    #[garde(inner(range(max = i32::MAX as u32)))]
+    #[schema(minimum = 0, maximum = 2_147_483_647)]
+    timeout_seconds: Option<u32>,
+    /// Where its source came from.
+    #[garde(dive)]
+    source_config: Option<SourceConfig>,
+    /// Jobs that have to succeed before a scheduled run of this one.
+    #[garde(custom(few), dive)]
+    #[schema(max_items = 50)]
+    depends_on: Option<Vec<JobDependency>>,
+    /// Five fields; empty means only when asked for.
+    #[garde(inner(length(chars, max = 100)))]
+    #[schema(max_length = 100, examples("0 2 * * *"))]
+    cron_expression: Option<String>,
+    /// IANA time zone of the expression.
+    #[garde(inner(length(chars, min = 1, max = 64)))]
+    #[schema(min_length = 1, max_length = 64, examples("America/New_York"))]
+    cron_timezone: Option<String>,
+    /// What a tick does while a run has not ended.
+    #[garde(skip)]
+    concurrency_policy: Option<ConcurrencyPolicy>,
+    /// Runs at once under `allow`.
+    #[garde(inner(range(min = 1, max = 1000)))]
+    #[schema(minimum = 1, maximum = 1000)]
+    max_concurrent_runs: Option<u32>,
+    /// What happens to ticks that passed while nobody could act on them.
+    #[garde(skip)]
+    missed_schedule_policy: Option<MissedSchedulePolicy>,
+}
+
+impl JobVersionWrite {
+    /// What a version says that is made from another one.
+    pub(crate) fn over(self, base: VersionSettings) -> VersionSettings {
+        let cron = self.cron_expression.map(|text| Some(text).filter(|text| !text.trim().is_empty()));
+        let before = base.schedule;
+        let schedule = Schedule {
+            cron_expression: cron.unwrap_or(before.cron_expression),
+            cron_timezone: self.cron_timezone.unwrap_or(before.cron_timezone),
+            concurrency_policy: self.concurrency_policy.unwrap_or(before.concurrency_policy),
+            max_concurrent_runs: self.max_concurrent_runs.unwrap_or(before.max_concurrent_runs),
+            missed_schedule_policy: self.missed_schedule_policy.unwrap_or(before.missed_schedule_policy),
+        };
+        VersionSettings {
+            description: self.description.or(base.description),
+            cluster_id: self.cluster_id.unwrap_or(base.cluster_id),
+            config: self.config.unwrap_or(base.config),
+            timeout_seconds: self.timeout_seconds.unwrap_or(base.timeout_seconds),
+            source_config: self.source_config.or(base.source_config),
+            depends_on: self.depends_on.unwrap_or(base.depends_on),
+            schedule,
+        }
+    }
+}
+
+/// At most 50 jobs to depend on.
+fn few(dependencies: &Option<Vec<JobDependency>>, (): &()) -> garde::Result {
+    match dependencies {
+        Some(dependencies) if dependencies.len() > 50 => Err(garde::Error::new("takes at most 50")),
+        _ => Ok(()),
+    }
+}
+
+/// What a version names has to be there when it is written: the jobs that it depends on and its catalogs. `query` is its saved
+/// query, where that was read.
+pub(crate) fn require_named<'s>(
+    change: Change<'s>,
+    caller: &Caller,
+    job: &Job,
+    version: &JobVersion,
+    query: Option<&SavedQuery>,
+) -> Change<'s> {
+    change.require_job_keys(caller.tenant(), dependencies(version)).require_catalogs(
+        caller.tenant(),
+        &version.config,
+        query,
+        &job.team_ids,
+    )
+}
+
+/// The rules that concern more than one field of a version.
+pub(crate) fn check_rules(job_key: &str, version: &JobVersion) -> Result<()> {
+    let mut errors = FieldErrors::default();
+    check_source(&version.config, &mut errors);
+    check_schedule(&version.schedule, &mut errors);
+    for (index, dependency) in version.depends_on.iter().enumerate() {
+        let field = format!("dependsOn[{index}].jobKey");
+        if dependency.job_key == job_key {
+            errors.add(field, "is the job itself");
+        } else if version.depends_on[..index].contains(dependency) {
+            errors.add(field, "is named twice");
+        }
+    }
+    if serde_json::to_vec(&version.config).map_or(usize::MAX, |text| text.len()) > MAX_CONFIG_BYTES {
+        errors.add("config", "must not be longer than 80 KiB as JSON; keep large sources in a file and give its URI");
+    }
+    Ok(errors.into_result()?)
+}
+
+fn check_source(config: &JobConfig, errors: &mut FieldErrors) {
+    match (&config.sql, &config.python) {
+        (Some(sql), None) if sql.source.is_some() == sql.query_id.is_some() => {
+            errors.add("config.sql", "needs exactly one of `source` and `queryId`");
+        }
+        (None, Some(python)) => {
+            let is_wheel = python.source.ends_with(".whl") && !python.source.contains('\n');
+            if !is_wheel && (python.package_name.is_some() || python.entry_point.is_some()) {
+                errors.add(
+                    "config.python",
+                    "takes `packageName` and `entryPoint` only with the URI of a wheel as `source`",
+                );
+            }
+        }
+        (Some(_), None) => {}
+        _ => errors.add("config", "needs exactly one of `sql` and `python`"),
+    }
+}
+
+fn check_schedule(schedule: &Schedule, errors: &mut FieldErrors) {
+    // Five fields, and the `@daily` kin.
+    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
+    if let Some(Err(error)) = schedule.cron_expression.as_deref().map(|expression| parser.parse(expression)) {
+        errors.add("cronExpression", error.to_string());
+    }
+    if jiff::tz::TimeZone::get(&schedule.cron_timezone).is_err() {
+        errors.add("cronTimezone", "is no time zone of the IANA database");
+    }
+}
+
+/// The keys of the jobs that a version depends on.
+pub(crate) fn dependencies(version: &JobVersion) -> impl Iterator<Item = &str> {
+    version.depends_on.iter().map(|dependency| dependency.job_key.as_str())
+}
+
+/// What a version points at that the one in force does not has to be there and to be the caller's to use: nothing is read
+/// where the two point at the same.
+pub(crate) async fn check_targets(app: &App, caller: &Caller, job: &Job, version: &JobVersion) -> Result<()> {
+    let moves = version.cluster_id != job.current.cluster_id;
+    let query = version.query_id().filter(|query| Some(*query) != job.query_id());
+    if !moves && query.is_none() {
+        return Ok(());
+    }
+    let found = app.store.job_prerequisites(caller.tenant(), &version.cluster_id, &[], query).await?;
+    let mut errors = FieldErrors::default();
+    let sees = |row: &Row<SavedQuery>| caller.may_in_any(Relation::CanViewQueries, &row.value.team_ids);
+    if query.is_some() && !found.query.as_ref().is_some_and(sees) {
+        errors.add("config.sql.queryId", "is no saved query that you can see");
+    }
+    if moves && found.cluster.is_none() {
+        errors.add("clusterId", "is no cluster of this organization");
+    }
+    Ok(errors.into_result()?)
+}
+
+/// The transaction in which another version comes into force takes place only if its cluster can be used, where that is not the
+/// cluster of the version before it.
+pub(crate) fn require_cluster<'s>(change: Change<'s>, caller: &Caller, before: &Job, after: &Job) -> Change<'s> {
+    if before.current.cluster_id == after.current.cluster_id {
+        return change;
+    }
+    let teams = (!caller.may(Relation::CanManageClusters)).then_some(after.team_ids.as_slice());
+    change.require_usable_cluster(caller.tenant(), &after.current.cluster_id, teams)
+}
+
+/// The saved query that the version in force runs, where another one is to run something else.
+pub(crate) async fn query_left(
+    app: &App,
+    caller: &Caller,
+    job: &Job,
+    next: &JobVersion,
+) -> Result<Option<Row<SavedQuery>>> {
+    if job.query_id() == next.query_id() {
+        return Ok(None);
+    }
+    Ok(app.store.query_of(caller.tenant(), &job.current).await?)
+}
+
+/// A draft stands against what would publish or activate past it.
+pub(crate) fn require_no_draft(job: &Job) -> Result<()> {
+    match job.draft_version {
+        None => Ok(()),
+        Some(_) => {
+            let message = "The job has a draft. Publish or discard it first.";
+            Err(Error::conflict("draft_exists", message).into())
+        }
+    }
+}
