@@ -3,9 +3,12 @@
 mod agents;
 mod clusters;
 mod idempotency;
+mod job_files;
 mod job_runs;
+mod job_versions;
 mod jobs;
 mod logs;
+mod my_work;
 mod organizations;
 mod pages;
 mod queries;
