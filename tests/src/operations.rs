@@ -120,6 +120,7 @@ pub(crate) fn right(operation: &str, world: &World) -> Option<Request> {
         catalogs,
         queries,
         jobs,
+        job_versions,
         job_runs,
         agents,
     ];
@@ -337,6 +338,11 @@ fn queries(operation: &str, world: &World) -> Option<Request> {
         "createQuery" => post("/workloads/queries", build::query("new", &world.owner.team_id)),
         "getQuery" => get(query),
         "updateQuery" => patch(query, json!({ "name": "renamed" })),
+        "listQueryTeams" => get(format!("{query}/teams")),
+        "addQueryTeams" => post(format!("{query}/teams"), json!({ "teamIds": [world.second_team] })),
+        "removeQueryTeam" => delete(format!("{query}/teams/{}", world.second_team)),
+        "listMyQueries" => get("/me/queries"),
+        "listTeamQueries" => get(format!("/workloads/teams/{}/queries", world.owner.team_id)),
         "deleteQuery" => delete(format!("/workloads/queries/{}", world.spare_query)),
         _ => return None,
     })
@@ -349,6 +355,37 @@ fn jobs(operation: &str, world: &World) -> Option<Request> {
         "createJob" => post("/workloads/jobs", job),
         "getJob" => get(format!("/workloads/jobs/{}", world.job)),
         "deleteJob" => delete(format!("/workloads/jobs/{}", world.spare_job)),
+        "updateJob" => patch(format!("/workloads/jobs/{}", world.job), json!({ "description": "Sales" })),
+        "exportJob" => get(format!("/workloads/jobs/{}/export", world.job)),
+        "applyJob" => {
+            let file = build::job("versioned", &world.agent.cluster_id, &world.owner.team_id);
+            let file = build::with(file, "/timeoutSeconds", json!(30));
+            request(Sender::Person, "PUT", "/workloads/jobs/by-key/versioned", Some(file))
+        }
+        "listMyJobs" => get("/me/jobs"),
+        "listTeamJobs" => get(format!("/workloads/teams/{}/jobs", world.owner.team_id)),
+        "listClusterJobs" => get(format!("/workloads/clusters/{}/jobs", world.agent.cluster_id)),
+        _ => return None,
+    })
+}
+
+fn job_versions(operation: &str, world: &World) -> Option<Request> {
+    let version = json!({ "timeoutSeconds": 90 });
+    let draft = |job: &str| format!("/workloads/jobs/{job}/draft");
+    let job = format!("/workloads/jobs/{}", world.versioned_job);
+    Some(match operation {
+        "createJobDraft" => post(draft(&world.job), version),
+        "getJobDraft" => get(draft(&world.drafted_job)),
+        "updateJobDraft" => patch(draft(&world.drafted_job), version),
+        "discardJobDraft" => delete(draft(&world.discardable_job)),
+        "publishJobDraft" => act(format!("{}/publish", draft(&world.publishable_job))),
+        "listJobVersions" => get(format!("{job}/versions")),
+        "createJobVersion" => post(format!("{job}/versions"), version),
+        "getJobVersion" => get(format!("{job}/versions/1")),
+        "activateJobVersion" => post(format!("{job}/activate-version"), json!({ "version": 1 })),
+        "listJobTeams" => get(format!("{job}/teams")),
+        "addJobTeams" => post(format!("{job}/teams"), json!({ "teamIds": [world.second_team] })),
+        "removeJobTeam" => delete(format!("{job}/teams/{}", world.second_team)),
         _ => return None,
     })
 }
@@ -362,6 +399,9 @@ fn job_runs(operation: &str, world: &World) -> Option<Request> {
         "getJobRun" => get(ended),
         "cancelJobRun" => act(format!("{runs}/{}/cancel", world.spare_run)),
         "releaseJobRun" => act(format!("{runs}/{}/ready", world.held_run)),
+        "retryJobRun" => post(format!("{runs}/{}/retry", world.cancelled_run), json!({})),
+        "deleteJobRun" => delete(format!("{runs}/{}", world.spare_ended_run)),
+        "listMyJobRuns" => get("/me/jobs/runs"),
         "getJobRunLogs" => get(format!("{ended}/logs")),
         "getJobRunResults" => get(format!("{ended}/results")),
         _ => return None,

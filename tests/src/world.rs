@@ -38,6 +38,18 @@ pub(crate) struct World {
     pub(crate) job: String,
     /// A job to delete.
     pub(crate) spare_job: String,
+    /// A job with two versions, shared with the second team.
+    pub(crate) versioned_job: String,
+    /// A job with a draft.
+    pub(crate) drafted_job: String,
+    /// Another one, to publish the draft of.
+    pub(crate) publishable_job: String,
+    /// Another one, to discard the draft of.
+    pub(crate) discardable_job: String,
+    /// A run that was cancelled.
+    pub(crate) cancelled_run: String,
+    /// A run that has ended, to delete.
+    pub(crate) spare_ended_run: String,
     /// A run that has ended, with a log and results.
     pub(crate) ended_run: String,
     /// A run that its creator holds back.
@@ -174,6 +186,21 @@ impl World {
         let spare_query = owner.query("spare").await;
         let (job, spare_job) =
             (owner.job("daily", &agent.cluster_id).await, owner.job("spare", &agent.cluster_id).await);
+        let versioned_job = owner.job("versioned", &agent.cluster_id).await;
+        let version = json!({ "timeoutSeconds": 60 });
+        let _ = owner.post(&format!("/workloads/jobs/{versioned_job}/versions"), version.clone()).await.expect(201);
+        let teams = json!({ "teamIds": [second_team] });
+        for path in [format!("/workloads/jobs/{versioned_job}/teams"), format!("/workloads/queries/{query}/teams")] {
+            let _ = owner.post(&path, teams.clone()).await.expect(201);
+        }
+        let mut drafted = Vec::new();
+        for key in ["drafted", "publishable", "discardable"] {
+            let job = owner.job(key, &agent.cluster_id).await;
+            let _ = owner.post(&format!("/workloads/jobs/{job}/draft"), version.clone()).await.expect(201);
+            drafted.push(job);
+        }
+        let [drafted_job, publishable_job, discardable_job] = drafted.try_into().unwrap();
+        let spare_ended_run = ended_run(&app, &owner, &agent, &job).await;
         let ended_run = ended_run(&app, &owner, &agent, &job).await;
         let leased = leased_run(&app, &owner, &agent, &job).await;
         let hold = json!({ "hold": true });
@@ -188,6 +215,8 @@ impl World {
         }
         let invitations =
             [invitation(&owner, "shown").await, invitation(&owner, "joining").await, invitation(&owner, "gone").await];
+        let cancelled_run = owner.create(&format!("/workloads/jobs/{job}/runs"), json!({ "hold": true })).await;
+        let _ = owner.act(&format!("/workloads/jobs/{job}/runs/{cancelled_run}/cancel")).await.expect(200);
         // One that waits for an agent.
         let _ = owner.run(&job).await;
         app.deliver().await;
@@ -216,6 +245,12 @@ impl World {
             spare_query,
             job,
             spare_job,
+            versioned_job,
+            drafted_job,
+            publishable_job,
+            discardable_job,
+            cancelled_run,
+            spare_ended_run,
             ended_run,
             held_run,
             spare_run,

@@ -19,10 +19,17 @@ fn with_ids(world: &World) -> Vec<(Operation, Request)> {
     all.map(|operation| (operation.clone(), right(&operation.id, world).unwrap())).collect()
 }
 
+/// Parameters of paths that are no ids: an absent key is a job to create, and versions have numbers.
+const NO_IDS: [&str; 2] = ["{jobKey}", "{jobVersionNumber}"];
+
 /// The request with each of its ids in turn replaced.
 fn variants(operation: &Operation, request: &Request, id: &str) -> Vec<Request> {
     let template: Vec<&str> = operation.path.split('/').collect();
-    let places = template.iter().enumerate().filter(|(_, segment)| segment.starts_with('{')).map(|(place, _)| place);
+    let places = template
+        .iter()
+        .enumerate()
+        .filter(|(_, segment)| segment.starts_with('{') && !NO_IDS.contains(segment))
+        .map(|(place, _)| place);
     let variant = |place: usize| {
         let mut path: Vec<&str> = request.path.split('/').collect();
         // Principals are an id with its kind.

@@ -11,7 +11,7 @@ use crate::operations::{Request, right};
 use crate::world::World;
 
 /// Operations without ids in their path whose body names things of the organization.
-const NAMES_IN_BODY: [&str; 2] = ["createJob", "createQuery"];
+const NAMES_IN_BODY: [&str; 3] = ["applyJob", "createJob", "createQuery"];
 /// Operations whose path names what is the same in every organization.
 const SAME_FOR_ALL: [&str; 2] = ["getOrganizationRole", "getTeamRole"];
 
@@ -117,10 +117,10 @@ async fn other_organizations_are_out_of_reach() {
         let who = format!("a stranger, {}", operation.id);
         if SAME_FOR_ALL.contains(&operation.id.as_str()) {
             let _ = request.send_as(&stranger).await.expect(200);
-        } else if operation.path.contains('{') {
-            refused(&world, &request, &stranger, 404, &who).await;
         } else if NAMES_IN_BODY.contains(&operation.id.as_str()) {
             refused(&world, &request, &stranger, 422, &who).await;
+        } else if operation.path.contains('{') {
+            refused(&world, &request, &stranger, 404, &who).await;
         } else if operation.method == "GET" {
             let answer = request.send_as(&stranger).await.expect(200);
             let body = String::from_utf8_lossy(&answer.body).into_owned();

@@ -23,7 +23,8 @@ async fn what_was_done_is_listed_newest_first_with_who_where_and_what_changed() 
     let owner = app.sign_up("owner@example.com").await;
     app.advance(Duration::from_secs(1));
     let browser = owner.with("user-agent", "a browser");
-    let _ = browser.patch("/org", json!({ "settings": { "auth": { "checkBreachedPasswords": false } } })).await.expect(200);
+    let _ =
+        browser.patch("/org", json!({ "settings": { "auth": { "checkBreachedPasswords": false } } })).await.expect(200);
     let log = owner.get("/org/audit-log").await.expect(200).json();
     let newest = &items(&log)[0];
     assert_eq!((&newest["action"], &newest["target"]), (&json!("organization.update"), &json!(owner.organization_id)));

@@ -309,3 +309,96 @@ async fn a_failure_keeps_the_engines_message() {
     let path = format!("/workloads/jobs/{}/runs/{}/results", scene.job, id(&held));
     let _ = scene.owner.get(&path).await.expect(404);
 }
+
+#[tokio::test]
+async fn a_run_that_did_not_succeed_is_tried_again_as_the_same_run() {
+    let scene = Scene::start().await;
+    let leased = scene.leased().await;
+    let _ = scene.agent.log(&leased, 0, &["first attempt"]).await.expect(200);
+    assert_eq!(scene.post(&leased, "retry").await.expect(409).problem().code, "run_not_retryable");
+    let _ = scene.post(&leased, "cancel").await.expect(200);
+    let _ = scene.agent.report(&leased, 1, &["cancel"]).await.expect(200);
+    let change = json!({ "config": { "sql": { "source": "SELECT 2" } } });
+    let _ = scene.owner.post(&format!("/workloads/jobs/{}/versions", scene.job), change).await.expect(201);
+
+    let retried = scene.post(&leased, "retry").await.expect(200).json();
+    let expected =
+        json!({ "id": leased["jobRunId"], "status": "ready", "trigger": "retry", "jobVersion": 1, "hold": false });
+    for (field, value) in expected.as_object().unwrap() {
+        assert_eq!(&retried[field], value, "{field}");
+    }
+    for gone in ["finishedAt", "dispatchedAt", "statusMessage"] {
+        assert_eq!(retried.get(gone), None, "{gone}");
+    }
+    assert_eq!(scene.post(&leased, "retry").await.expect(409).problem().code, "run_not_retryable");
+    let again = scene.agent.lease(&[], 1).await.expect(200).json()["runs"][0].clone();
+    assert_eq!((&again["jobRunId"], &again["attempt"]), (&leased["jobRunId"], &json!(2)));
+    assert_eq!(again["source"], json!({ "sql": { "text": "SELECT 1 AS one" } }), "it keeps its version");
+    let again = mainsheet_testkit::held(&again);
+    let _ = scene.agent.log(&again, 0, &["second attempt"]).await.expect(200);
+    scene.agent.succeed(&again).await;
+    let log = scene.owner.get(&format!("/workloads/jobs/{}/runs/{}/logs", scene.job, id(&leased))).await.expect(200);
+    assert_eq!(log.json()["items"].as_array().unwrap().len(), 2, "the log of the first attempt stays");
+    let _ = scene.post(&leased, "retry").await.expect(409);
+    scene.app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_retry_can_be_held() {
+    let scene = Scene::start().await;
+    let run = scene.owner.create(&format!("/workloads/jobs/{}/runs", scene.job), json!({ "hold": true })).await;
+    let run = json!({ "id": run });
+    let _ = scene.post(&run, "cancel").await.expect(200);
+    let path = format!("/workloads/jobs/{}/runs/{}/retry", scene.job, id(&run));
+    let held = scene.owner.post(&path, json!({ "hold": true })).await.expect(200).json();
+    assert_eq!((&held["status"], &held["hold"]), (&json!("pending"), &json!(true)));
+    scene.app.deliver().await;
+    assert_eq!(scene.state(&run).await["status"], "pending");
+    let released = scene.post(&run, "ready").await.expect(200).json();
+    assert_eq!((&released["status"], &released["hold"]), (&json!("ready"), &json!(false)));
+    assert_eq!(scene.post(&run, "ready").await.expect(409).problem().code, "run_not_pending");
+    assert_eq!(scene.agent.lease_one().await["jobRunId"], run["id"]);
+}
+
+#[tokio::test]
+async fn of_a_hundred_retries_at_once_one_wins() {
+    let scene = Scene::start().await;
+    let run = scene.owner.create(&format!("/workloads/jobs/{}/runs", scene.job), json!({ "hold": true })).await;
+    let run = json!({ "id": run });
+    let _ = scene.post(&run, "cancel").await.expect(200);
+    let answers = futures::future::join_all((0..100).map(|_| scene.post(&run, "retry"))).await;
+    let codes = answers.iter().filter(|answer| answer.status != 200).map(|answer| answer.problem().code);
+    assert!(codes.clone().all(|code| ["changed_meanwhile", "run_not_retryable"].contains(&code.as_str())));
+    assert_eq!(codes.count(), 99);
+    assert_eq!(scene.agent.lease(&[], 5).await.expect(200).json()["runs"].as_array().unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn records_of_runs_that_have_ended_can_be_deleted() {
+    let scene = Scene::start().await;
+    let runs = format!("/workloads/jobs/{}/runs", scene.job);
+    let leased = scene.leased().await;
+    let path = format!("{runs}/{}", id(&leased));
+    assert_eq!(scene.owner.delete(&path).await.expect(409).problem().code, "run_not_ended");
+    scene.agent.succeed(&leased).await;
+    scene.app.advance(Duration::from_secs(1));
+    let held = scene.owner.create(&runs, json!({ "hold": true })).await;
+    let newest = format!("{runs}/{held}");
+    assert_eq!(scene.owner.delete(&newest).await.expect(409).problem().code, "run_not_ended");
+    let _ = scene.post(&json!({ "id": held }), "cancel").await.expect(200);
+    let latest = async || {
+        let shown = scene.owner.get(&format!("/workloads/jobs/{}", scene.job)).await.expect(200).json();
+        shown["item"]["latestJobRunId"].clone()
+    };
+    assert_eq!(latest().await, held);
+    let _ = scene.owner.delete(&newest).await.expect(204);
+    assert_eq!(latest().await, leased["jobRunId"], "the one before is the latest now");
+    let _ = scene.owner.delete(&path).await.expect(204);
+    assert_eq!(latest().await, Value::Null);
+    let _ = scene.owner.delete(&path).await.expect(404);
+    let listed = scene.owner.get(&runs).await.expect(200).json();
+    assert_eq!((&listed["total"], &listed["items"]), (&json!(0), &json!([])));
+    assert_eq!(scene.owner.get("/me/jobs/runs").await.expect(200).json()["items"], json!([]));
+    scene.app.deliver().await;
+    assert_eq!(scene.app.dump().of_kind("log").count(), 0);
+}

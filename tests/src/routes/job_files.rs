@@ -1,0 +1,101 @@
+//! Jobs that a repository holds.
+
+use mainsheet_testkit::{Person, TestApp, build};
+use serde_json::{Value, json};
+
+async fn applied(person: &Person, file: &Value) -> Value {
+    let path = format!("/workloads/jobs/by-key/{}", file["jobKey"].as_str().unwrap());
+    person.put(&path, file.clone()).await.expect(200).json()
+}
+
+#[tokio::test]
+async fn a_file_makes_a_job_and_changes_what_is_different() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let file = build::job("daily", &cluster, &owner.team_id);
+    let file = build::with(file, "/cronExpression", json!("0 2 * * *"));
+
+    let before = app.dump();
+    let looked = owner.put("/workloads/jobs/by-key/daily?dryRun=true", file.clone()).await.expect(200).json();
+    assert_eq!((&looked["action"], &looked["dryRun"]), (&json!("created"), &json!(true)));
+    app.dump().assert_same_as(&before, "a look");
+    let created = applied(&owner, &file).await;
+    assert_eq!((&created["action"], &created["job"]["version"]), (&json!("created"), &json!(1)));
+    let path = format!("/workloads/jobs/{}", created["job"]["id"].as_str().unwrap());
+    app.deliver().await;
+
+    let before = app.dump();
+    let again = owner.put("/workloads/jobs/by-key/daily", file.clone()).await.expect(200);
+    assert_eq!((&again.json()["action"], &again.json()["changes"]), (&json!("unchanged"), &json!([])));
+    assert_eq!(again.etag(), owner.get(&path).await.expect(200).etag());
+    let exported = owner.get(&format!("{path}/export")).await.expect(200).json();
+    assert_eq!(
+        applied(&owner, &exported).await["action"],
+        "unchanged",
+        "what is exported is what is there: {exported}"
+    );
+
+    let changed = build::with(file.clone(), "/config/sql/source", json!("SELECT 2"));
+    let changed = build::without(changed, "cronExpression");
+    let expected = json!([
+        { "field": "config.sql.source", "before": "SELECT 1 AS one", "after": "SELECT 2" },
+        { "field": "cronExpression", "before": "0 2 * * *" },
+    ]);
+    let looked = owner.put("/workloads/jobs/by-key/daily?dryRun=true", changed.clone()).await.expect(200).json();
+    assert_eq!((&looked["action"], &looked["changes"]), (&json!("published"), &expected));
+    app.dump().assert_same_as(&before, "looks, and files that change nothing");
+    let published = applied(&owner, &changed).await;
+    assert_eq!((&published["changes"], &published["job"]["version"]), (&expected, &json!(2)));
+    assert_eq!(owner.get(&path).await.expect(200).json()["included"]["jobs"][0], published["job"]);
+
+    let paused = build::with(changed, "/status", json!("paused"));
+    let updated = applied(&owner, &paused).await;
+    assert_eq!((&updated["action"], &updated["job"]["version"]), (&json!("updated"), &json!(2)));
+    assert_eq!(updated["changes"], json!([{ "field": "status", "before": "active", "after": "paused" }]));
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn files_share_jobs_with_the_teams_they_name() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let second = owner.post("/org/teams", build::team("second")).await.expect(201).json()["team"]["id"].clone();
+    let file = build::job("daily", &cluster, &owner.team_id);
+    let _ = applied(&owner, &file).await;
+    let both = build::with(file.clone(), "/teamIds", json!([second, owner.team_id]));
+    assert_eq!(applied(&owner, &both).await["action"], "updated");
+    let turned = build::with(file.clone(), "/teamIds", json!([owner.team_id, second]));
+    assert_eq!(applied(&owner, &turned).await["action"], "unchanged", "the order of teams means nothing");
+    let absent = build::with(file.clone(), "/teamIds", json!([owner.team_id, "NOSUCHTEAM"]));
+    owner.put("/workloads/jobs/by-key/daily", absent).await.assert_names_field("teamIds[1]");
+    assert_eq!(applied(&owner, &file).await["action"], "updated");
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn files_that_cannot_be_applied_are_refused() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let file = build::job("daily", &cluster, &owner.team_id);
+    let job = owner.create("/workloads/jobs", file.clone()).await;
+    let _ = owner.post(&format!("/workloads/jobs/{job}/draft"), json!({})).await.expect(201);
+    let before = app.dump();
+    let other = owner.put("/workloads/jobs/by-key/nightly", file.clone()).await.expect(400);
+    assert_eq!(other.problem().code, "contradictory_keys");
+    for malformed in ["Daily", "-daily", "a%20b", "%00", &"a".repeat(256)] {
+        let answer = owner.put(&format!("/workloads/jobs/by-key/{malformed}"), file.clone()).await.expect(400);
+        assert_eq!(answer.problem().code, "malformed_key");
+    }
+    let different = build::with(file.clone(), "/timeoutSeconds", json!(1));
+    let drafted = owner.put("/workloads/jobs/by-key/daily", different.clone()).await.expect(409);
+    assert_eq!(drafted.problem().code, "draft_exists");
+    let stale = owner.call("PUT", "/workloads/jobs/by-key/daily").json(&file).if_match("\"7\"").send().await;
+    let _ = stale.expect(412);
+    let wrong = build::with(file, "/cronTimezone", json!("Mars/Olympus"));
+    owner.put("/workloads/jobs/by-key/daily", wrong).await.assert_names_field("cronTimezone");
+    app.dump().assert_same_as(&before, "files that were refused");
+    app.deliver().await;
+}
