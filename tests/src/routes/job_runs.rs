@@ -371,6 +371,7 @@ async fn of_a_hundred_retries_at_once_one_wins() {
     assert!(codes.clone().all(|code| ["changed_meanwhile", "run_not_retryable"].contains(&code.as_str())));
     assert_eq!(codes.count(), 99);
     assert_eq!(scene.agent.lease(&[], 5).await.expect(200).json()["runs"].as_array().unwrap().len(), 1);
+    scene.app.deliver().await;
 }
 
 #[tokio::test]

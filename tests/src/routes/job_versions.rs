@@ -230,7 +230,7 @@ fn tally(answers: Vec<Answer>) -> BTreeMap<String, usize> {
 
 /// Sends a hundred requests at once.
 async fn storm(send: impl AsyncFn(usize) -> Answer) -> BTreeMap<String, usize> {
-    tally(futures::future::join_all((0..100).map(send)).await)
+    tally(futures::future::join_all((0..100).map(|index| send(index))).await)
 }
 
 #[tokio::test]

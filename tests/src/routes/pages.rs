@@ -36,7 +36,8 @@ async fn parameters_out_of_their_range_are_refused_by_name() {
         let none = get("limit=0").await.expect(200).json();
         assert_eq!(none["items"], json!([]), "{}", operation.id);
         let all = get("limit=100").await.expect(200).json();
-        assert_eq!(none["total"], all["total"], "{}", operation.id);
+        // Lists that show only some of what the organization has know how many there are once they end.
+        assert!(none["total"].is_null() || none["total"] == all["total"], "{}", operation.id);
         assert_eq!(get("unknown=1&limit=100").await.expect(200).json(), all, "unknown parameters are ignored");
         if takes(&operation, "page") {
             for page in ["0", "-1", "abc"] {

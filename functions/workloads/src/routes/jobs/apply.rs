@@ -139,9 +139,9 @@ async fn plan_change(app: &App, caller: &Caller, row: &Row<Job>, file: JobCreate
     let mut job = before.clone();
     job.description = settings.description.clone();
     if publishes {
-        require_no_draft(before)?;
         let version = settings.published(before.next_version(), Some(before.current.number), caller.member_id(), now);
         check_rules(&before.job_key, &version)?;
+        require_no_draft(before)?;
         check_targets(app, caller, before, &version).await?;
         job = before.published(version);
     }
