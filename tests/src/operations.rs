@@ -78,6 +78,10 @@ fn patch(path: impl Into<String>, body: Value) -> Request {
     request(Sender::Person, "PATCH", path, Some(body))
 }
 
+fn put(path: impl Into<String>, body: Value) -> Request {
+    request(Sender::Person, "PUT", path, Some(body))
+}
+
 fn delete(path: impl Into<String>) -> Request {
     request(Sender::Person, "DELETE", path, None)
 }
@@ -92,7 +96,7 @@ fn anonymous(path: impl Into<String>, body: Value) -> Request {
 
 /// A right request to an operation; `None` for one that is not known here.
 pub(crate) fn right(operation: &str, world: &World) -> Option<Request> {
-    let areas = [identity, organization, clusters, queries, jobs, job_runs, agents];
+    let areas = [identity, permissions, organization, service_accounts, clusters, queries, jobs, job_runs, agents];
     areas.into_iter().find_map(|area| area(operation, world))
 }
 
@@ -107,6 +111,41 @@ fn identity(operation: &str, world: &World) -> Option<Request> {
         "logout" => request(Sender::SecondLogin, "POST", "/auth/logout", None),
         "getMe" => get("/me"),
         "listMyOrganizations" => get("/me/organizations"),
+        _ => return None,
+    })
+}
+
+fn permissions(operation: &str, world: &World) -> Option<Request> {
+    let policy = format!("/org/policies/user:{}", world.owner.user_id);
+    Some(match operation {
+        "listPermissions" => request(Sender::Anonymous, "GET", "/auth/permissions", None),
+        "getMyPermissions" => get("/me/permissions"),
+        "listOrganizationPolicies" => get("/org/policies"),
+        "getOrganizationPolicy" => get(policy),
+        "setOrganizationPolicy" => put(policy, json!({ "permissions": ["CanManageUsers"] })),
+        "deleteOrganizationPolicy" => delete(format!("/org/policies/team:{}", world.second_team)),
+        "listAuditLog" => get("/org/audit-log"),
+        "listAuditBlocks" => get("/org/audit-log/blocks"),
+        "getAuditCheckpoint" => get("/org/audit-log/checkpoint"),
+        _ => return None,
+    })
+}
+
+fn service_accounts(operation: &str, world: &World) -> Option<Request> {
+    let account = format!("/org/service-accounts/{}", world.service_account);
+    let keys = format!("{account}/keys");
+    Some(match operation {
+        "listServiceAccounts" => get("/org/service-accounts"),
+        "createServiceAccount" => {
+            post("/org/service-accounts", json!({ "username": "new", "description": "For tests." }))
+        }
+        "getServiceAccount" => get(account),
+        "updateServiceAccount" => patch(account, json!({ "description": "Renamed." })),
+        "deleteServiceAccount" => delete(format!("/org/service-accounts/{}", world.spare_service_account)),
+        "listServiceAccountKeys" => get(keys),
+        "createServiceAccountKey" => post(keys, json!({})),
+        "getServiceAccountKey" => get(format!("{keys}/{}", world.service_key)),
+        "revokeServiceAccountKey" => delete(format!("{keys}/{}", world.spare_service_key)),
         _ => return None,
     })
 }

@@ -18,6 +18,13 @@ pub(crate) struct World {
     /// A cluster that nothing runs on, with a token that was not used yet.
     pub(crate) idle_cluster: String,
     pub(crate) registration_token: String,
+    /// A service account with a key.
+    pub(crate) service_account: String,
+    pub(crate) service_key: String,
+    /// A key to revoke.
+    pub(crate) spare_service_key: String,
+    /// A service account to delete.
+    pub(crate) spare_service_account: String,
     /// A second team that the main cluster is shared with.
     pub(crate) second_team: String,
     pub(crate) query: String,
@@ -66,6 +73,16 @@ impl World {
         let second_team = second_team["team"]["id"].as_str().unwrap().to_owned();
         let teams = json!({ "teamIds": [second_team] });
         let _ = owner.post(&format!("/workloads/clusters/{}/teams", agent.cluster_id), teams).await.expect(201);
+        let account = |name: &str| json!({ "username": name, "description": "" });
+        let service_account = owner.create("/org/service-accounts", account("robot")).await;
+        let spare_service_account = owner.create("/org/service-accounts", account("spare")).await;
+        let keys = format!("/org/service-accounts/{service_account}/keys");
+        let (service_key, spare_service_key) =
+            (owner.create(&keys, json!({})).await, owner.create(&keys, json!({})).await);
+        for principal in [format!("user:{}", owner.user_id), format!("team:{second_team}")] {
+            let policy = json!({ "permissions": ["CanViewClusters"] });
+            let _ = owner.put(&format!("/org/policies/{principal}"), policy).await.expect(200);
+        }
         let (query, spare_query) = (owner.query("daily").await, owner.query("spare").await);
         let (job, spare_job) =
             (owner.job("daily", &agent.cluster_id).await, owner.job("spare", &agent.cluster_id).await);
@@ -85,6 +102,10 @@ impl World {
             mailed_token,
             agent,
             idle_cluster,
+            service_account,
+            service_key,
+            spare_service_key,
+            spare_service_account,
             second_team,
             query,
             spare_query,

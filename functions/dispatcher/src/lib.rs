@@ -24,7 +24,7 @@ pub async fn handle(store: &Store, event: &OutboxEvent) -> Result<()> {
         Event::JobDeleted { job_id } => job_deleted::handle(store, &tenant, job_id).await,
         Event::JobRunDeleted { job_run_id } => job_run_deleted::handle(store, &tenant, job_run_id).await,
         Event::ClusterRetired { cluster_id } => cluster_retired::handle(store, &tenant, cluster_id).await,
-        Event::MailRequested { .. } | Event::ClusterRegistered { .. } => Ok(()),
+        Event::MailRequested { .. } | Event::ClusterRegistered { .. } | Event::EmergencyUsed { .. } => Ok(()),
     }
 }
 

@@ -45,7 +45,9 @@ pub fn router(state: IdentityState) -> OpenApiRouter {
         .routes(routes!(auth::login::login))
         .routes(routes!(auth::refresh::refresh))
         .routes(routes!(auth::logout::logout))
+        .routes(routes!(auth::permissions::permissions))
         .routes(routes!(me::get::get))
         .routes(routes!(me::organizations::organizations))
+        .routes(routes!(me::permissions::permissions))
         .with_state(state)
 }

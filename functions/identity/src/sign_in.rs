@@ -6,7 +6,7 @@ use mainsheet_auth::keys::SigningKey;
 use mainsheet_auth::refresh::RefreshToken;
 use mainsheet_auth::token::AccessToken;
 use mainsheet_core::{LoginId, Result, Timestamp, UserId};
-use mainsheet_store::users::Login;
+use mainsheet_store::users::{Access, Login};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -61,8 +61,12 @@ impl LoginResult {
     }
 
     /// The tokens of a login.
-    pub(crate) fn tokens(key: &SigningKey, refresh: &RefreshToken, now: Timestamp) -> Result<Self> {
-        let token = AccessToken { user_id: refresh.user_id.clone(), login_id: refresh.login_id.clone() };
+    pub(crate) fn tokens(key: &SigningKey, refresh: &RefreshToken, access: &Access, now: Timestamp) -> Result<Self> {
+        let token = AccessToken {
+            user_id: refresh.user_id.clone(),
+            login_id: refresh.login_id.clone(),
+            organization_hint: access.only_organization().cloned(),
+        };
         let (access_token, expires_at) = token.sign(key, now)?;
         Ok(Self {
             access_token: Some(access_token),

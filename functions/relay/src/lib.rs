@@ -21,7 +21,8 @@ fn destination(event: &Event) -> Option<Queue> {
         Event::JobRunPending { .. }
         | Event::JobDeleted { .. }
         | Event::JobRunDeleted { .. }
-        | Event::ClusterRetired { .. } => Some(Queue::Runs),
+        | Event::ClusterRetired { .. }
+        | Event::EmergencyUsed { .. } => Some(Queue::Runs),
         Event::ClusterRegistered { .. } => None,
     }
 }

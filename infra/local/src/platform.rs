@@ -111,6 +111,8 @@ impl Platform {
 async fn router(settings: &Settings, data_dir: &Path, store: Store, control: &Control) -> Result<Router> {
     let access_key = signing_key(data_dir, Purpose::Access)?;
     access_key.publish(&store).await?;
+    let audit_key = signing_key(data_dir, Purpose::Audit)?;
+    audit_key.publish(&store).await?;
     let app = App::new(store.clone());
     app.access_keys.warm().await?;
     let local_region = match settings.built_in_agent {
@@ -120,7 +122,7 @@ async fn router(settings: &Settings, data_dir: &Path, store: Store, control: &Co
     let identity = IdentityState::new(app.clone(), Arc::new(access_key), KeyRing::new(store, Purpose::MailLink));
     let routers = [
         mainsheet_identity::router(identity),
-        mainsheet_organization::router(app.clone()),
+        mainsheet_organization::router(app.clone(), Arc::new(audit_key)),
         mainsheet_infrastructure::router(InfrastructureState { app: app.clone(), local_region }),
         mainsheet_workloads::router(app.clone()),
         mainsheet_agents::router(app),

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a chore that cannot go on has failed")]
 
 mod bench;
+mod verify_audit;
 
 use std::path::{Path, PathBuf};
 
@@ -20,6 +21,8 @@ struct Arguments {
 enum Chore {
     /// Write infra/openapi/openapi.json as the routers describe themselves
     Openapi,
+    /// Check an exported audit log, offline: infra/docs/audit.md
+    VerifyAudit(verify_audit::Options),
     /// Measure what requests cost, beside what they stand on
     Bench(bench::Options),
 }
@@ -31,6 +34,7 @@ async fn main() -> std::process::ExitCode {
             write_openapi(&TestApp::start().await);
             std::process::ExitCode::SUCCESS
         }
+        Chore::VerifyAudit(options) => verify_audit::run(&options),
         Chore::Bench(options) => bench::run(&options).await,
     }
 }

@@ -93,7 +93,10 @@ fn complete(mut document: OpenApi) -> OpenApi {
         let scheme = HttpBuilder::new().scheme(HttpAuthScheme::Bearer).bearer_format(format);
         SecurityScheme::Http(scheme.description(Some(description)).build())
     };
-    components.add_security_scheme("accessToken", bearer("An access token from signing in.", "JWT"));
+    components.add_security_scheme(
+        "accessToken",
+        bearer("An access token from signing in, or a service account's key, `msk_...`.", "JWT"),
+    );
     components.add_security_scheme("agentToken", bearer("A cluster agent's `msa_<agentId>_<secret>`.", "opaque"));
     document.components = Some(components);
     for item in document.paths.paths.values_mut() {

@@ -6,14 +6,14 @@ use aws_lc_rs::digest::{Context, SHA256};
 use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use garde::Validate;
-use mainsheet_auth::SignedIn;
+use mainsheet_auth::Subject;
 use mainsheet_core::Error;
 use mainsheet_store::idempotency::Idempotency;
 use serde::de::DeserializeOwned;
 
 use crate::app::App;
 use crate::body::{or_empty_object, parse, read, require_json};
-use crate::identity::{ORGANIZATION_HEADER, idempotency_key, signed_in};
+use crate::identity::{ORGANIZATION_HEADER, idempotency_key, subject};
 use crate::problem::{Problem, Result};
 
 /// What a request's idempotency key means for it.
@@ -52,14 +52,14 @@ impl Idempotent {
         self.request.as_ref()
     }
 
-    fn of(parts: &Parts, signed_in: &SignedIn, body: &[u8]) -> Result<Self> {
+    fn of(parts: &Parts, subject: &Subject, body: &[u8]) -> Result<Self> {
         let Some(key) = idempotency_key(&parts.headers)? else { return Ok(Self { request: None, earlier: None }) };
         let request_sha256 = fingerprint(parts, body);
-        let earlier = match &signed_in.earlier {
+        let earlier = match subject.earlier() {
             Some(record) if record.request_sha256 != request_sha256 => return Err(Error::IdempotencyKeyReused.into()),
-            record => record.as_ref().map(|record| record.result.clone()),
+            record => record.map(|record| record.result.clone()),
         };
-        let request = Idempotency { user_id: signed_in.user_id().clone(), key, request_sha256 };
+        let request = Idempotency { sender: subject.sender(), key, request_sha256 };
         Ok(Self { request: Some(request), earlier })
     }
 }
@@ -86,10 +86,10 @@ where
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
-        let signed_in = signed_in(&mut parts, &App::from_ref(state)).await?;
+        let subject = subject(&mut parts, &App::from_ref(state)).await?;
         let bytes = or_empty_object(&parts.headers, read(Request::new(body)).await?);
         require_json(&parts.headers, &bytes)?;
-        let idempotent = Idempotent::of(&parts, &signed_in, &bytes)?;
+        let idempotent = Idempotent::of(&parts, &subject, &bytes)?;
         Ok(Self { body: parse(&bytes)?, idempotent })
     }
 }
@@ -102,7 +102,7 @@ where
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let signed_in = signed_in(parts, &App::from_ref(state)).await?;
-        Ok(Self(Idempotent::of(parts, &signed_in, &[])?))
+        let subject = subject(parts, &App::from_ref(state)).await?;
+        Ok(Self(Idempotent::of(parts, &subject, &[])?))
     }
 }

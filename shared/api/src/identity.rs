@@ -8,7 +8,7 @@ use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, USER_AGENT};
 use axum::http::request::Parts;
-use mainsheet_auth::{Caller, Needs, SignedIn, agent};
+use mainsheet_auth::{Asked, Caller, Needs, SignedIn, Subject, agent};
 use mainsheet_core::cluster::Agent;
 use mainsheet_core::{Error, OrganizationId, RequestId};
 use mainsheet_store::agents::tenant_of_agent;
@@ -70,54 +70,76 @@ pub(crate) fn idempotency_key(headers: &HeaderMap) -> Result<Option<IdempotencyK
     Ok(Some(IdempotencyKey::parse(value.to_str().unwrap_or_default())?))
 }
 
-/// The person, looked up once a request however many extractors ask.
-pub(crate) async fn signed_in(parts: &mut Parts, app: &App) -> Result<SignedIn> {
-    if let Some(known) = parts.extensions.get::<SignedIn>() {
+/// The organization that a request names, if it does.
+fn named_organization(headers: &HeaderMap) -> Result<Option<OrganizationId>> {
+    let Some(value) = headers.get(ORGANIZATION_HEADER) else { return Ok(None) };
+    let id = value.to_str().ok().and_then(|text| text.parse().ok());
+    let message = "`LakeSail-Organization-Id` must be 1 to 20 characters of A-Z and 0-9.";
+    Ok(Some(id.ok_or_else(|| Error::malformed("malformed_id", message))?))
+}
+
+/// Who sent the request, looked up once however many extractors ask.
+pub(crate) async fn subject(parts: &mut Parts, app: &App) -> Result<Subject> {
+    if let Some(known) = parts.extensions.get::<Subject>() {
         return Ok(known.clone());
     }
     let token = bearer(&parts.headers)?;
-    let key = idempotency_key(&parts.headers)?;
-    let found = SignedIn::authenticate(&app.store, &app.access_keys, token, key.as_ref(), origin(parts)).await?;
+    // A malformed name is an error only where an organization is needed: see `Member`.
+    let organization = named_organization(&parts.headers).unwrap_or_default();
+    let asked = Asked { key: idempotency_key(&parts.headers)?, organization };
+    let found = Subject::authenticate(&app.store, &app.access_keys, token, &asked, origin(parts)).await?;
     parts.extensions.insert(found.clone());
     Ok(found)
 }
 
-/// [`SignedIn`] and [`Caller`] as extractors. They live in another crate, so axum's trait is reached through these.
-macro_rules! extractor {
-    ($(#[$doc:meta])* $name:ident($inner:ty), $extract:expr) => {
-        $(#[$doc])*
-        #[derive(Debug)]
-        pub struct $name(pub $inner);
+/// Whoever proved who they are, in no organization's name: a person or a service account.
+#[derive(Debug)]
+pub struct Anyone(pub Subject);
 
-        impl<S> FromRequestParts<S> for $name
-        where
-            S: Send + Sync,
-            App: FromRef<S>,
-        {
-            type Rejection = Problem;
+/// A person who is signed in, in no organization's name. Service accounts are refused.
+#[derive(Debug)]
+pub struct Person(pub SignedIn);
 
-            async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-                let app = App::from_ref(state);
-                let extract: fn(SignedIn, &HeaderMap) -> Result<$inner> = $extract;
-                Ok(Self(extract(signed_in(parts, &app).await?, &parts.headers)?))
-            }
-        }
-    };
+/// A member or a service account of an organization, whatever they may do there.
+#[derive(Debug)]
+pub struct Member(pub Caller);
+
+impl<S> FromRequestParts<S> for Anyone
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        Ok(Self(subject(parts, &App::from_ref(state)).await?))
+    }
 }
 
-extractor! {
-    /// A person who is signed in, in no organization's name.
-    Person(SignedIn), |signed_in, _| Ok(signed_in)
+impl<S> FromRequestParts<S> for Person
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        Ok(Self(subject(parts, &App::from_ref(state)).await?.person()?))
+    }
 }
 
-extractor! {
-    /// A member of an organization, whatever they may do there.
-    Member(Caller), |signed_in, headers| {
-        let named = headers.get(ORGANIZATION_HEADER).map(|value| {
-            let id = value.to_str().ok().and_then(|text| text.parse::<OrganizationId>().ok());
-            id.ok_or_else(|| Error::malformed("malformed_id", "`LakeSail-Organization-Id` must be 1 to 20 characters of A-Z and 0-9."))
-        });
-        Ok(signed_in.enter(named.transpose()?.as_ref())?)
+impl<S> FromRequestParts<S> for Member
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let app = App::from_ref(state);
+        let subject = subject(parts, &app).await?;
+        let named = named_organization(&parts.headers)?;
+        Ok(Self(subject.enter(&app.store, named.as_ref()).await?))
     }
 }
 

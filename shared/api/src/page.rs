@@ -2,7 +2,7 @@
 
 use garde::Validate;
 use mainsheet_core::{Error, Result};
-use mainsheet_store::PageRequest;
+use mainsheet_store::{Page, PageRequest};
 use serde::{Deserialize, Serialize};
 
 /// Rows that page numbers may pass over; markers go on from there.
@@ -116,4 +116,21 @@ pub struct PageOf<T> {
     /// Where this part ended; absent at the end of the list.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub marker: Option<String>,
+}
+
+/// A part of a list that has markers and no total.
+#[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct MarkerPage<T> {
+    /// This part of the list.
+    pub items: Vec<T>,
+    /// Where this part ended; absent at the end of the list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub marker: Option<String>,
+}
+
+impl<T> From<Page<T>> for MarkerPage<T> {
+    fn from(page: Page<T>) -> Self {
+        Self { items: page.rows, marker: page.marker }
+    }
 }

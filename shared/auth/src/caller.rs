@@ -1,14 +1,31 @@
-//! The person behind a request: signed in, and in an organization.
+//! Whoever is behind a request, a person or a service account, and what they may do in an organization.
 
-use mainsheet_core::{Error, MemberId, OrganizationId, Result, TeamId, UserId};
+use std::collections::BTreeMap;
+
+use mainsheet_core::organization::Organization;
+use mainsheet_core::role::{OrganizationRole, TeamRole};
+use mainsheet_core::{Error, MemberId, OrganizationId, Result, TeamId, Timestamp, UserId};
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
-use mainsheet_store::idempotency::{IdempotencyKey, IdempotencyRecord};
-use mainsheet_store::users::{Access, Login, Membership};
+use mainsheet_store::idempotency::{IdempotencyKey, IdempotencyRecord, Sender};
+use mainsheet_store::organizations::Home;
+use mainsheet_store::policies::Grants;
+use mainsheet_store::service_accounts::{ServiceKey, tenant_of_key};
+use mainsheet_store::users::{Access, Login};
 use mainsheet_store::{Row, Store, Tenant};
 
 use crate::keys::KeyRing;
 use crate::permission::Relation;
+use crate::service_key;
 use crate::token::AccessToken;
+
+/// Whoever proved who they are.
+#[derive(Debug, Clone)]
+pub enum Subject {
+    /// A person.
+    Person(SignedIn),
+    /// A machine.
+    ServiceAccount(KeyHolder),
+}
 
 /// A person who is signed in, in no organization's name.
 #[derive(Debug, Clone)]
@@ -21,15 +38,132 @@ pub struct SignedIn {
     pub earlier: Option<IdempotencyRecord>,
     /// Where the request came from.
     pub origin: Origin,
+    /// The organization that they probably ask for: they are a member of it.
+    pub home: Option<Home>,
 }
 
-/// A member of an organization: what every handler of a tenant's data starts from.
+/// A service account that presented one of its keys.
+#[derive(Debug, Clone)]
+pub struct KeyHolder {
+    /// The key.
+    pub key: Row<ServiceKey>,
+    /// What came of an earlier request of theirs with the same idempotency key.
+    pub earlier: Option<IdempotencyRecord>,
+    /// Where the request came from.
+    pub origin: Origin,
+}
+
+/// What a request says besides its credentials that is read together with them.
+#[derive(Debug, Clone, Default)]
+pub struct Asked {
+    /// Its idempotency key.
+    pub key: Option<IdempotencyKey>,
+    /// The organization that it names.
+    pub organization: Option<OrganizationId>,
+}
+
+/// Somebody in an organization's name: what every handler of a tenant's data starts from.
 #[derive(Debug, Clone)]
 pub struct Caller {
-    /// The person.
-    pub signed_in: SignedIn,
+    /// Who they are.
+    pub subject: Subject,
     tenant: Tenant,
-    membership: Membership,
+    organization: Option<Row<Organization>>,
+    member_id: MemberId,
+    seats: BTreeMap<TeamId, Vec<TeamRole>>,
+    roles: Vec<(OrganizationRole, Option<Timestamp>)>,
+    granted: BTreeMap<Relation, Until>,
+}
+
+/// How long something is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Until {
+    /// It ends by itself.
+    At(Timestamp),
+    /// Until somebody takes it away.
+    Revoked,
+}
+
+impl From<Option<Timestamp>> for Until {
+    fn from(moment: Option<Timestamp>) -> Self {
+        moment.map_or(Self::Revoked, Self::At)
+    }
+}
+
+impl Subject {
+    /// Whom a token or key stands for: the check in process, and one round trip.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for a bad token, one whose login has ended, or a key that is none.
+    pub async fn authenticate(
+        store: &Store,
+        ring: &KeyRing,
+        token: &str,
+        asked: &Asked,
+        origin: Origin,
+    ) -> Result<Self> {
+        if service_key::is_key(token) {
+            KeyHolder::authenticate(store, token, asked, origin).await.map(Self::ServiceAccount)
+        } else {
+            SignedIn::authenticate(store, ring, token, asked, origin).await.map(Self::Person)
+        }
+    }
+
+    /// Where the request came from.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        match self {
+            Self::Person(person) => &person.origin,
+            Self::ServiceAccount(account) => &account.origin,
+        }
+    }
+
+    /// What came of an earlier request of theirs with the same idempotency key.
+    #[must_use]
+    pub fn earlier(&self) -> Option<&IdempotencyRecord> {
+        match self {
+            Self::Person(person) => person.earlier.as_ref(),
+            Self::ServiceAccount(account) => account.earlier.as_ref(),
+        }
+    }
+
+    /// Under whom their idempotency keys are remembered.
+    #[must_use]
+    pub fn sender(&self) -> Sender {
+        match self {
+            Self::Person(person) => Sender::User(person.user_id().clone()),
+            Self::ServiceAccount(account) => Sender::ServiceKey { sha256: account.key.value.sha256.clone() },
+        }
+    }
+
+    /// The person; what concerns people alone is refused to service accounts.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] that says so.
+    pub fn person(self) -> Result<SignedIn> {
+        match self {
+            Self::Person(person) => Ok(person),
+            Self::ServiceAccount(_) => Err(Error::Forbidden {
+                code: "person_required",
+                message: "This is for people. A service account has no profile, logins or organizations of its own; sign in as \
+                          a person."
+                    .to_owned(),
+            }),
+        }
+    }
+
+    /// In the name of the organization that they named, or of their only one. No round trip more, unless the organization could
+    /// not be guessed.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] when they named none and have several or none; [`Error::NotFound`] when they do not belong to the one
+    /// they named.
+    pub async fn enter(self, store: &Store, named: Option<&OrganizationId>) -> Result<Caller> {
+        match self {
+            Self::Person(person) => person.enter(store, named).await,
+            Self::ServiceAccount(account) => account.enter(store.now(), named),
+        }
+    }
 }
 
 impl SignedIn {
@@ -41,16 +175,17 @@ impl SignedIn {
         store: &Store,
         ring: &KeyRing,
         token: &str,
-        key: Option<&IdempotencyKey>,
+        asked: &Asked,
         origin: Origin,
     ) -> Result<Self> {
         let now = store.now();
         let token = AccessToken::check(ring, token, now).await?;
-        let found = store.identify(&token.user_id, &token.login_id, key).await?;
+        let organization = asked.organization.as_ref().or(token.organization_hint.as_ref());
+        let found = store.identify(&token.user_id, &token.login_id, asked.key.as_ref(), organization).await?;
         let login = found.login.map(|row| row.value).filter(|login| login.expires_at > now);
         let login = login.ok_or_else(|| Error::unauthenticated("the login has ended"))?;
         let access = found.access.ok_or_else(|| Error::unauthenticated("the user is gone"))?;
-        Ok(Self { login, access, earlier: found.earlier, origin })
+        Ok(Self { login, access, earlier: found.earlier, origin, home: found.home })
     }
 
     /// The person.
@@ -71,22 +206,78 @@ impl SignedIn {
         }
     }
 
-    /// The person as a member of the organization that they named, or of their only one.
-    ///
-    /// # Errors
-    /// [`Error::Malformed`] when they named none and have several or none; [`Error::NotFound`] when they are no member of
-    /// the one they named.
-    pub fn enter(self, named: Option<&OrganizationId>) -> Result<Caller> {
+    async fn enter(mut self, store: &Store, named: Option<&OrganizationId>) -> Result<Caller> {
         let memberships = &self.access.value.memberships;
-        let id = match named {
-            Some(named) => named.clone(),
-            None if memberships.len() == 1 => memberships.keys().next().cloned().ok_or(Error::NotFound)?,
+        let id = match named.or(self.access.value.only_organization()) {
+            Some(id) => id.clone(),
             None => return Err(choose(memberships.keys())),
         };
         let (tenant, membership) = self.access.value.membership(&id).ok_or(Error::NotFound)?;
         let membership = membership.clone();
-        Ok(Caller { signed_in: self, tenant, membership })
+        let home = match self.home.take().filter(|home| home.tenant == tenant) {
+            Some(home) => home,
+            None => store.home(&tenant).await?,
+        };
+        let now = store.now();
+        let of_teams = membership.seats.keys().filter_map(|team| home.team_grants.of(team));
+        let granted = granted(membership.grants.iter().chain(of_teams), now);
+        Ok(Caller {
+            subject: Subject::Person(self),
+            tenant,
+            organization: Some(home.organization),
+            member_id: membership.member_id.clone(),
+            roles: membership.active_roles(now).collect(),
+            seats: membership.seats,
+            granted,
+        })
     }
+}
+
+impl KeyHolder {
+    async fn authenticate(store: &Store, key: &str, asked: &Asked, origin: Origin) -> Result<Self> {
+        let found = store.identify_key(&service_key::sha256(key), asked.key.as_ref()).await?;
+        let key =
+            found.key.ok_or_else(|| Error::unauthenticated("no such key of a service account, or an expired one"))?;
+        if let Err(error) = store.note_key_use(&key).await {
+            // Nobody waits for the stamp; the next request tries again.
+            tracing::warn!(%error, "the use of a key was not noted");
+        }
+        Ok(Self { key, earlier: found.earlier, origin })
+    }
+
+    fn enter(self, now: Timestamp, named: Option<&OrganizationId>) -> Result<Caller> {
+        let tenant = tenant_of_key(&self.key);
+        if named.is_some_and(|named| named != tenant.organization_id()) {
+            return Err(Error::NotFound);
+        }
+        // Ids of both kinds look the same, so that `createdBy` can hold either.
+        let member_id = self.key.value.service_account_id.as_str().parse().map_err(Error::internal)?;
+        let granted = granted([&self.key.value.grants], now);
+        Ok(Caller {
+            subject: Subject::ServiceAccount(self),
+            tenant,
+            organization: None,
+            member_id,
+            seats: BTreeMap::new(),
+            roles: Vec::new(),
+            granted,
+        })
+    }
+}
+
+/// What policies give at a moment. They add up; where two give the same, the longer one counts.
+fn granted<'a>(grants: impl IntoIterator<Item = &'a Grants>, now: Timestamp) -> BTreeMap<Relation, Until> {
+    let mut all = BTreeMap::new();
+    for grants in grants.into_iter().filter(|grants| grants.expires_at.is_none_or(|expires_at| expires_at > now)) {
+        let until = Until::from(grants.expires_at);
+        // A relation that is not known any more gives nothing.
+        let relations = grants.permissions.iter().filter_map(|name| name.parse::<Relation>().ok());
+        for relation in relations.filter(|relation| !relation.is_system_only()) {
+            let held = all.entry(relation).or_insert(until);
+            *held = until.max(*held);
+        }
+    }
+    all
 }
 
 fn choose<'a>(choices: impl Iterator<Item = &'a OrganizationId>) -> Error {
@@ -106,22 +297,61 @@ impl Caller {
         &self.tenant
     }
 
-    /// Who they are in the organization.
+    /// The organization. For people it was read with their login already.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is gone.
+    pub async fn organization(&self, store: &Store) -> Result<Row<Organization>> {
+        match &self.organization {
+            Some(organization) => Ok(organization.clone()),
+            None => store.organization(&self.tenant).await,
+        }
+    }
+
+    /// Who they are in the organization: the id of a member or of a service account.
     #[must_use]
     pub fn member_id(&self) -> &MemberId {
-        &self.membership.member_id
+        &self.member_id
+    }
+
+    /// The person, unless it is a service account.
+    #[must_use]
+    pub fn person(&self) -> Option<&SignedIn> {
+        match &self.subject {
+            Subject::Person(person) => Some(person),
+            Subject::ServiceAccount(_) => None,
+        }
+    }
+
+    /// Their user, unless it is a service account.
+    #[must_use]
+    pub fn user_id(&self) -> Option<&UserId> {
+        self.person().map(SignedIn::user_id)
+    }
+
+    /// Teams that they have a seat in, and what they are there.
+    #[must_use]
+    pub fn seats(&self) -> &BTreeMap<TeamId, Vec<TeamRole>> {
+        &self.seats
+    }
+
+    /// How long they have a relation over the organization; `None` when they do not have it.
+    fn held(&self, relation: Relation) -> Option<Until> {
+        let by_role =
+            self.roles.iter().filter(|(role, _)| relation.is_held_by(*role)).map(|(_, until)| (*until).into());
+        by_role.chain(self.granted.get(&relation).copied()).max()
     }
 
     /// Whether they have a relation over the organization.
     #[must_use]
     pub fn may(&self, relation: Relation) -> bool {
-        self.membership.roles.iter().any(|role| relation.is_held_by(*role))
+        self.held(relation).is_some()
     }
 
     /// Whether they have a relation over a team.
     #[must_use]
     pub fn may_in(&self, relation: Relation, team: &TeamId) -> bool {
-        let seat = self.membership.seats.get(team).map(Vec::as_slice).unwrap_or_default();
+        let seat = self.seats.get(team).map(Vec::as_slice).unwrap_or_default();
         self.may(relation) || seat.iter().any(|role| relation.is_held_in_team_by(*role))
     }
 
@@ -134,7 +364,7 @@ impl Caller {
     /// Whether they sit in a team, by a seat or by a role that sits in all of them.
     #[must_use]
     pub fn sits_in(&self, team: &TeamId) -> bool {
-        self.membership.seats.contains_key(team) || self.membership.roles.iter().any(|role| role.is_in_all_teams())
+        self.seats.contains_key(team) || self.roles.iter().any(|(role, _)| role.is_in_all_teams())
     }
 
     /// They have a relation over the organization.
@@ -145,15 +375,47 @@ impl Caller {
         if self.may(relation) { Ok(()) } else { Err(missing(relation, "the organization")) }
     }
 
+    /// They have a relation over a team.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] that names it.
+    pub fn require_in(&self, relation: Relation, team: &TeamId) -> Result<()> {
+        if self.may_in(relation, team) { Ok(()) } else { Err(missing(relation, &format!("team {team}"))) }
+    }
+
+    /// They may give a relation over the organization to somebody: nobody gives what they do not hold themselves, nor for longer.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] that names it.
+    pub fn require_to_grant(&self, relation: Relation, until: Option<Timestamp>) -> Result<()> {
+        match self.held(relation) {
+            None => Err(missing(relation, "the organization")),
+            Some(held) if held < Until::from(until) => Err(Error::Forbidden {
+                code: "permission_missing",
+                message: format!(
+                    "You hold `{relation}` for a limited time and can grant it until then at most: give `expiresAt`. {}",
+                    relation.granted_by()
+                ),
+            }),
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// They may give a role of the organization to somebody, or take it away: nobody gives what they do not hold themselves.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] that names the first relation of the role that they lack.
+    pub fn require_to_assign(&self, role: OrganizationRole) -> Result<()> {
+        let lacked = Relation::ALL.iter().find(|relation| relation.is_held_by(role) && !self.may(**relation));
+        lacked.map_or(Ok(()), |relation| Err(missing(*relation, "the organization")))
+    }
+
     /// They have a relation over every one of the named teams.
     ///
     /// # Errors
     /// [`Error::Forbidden`] that names it and the first team without it.
     pub fn require_in_all(&self, relation: Relation, teams: &[TeamId]) -> Result<()> {
-        match teams.iter().find(|team| !self.may_in(relation, team)) {
-            None => Ok(()),
-            Some(team) => Err(missing(relation, &format!("team {team}"))),
-        }
+        teams.iter().try_for_each(|team| self.require_in(relation, team))
     }
 
     /// They may do something to a thing that is shared with these teams, where seeing it takes another relation.
@@ -175,25 +437,30 @@ impl Caller {
     pub fn audit(&self, action: &'static str, target: &impl ToString) -> Audit {
         Audit {
             scope: Scope::Tenant(self.tenant.clone()),
-            actor: Actor::Member {
-                member_id: self.member_id().clone(),
-                user_id: self.signed_in.user_id().clone(),
-                login_id: self.signed_in.login.id.clone(),
-            },
-            origin: self.signed_in.origin.clone(),
+            actor: self.actor(),
+            origin: self.subject.origin().clone(),
             action,
             target: target.to_string(),
+        }
+    }
+
+    fn actor(&self) -> Actor {
+        match &self.subject {
+            Subject::Person(person) => Actor::Member {
+                member_id: self.member_id.clone(),
+                user_id: person.user_id().clone(),
+                login_id: person.login.id.clone(),
+                emergency_until: self.roles.iter().find_map(|(_, until)| *until),
+            },
+            Subject::ServiceAccount(account) => Actor::ServiceAccount {
+                service_account_id: account.key.value.service_account_id.clone(),
+                key_id: account.key.value.key_id.clone(),
+            },
         }
     }
 }
 
 fn missing(relation: Relation, over: &str) -> Error {
-    let granted_by = match relation.scope() {
-        crate::permission::Scope::Organization => "An Owner or Admin of the organization can grant it.",
-        crate::permission::Scope::Team => {
-            "An Owner or Admin of the organization, or a Team Admin of the team, can grant it."
-        }
-    };
-    let message = format!("You need `{relation}` over {over}. {granted_by}");
+    let message = format!("You need `{relation}` over {over}. {}", relation.granted_by());
     Error::Forbidden { code: "permission_missing", message }
 }

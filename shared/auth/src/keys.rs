@@ -29,6 +29,8 @@ pub enum Purpose {
     Access,
     /// Links in mails.
     MailLink,
+    /// Checkpoints of audit trails.
+    Audit,
 }
 
 impl Purpose {
@@ -38,6 +40,7 @@ impl Purpose {
         match self {
             Self::Access => "access",
             Self::MailLink => "mail_link",
+            Self::Audit => "audit",
         }
     }
 }

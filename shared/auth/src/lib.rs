@@ -1,6 +1,8 @@
 //! Who calls, and what they may do.
 
 pub mod agent;
+pub mod audit_checkpoint;
+pub mod audit_verify;
 pub mod breached;
 mod caller;
 pub mod keys;
@@ -10,7 +12,8 @@ pub mod password;
 pub mod permission;
 pub mod refresh;
 pub mod sealed;
+pub mod service_key;
 pub mod token;
 
-pub use caller::{Caller, SignedIn};
-pub use permission::{Needs, Relation, needs};
+pub use caller::{Asked, Caller, KeyHolder, SignedIn, Subject};
+pub use permission::{Bundle, Needs, Relation, needs};

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use jsonwebtoken::{Algorithm, Header, Validation, decode, decode_header, encode};
-use mainsheet_core::{Error, LoginId, Result, Timestamp, UserId};
+use mainsheet_core::{Error, LoginId, OrganizationId, Result, Timestamp, UserId};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -89,6 +89,10 @@ pub struct AccessToken {
     /// Their login.
     #[serde(rename = "sid")]
     pub login_id: LoginId,
+    /// The only organization of the user when the token was signed: a hint what to read together with the login. It permits
+    /// nothing.
+    #[serde(rename = "org", default, skip_serializing_if = "Option::is_none")]
+    pub organization_hint: Option<OrganizationId>,
 }
 
 impl Kind for AccessToken {

@@ -50,6 +50,12 @@ macro_rules! ids {
                 Self(encode(now, random()))
             }
 
+            /// The smallest id that one made at this moment can have: where ids of a time begin.
+            #[must_use]
+            pub fn floor(at: Timestamp) -> Self {
+                Self(encode(at, 0))
+            }
+
             /// The id as it stands on the wire.
             #[must_use]
             pub fn as_str(&self) -> &str {
@@ -122,6 +128,10 @@ ids! {
     RequestId,
     /// A role of the fixed catalogues.
     RoleId,
+    /// A machine identity of an organization.
+    ServiceAccountId,
+    /// A key of a service account.
+    ServiceAccountKeyId,
     /// A sign-up with an address that has an account which nobody confirmed.
     SignUpId,
     /// A team of an organization.

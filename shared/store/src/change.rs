@@ -10,13 +10,14 @@ use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, Trans
 use backon::{ExponentialBuilder, Retryable};
 use mainsheet_core::{Error, Result, Timestamp};
 
-use crate::audit::Audit;
+use crate::audit::{Actor, Audit, Details, Scope, noted_in};
 use crate::idempotency::{Idempotency, IdempotencyRecord, REMEMBERED_SECONDS};
 use crate::outbox::{Event, OutboxEvent};
 use crate::read::failed;
 use crate::row::{DATA, EXPIRES, VERSION, attribute, new_item};
 use crate::schema::{BY_NAME, BY_TIME, DUE_AT, DUE_SHARD};
-use crate::{Entity, Item, Key, Row, Store};
+use crate::users::Access;
+use crate::{Entity, Item, Key, Row, Store, Tenant};
 
 /// The code of a change that lost against another one of the same row.
 const CHANGED_MEANWHILE: &str = "changed_meanwhile";
@@ -29,6 +30,9 @@ pub(crate) const DUE_SHARDS: u8 = 8;
 pub struct Change<'s> {
     store: &'s Store,
     audit: Option<Audit>,
+    details: Option<Details>,
+    /// Organizations whose trail has the record, too.
+    noted_in: Vec<Tenant>,
     now: Timestamp,
     writes: Vec<TransactWriteItem>,
     /// What each write's failed condition means.
@@ -53,19 +57,28 @@ pub(crate) enum Due {
 impl Store {
     /// Begins a change. It has to say who does what to which thing.
     pub fn change(&self, audit: Audit) -> Change<'_> {
-        Change {
-            store: self,
-            audit: Some(audit),
-            now: self.now(),
-            writes: Vec::new(),
-            refusals: Vec::new(),
-            defect: None,
+        let emergency = matches!(audit.actor, Actor::Member { emergency_until: Some(_), .. }).then(|| audit.clone());
+        let change = Change { audit: Some(audit), ..self.telemetry() };
+        match emergency {
+            Some(Audit { actor: Actor::Member { member_id, .. }, action, target, .. }) => {
+                change.emit(Event::EmergencyUsed { member_id, action: action.to_owned(), target })
+            }
+            _ => change,
         }
     }
 
     /// Begins a write that says nothing new about who did what: an agent's log lines and previews, failed sign-ins.
     pub(crate) fn telemetry(&self) -> Change<'_> {
-        Change { store: self, audit: None, now: self.now(), writes: Vec::new(), refusals: Vec::new(), defect: None }
+        Change {
+            store: self,
+            audit: None,
+            details: None,
+            noted_in: Vec::new(),
+            now: self.now(),
+            writes: Vec::new(),
+            refusals: Vec::new(),
+            defect: None,
+        }
     }
 }
 
@@ -200,6 +213,23 @@ impl Change<'_> {
         self.push_update(update, refused)
     }
 
+    /// What of a setting changes, for the trail: the fields that differ between `before` and `after`. No secrets.
+    pub fn details<T: serde::Serialize>(mut self, before: Option<&T>, after: Option<&T>) -> Self {
+        match Details::of(before, after) {
+            Ok(details) => {
+                self.details = Some(details);
+                self
+            }
+            Err(error) => self.with_defect(error),
+        }
+    }
+
+    /// The record stands in the trails of the person's organizations, too: for signing in and out.
+    pub fn noted_in(mut self, access: &Access) -> Self {
+        self.noted_in = noted_in(access);
+        self
+    }
+
     /// An event that other systems must hear of.
     pub fn emit(self, event: Event) -> Self {
         let Some(audit) = &self.audit else {
@@ -211,7 +241,7 @@ impl Change<'_> {
 
     /// Remembers the request's key, if it had one, and `result` as what came of it.
     pub fn idempotent(self, idempotency: Option<&Idempotency>, result: &str) -> Self {
-        let Some(Idempotency { user_id, key, request_sha256 }) = idempotency else { return self };
+        let Some(Idempotency { sender, key, request_sha256 }) = idempotency else { return self };
         let record = IdempotencyRecord {
             request_sha256: request_sha256.clone(),
             result: result.to_owned(),
@@ -222,7 +252,7 @@ impl Change<'_> {
             "The same request is being handled at this moment. Send it again to get its answer.",
         );
         // A key that was forgotten may still lie in the table: DynamoDB removes expired rows within days.
-        let put = new_item(&key.row(user_id), &record).map(|item| {
+        let put = new_item(&key.row(sender), &record).map(|item| {
             Put::builder()
                 .set_item(Some(item))
                 .condition_expression("attribute_not_exists(pk) OR #expires <= :now")
@@ -242,10 +272,7 @@ impl Change<'_> {
     /// # Errors
     /// What the first write whose condition failed stands for; [`Error::Unavailable`] when the table does not take it.
     pub async fn commit(self) -> Result<()> {
-        let this = match self.audit.as_ref().map(|audit| audit.record(self.now)) {
-            Some((key, record)) => self.create(&key, &record, changed_meanwhile()),
-            None => self,
-        };
+        let this = self.with_record();
         if let Some(defect) = this.defect {
             return Err(defect);
         }
@@ -255,6 +282,18 @@ impl Change<'_> {
         };
         let contended = |error: &Error| matches!(error, Error::Unavailable { internal } if internal == CONTENDED);
         attempt.retry(brief_backoff()).when(contended).await
+    }
+
+    /// With the record of who does what, in each trail that tells of it.
+    fn with_record(mut self) -> Self {
+        let Some(audit) = self.audit.take() else { return self };
+        let record = audit.record(self.details.take(), self.now);
+        let others = std::mem::take(&mut self.noted_in).into_iter().map(Scope::Tenant);
+        let trails: Vec<Scope> = others.filter(|scope| *scope != audit.scope).collect();
+        [audit.scope].into_iter().chain(trails).fold(self, |change, scope| {
+            let (key, beside) = scope.place(&record);
+            change.create_with(&key, &record, beside, changed_meanwhile())
+        })
     }
 
     fn push_put(self, put: Result<PutBuilder>, refused: Error) -> Self {
@@ -280,7 +319,7 @@ impl Change<'_> {
         }
     }
 
-    fn with_defect(mut self, error: Error) -> Self {
+    pub(crate) fn with_defect(mut self, error: Error) -> Self {
         self.defect.get_or_insert(error);
         self
     }

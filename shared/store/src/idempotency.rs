@@ -4,7 +4,8 @@ use aws_lc_rs::digest::{SHA256, digest};
 use mainsheet_core::{Error, Result, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::{Entity, Key};
+use crate::service_accounts::service_key_partition;
+use crate::{Batch, Entity, Key};
 
 /// How long a key is remembered.
 pub const REMEMBERED_SECONDS: u64 = 24 * 3600;
@@ -30,11 +31,27 @@ impl IdempotencyKey {
         }
     }
 
-    /// Where it is remembered: by user, before an organization is known.
-    pub(crate) fn row(&self, user: &UserId) -> Key {
+    /// Where it is remembered: by whoever sent it, before an organization is known.
+    pub(crate) fn row(&self, sender: &Sender) -> Key {
         let hash = digest(&SHA256, self.0.as_bytes());
-        Key::of_user(user, format!("IDEMPOTENCY#{}", hex::encode(hash.as_ref())))
+        let sk = format!("IDEMPOTENCY#{}", hex::encode(hash.as_ref()));
+        match sender {
+            Sender::User(user) => Key::of_user(user, sk),
+            Sender::ServiceKey { sha256 } => Key::global(service_key_partition(sha256), sk),
+        }
     }
+}
+
+/// Who sends a request that may be sent again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sender {
+    /// A person.
+    User(UserId),
+    /// Whoever holds this key of a service account.
+    ServiceKey {
+        /// SHA-256 of the key, in hex.
+        sha256: String,
+    },
 }
 
 /// What a key stood for and what came of it.
@@ -61,9 +78,15 @@ impl Entity for IdempotencyRecord {
 #[derive(Debug, Clone)]
 pub struct Idempotency {
     /// Who sent it.
-    pub user_id: UserId,
+    pub sender: Sender,
     /// Its key.
     pub key: IdempotencyKey,
     /// SHA-256 of the request, in hex.
     pub request_sha256: String,
+}
+
+/// The record of an earlier request among rows that were read together, unless it is forgotten.
+pub(crate) fn take_earlier(batch: &mut Batch, key: &Key, now: Timestamp) -> Result<Option<IdempotencyRecord>> {
+    let row = batch.take::<IdempotencyRecord>(key)?;
+    Ok(row.map(|row| row.value).filter(|record| record.expires_at > now))
 }

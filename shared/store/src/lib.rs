@@ -6,6 +6,7 @@
 
 pub mod agents;
 pub mod audit;
+pub mod audit_chain;
 mod change;
 pub mod clusters;
 pub mod exchange_codes;
@@ -17,11 +18,13 @@ pub mod logs;
 pub mod organizations;
 pub mod outbox;
 mod page;
+pub mod policies;
 pub mod queries;
 mod read;
 mod row;
 pub mod scheduler;
 pub mod schema;
+pub mod service_accounts;
 pub mod signing_keys;
 pub mod teams;
 mod tenant;

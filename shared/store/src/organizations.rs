@@ -5,7 +5,8 @@ use mainsheet_core::{Error, OrganizationId, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::change::Due;
-use crate::{Change, Entity, Key, Row, Store, Tenant};
+use crate::policies::{TeamGrants, team_grants_key};
+use crate::{Batch, Change, Entity, Key, Row, Store, Tenant};
 
 impl Entity for Organization {
     const KIND: &'static str = "organization";
@@ -34,7 +35,38 @@ fn slug_taken() -> Error {
     Error::conflict("slug_taken", "Another organization has this slug. Choose another one.")
 }
 
+/// What every request in an organization's name needs of it.
+#[derive(Debug, Clone)]
+pub struct Home {
+    /// The proof that it may be touched.
+    pub tenant: Tenant,
+    /// The organization with its settings.
+    pub organization: Row<Organization>,
+    /// What its policies give to teams.
+    pub team_grants: TeamGrants,
+}
+
+pub(crate) fn home_keys(tenant: &Tenant) -> [Key; 2] {
+    [organization_key(tenant), team_grants_key(tenant)]
+}
+
+/// An organization among rows that were read together; `None` when it is gone.
+pub(crate) fn take_home(batch: &mut Batch, tenant: Tenant) -> Result<Option<Home>> {
+    let team_grants = TeamGrants::of_item(batch.take_item(&team_grants_key(&tenant)));
+    let organization = batch.take(&organization_key(&tenant))?;
+    Ok(organization.map(|organization| Home { tenant, organization, team_grants }))
+}
+
 impl Store {
+    /// What a request in the organization's name needs of it: one round trip.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is gone.
+    pub async fn home(&self, tenant: &Tenant) -> Result<Home> {
+        let mut batch = self.get_batch(home_keys(tenant)).await?;
+        take_home(&mut batch, tenant.clone())?.ok_or(Error::NotFound)
+    }
+
     /// The tenant itself.
     ///
     /// # Errors

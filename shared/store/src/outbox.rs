@@ -2,7 +2,8 @@
 //! table's stream carries them to the relay.
 
 use mainsheet_core::{
-    ClusterId, Error, EventId, InvitationId, JobId, JobRunId, LoginCodeId, OrganizationId, Result, SignUpId, Timestamp, UserId,
+    ClusterId, Error, EventId, InvitationId, JobId, JobRunId, LoginCodeId, MemberId, OrganizationId, Result, SignUpId, Timestamp,
+    UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -44,6 +45,15 @@ pub enum Event {
         cluster_id: ClusterId,
         /// Where it is.
         region: String,
+    },
+    /// Somebody did something by the role Emergency: all Owners are to hear of it.
+    EmergencyUsed {
+        /// Who.
+        member_id: MemberId,
+        /// What, as `<resource>.<verb>`.
+        action: String,
+        /// To which thing.
+        target: String,
     },
     /// A self-registered cluster is no more.
     ClusterRetired {

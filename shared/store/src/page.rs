@@ -94,7 +94,7 @@ struct Marker {
 }
 
 impl Listing {
-    fn marker(&self, last: &Item, now: Timestamp) -> Option<String> {
+    pub(crate) fn marker(&self, last: &Item, now: Timestamp) -> Option<String> {
         let position: Vec<String> = [Some(SK), self.index]
             .into_iter()
             .flatten()
@@ -106,7 +106,7 @@ impl Listing {
         serde_json::to_vec(&marker).ok().map(|text| URL_SAFE_NO_PAD.encode(text))
     }
 
-    fn start_of(&self, marker: &str, now: Timestamp) -> Result<Item> {
+    pub(crate) fn start_of(&self, marker: &str, now: Timestamp) -> Result<Item> {
         self.read_marker(marker, now).ok_or_else(bad_marker)
     }
 

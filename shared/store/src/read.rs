@@ -89,6 +89,11 @@ impl Batch {
         self.0.remove(key).map(Row::of_item).transpose()
     }
 
+    /// Takes a row out as it stands in the table.
+    pub(crate) fn take_item(&mut self, key: &Key) -> Option<Item> {
+        self.0.remove(key)
+    }
+
     /// A number of a row; 0 when there is none.
     pub(crate) fn count(&self, key: &Key, attribute: &str) -> u64 {
         self.0.get(key).and_then(|item| crate::row::number(item, attribute)).unwrap_or_default()

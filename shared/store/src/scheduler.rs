@@ -65,7 +65,7 @@ impl Store {
     /// # Errors
     /// When the table does not answer.
     pub async fn due_runs(&self, now: Timestamp) -> Result<Vec<DueRun>> {
-        let shards = try_join_all((0..DUE_SHARDS).map(|shard| self.due_keys(shard, now))).await?;
+        let shards = try_join_all((0..DUE_SHARDS).map(|shard| self.due_keys(format!("DUE#{shard}"), now))).await?;
         let keys: Vec<Key> = shards.into_iter().flatten().collect();
         if keys.is_empty() {
             return Ok(Vec::new());
@@ -89,7 +89,7 @@ impl Store {
         Ok(due)
     }
 
-    async fn due_keys(&self, shard: u8, now: Timestamp) -> Result<Vec<Key>> {
+    pub(crate) async fn due_keys(&self, shard: String, now: Timestamp) -> Result<Vec<Key>> {
         let query = self
             .client
             .query()
@@ -99,7 +99,7 @@ impl Store {
             .key_condition_expression("#shard = :shard AND #at <= :now")
             .expression_attribute_names("#shard", DUE_SHARD)
             .expression_attribute_names("#at", DUE_AT)
-            .expression_attribute_values(":shard", AttributeValue::S(format!("DUE#{shard}")))
+            .expression_attribute_values(":shard", AttributeValue::S(shard))
             .expression_attribute_values(":now", AttributeValue::S(now.to_string()));
         let items: Vec<Item> = query.send().await.map_err(failed)?.items.unwrap_or_default();
         Ok(items.iter().filter_map(Key::of_item).collect())
@@ -127,7 +127,7 @@ impl crate::Change<'_> {
 }
 
 /// The organization in the key of a tenant's row.
-fn tenant_of(key: &Key) -> Option<Tenant> {
+pub(crate) fn tenant_of(key: &Key) -> Option<Tenant> {
     let organization: OrganizationId = key.pk.strip_prefix("O#")?.split('#').next()?.parse().ok()?;
     Some(Tenant::proven(organization))
 }

@@ -1,12 +1,12 @@
 //! Teams and who sits in them.
 
+use aws_sdk_dynamodb::types::AttributeValue;
 use mainsheet_core::role::TeamRole;
 use mainsheet_core::team::{Team, TeamWithCount};
 use mainsheet_core::{Error, MemberId, Result, TeamId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::key::tenant_partition;
-use crate::row::attribute;
 use crate::schema::BY_NAME;
 use crate::{Batch, Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
@@ -100,14 +100,17 @@ pub(crate) fn take_teams(batch: &mut Batch, keys: &[Key]) -> Result<Vec<Row<Team
 }
 
 impl Change<'_> {
-    /// A new team with its first member in it.
-    pub fn create_team(self, tenant: &Tenant, team: &Team, first: &Seat) -> Self {
+    /// A new team, with its first member in it where there is one.
+    pub fn create_team(self, tenant: &Tenant, team: &Team, first: Option<&Seat>) -> Self {
         let used = || Error::internal("a team id that was used before");
-        let members = attribute(&1).unwrap_or(aws_sdk_dynamodb::types::AttributeValue::N("1".to_owned()));
-        let seat_key = Key::of_tenant(tenant, format!("TEAM#{}#SEATS", team.id), first.member_id.as_str());
-        self.create_with(&team_key(tenant, &team.id), team, Item::from([(MEMBERS.to_owned(), members)]), used())
-            .create(&seat_key, first, used())
-            .add(&count_key(tenant), "n", 1)
+        let members = AttributeValue::N(usize::from(first.is_some()).to_string());
+        let change = self
+            .create_with(&team_key(tenant, &team.id), team, Item::from([(MEMBERS.to_owned(), members)]), used())
+            .add(&count_key(tenant), "n", 1);
+        first.into_iter().fold(change, |change, seat| {
+            let key = Key::of_tenant(tenant, format!("TEAM#{}#SEATS", team.id), seat.member_id.as_str());
+            change.create(&key, seat, used())
+        })
     }
 
     /// A team has to be there; the answer names the field that says otherwise.

@@ -1,6 +1,7 @@
 //! Users: profile, credentials, what they may reach, and their logins.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use mainsheet_core::organization::Organization;
@@ -10,11 +11,15 @@ use mainsheet_core::{Error, LoginId, MemberId, OrganizationId, Result, SignUpId,
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Due, update_of};
-use crate::idempotency::{IdempotencyKey, IdempotencyRecord};
+use crate::idempotency::{IdempotencyKey, IdempotencyRecord, Sender};
+use crate::organizations::{Home, home_keys, take_home};
+use crate::policies::Grants;
 use crate::row::attribute;
 use crate::throttle::{Throttle, ThrottleKey};
 use crate::{Change, Entity, Key, Row, Store, Tenant};
 
+/// How long the role Emergency lasts (contract, decisions, Access: `breakGlass`).
+pub const EMERGENCY_LASTS: Duration = Duration::from_secs(4 * 3600);
 /// The most teams that a member can sit in: all seats are read with every request.
 const MAX_SEATS: usize = 500;
 
@@ -94,6 +99,46 @@ pub struct Membership {
     pub seats: BTreeMap<TeamId, Vec<TeamRole>>,
     /// Whether the organization lets them in.
     pub is_enabled: bool,
+    /// What the policy of this person gives them over the organization.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grants: Option<Grants>,
+    /// When the role Emergency ends by itself, for who has it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub emergency_until: Option<Timestamp>,
+}
+
+impl Membership {
+    /// A new seat. Whoever is given the role Emergency has it for [`EMERGENCY_LASTS`].
+    #[must_use]
+    pub fn new(
+        member_id: MemberId,
+        roles: Vec<OrganizationRole>,
+        seats: BTreeMap<TeamId, Vec<TeamRole>>,
+        now: Timestamp,
+    ) -> Self {
+        let mut membership =
+            Self { member_id, roles: Vec::new(), seats, is_enabled: true, grants: None, emergency_until: None };
+        membership.set_roles(roles, now);
+        membership
+    }
+
+    /// Other roles. The role Emergency ends [`EMERGENCY_LASTS`] after it was given, however often the roles are set meanwhile.
+    pub fn set_roles(&mut self, roles: Vec<OrganizationRole>, now: Timestamp) {
+        let held =
+            self.emergency_until.filter(|until| *until > now && self.roles.contains(&OrganizationRole::Emergency));
+        let given = roles.contains(&OrganizationRole::Emergency);
+        self.emergency_until = given.then(|| held.unwrap_or(now + EMERGENCY_LASTS));
+        self.roles = roles;
+    }
+
+    /// The roles that count at a moment, and until when where they end by themselves.
+    pub fn active_roles(&self, now: Timestamp) -> impl Iterator<Item = (OrganizationRole, Option<Timestamp>)> {
+        let until = self.emergency_until;
+        self.roles.iter().filter_map(move |role| match role {
+            OrganizationRole::Emergency => until.filter(|until| *until > now).map(|until| (*role, Some(until))),
+            _ => Some((*role, None)),
+        })
+    }
 }
 
 /// A signed-in session.
@@ -133,6 +178,12 @@ impl Access {
         let membership = self.memberships.get(organization).filter(|membership| membership.is_enabled)?;
         Some((Tenant::proven(organization.clone()), membership))
     }
+
+    /// The organization of somebody who belongs to exactly one.
+    #[must_use]
+    pub fn only_organization(&self) -> Option<&OrganizationId> {
+        self.memberships.keys().next().filter(|_| self.memberships.len() == 1)
+    }
 }
 
 /// What a request's token leads to, read in one round trip.
@@ -144,6 +195,8 @@ pub struct Identified {
     pub access: Option<Row<Access>>,
     /// What came of an earlier request with the same idempotency key.
     pub earlier: Option<IdempotencyRecord>,
+    /// The organization that was asked for, if the user is a member of it.
+    pub home: Option<Home>,
 }
 
 /// What an address and its throttles lead to.
@@ -159,7 +212,7 @@ fn profile_key(user: &UserId) -> Key {
     Key::of_user(user, "PROFILE")
 }
 
-fn access_key(user: &UserId) -> Key {
+pub(crate) fn access_key(user: &UserId) -> Key {
     Key::of_user(user, "ACCESS")
 }
 
@@ -180,23 +233,32 @@ fn email_key(email: &NormalizedEmail) -> Key {
 }
 
 impl Store {
-    /// The login, the access and an earlier request of a token's subject: one round trip.
+    /// The login, the access and an earlier request of a token's subject, and the organization that they probably ask for:
+    /// one round trip. `organization` is a guess; nothing of it is answered unless the access says that they belong there.
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn identify(&self, user: &UserId, login: &LoginId, key: Option<&IdempotencyKey>) -> Result<Identified> {
+    pub async fn identify(
+        &self,
+        user: &UserId,
+        login: &LoginId,
+        key: Option<&IdempotencyKey>,
+        organization: Option<&OrganizationId>,
+    ) -> Result<Identified> {
         let (login_key, access_key) = (login_key(user, login), access_key(user));
-        let earlier_key = key.map(|key| key.row(user));
+        let earlier_key = key.map(|key| key.row(&Sender::User(user.clone())));
+        let guess = organization.map(|id| Tenant::proven(id.clone()));
         let keys = [Some(login_key.clone()), Some(access_key.clone()), earlier_key.clone()];
-        let mut batch = self.get_batch(keys.into_iter().flatten()).await?;
-        let now = self.now();
-        let earlier = match earlier_key {
-            Some(key) => {
-                batch.take::<IdempotencyRecord>(&key)?.map(|row| row.value).filter(|record| record.expires_at > now)
-            }
-            None => None,
-        };
-        Ok(Identified { login: batch.take(&login_key)?, access: batch.take(&access_key)?, earlier })
+        let keys = keys.into_iter().flatten().chain(guess.iter().flat_map(home_keys));
+        let mut batch = self.get_batch(keys).await?;
+        let earlier = earlier_key.map(|key| crate::idempotency::take_earlier(&mut batch, &key, self.now()));
+        let earlier = earlier.transpose()?.flatten();
+        let access: Option<Row<Access>> = batch.take(&access_key)?;
+        let guess = guess.filter(|tenant| {
+            access.as_ref().is_some_and(|access| access.value.membership(tenant.organization_id()).is_some())
+        });
+        let home = guess.map(|tenant| take_home(&mut batch, tenant)).transpose()?.flatten();
+        Ok(Identified { login: batch.take(&login_key)?, access, earlier, home })
     }
 
     /// Whose address it is, and the throttles to respect: one round trip.

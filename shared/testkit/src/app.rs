@@ -28,6 +28,7 @@ use crate::table::{Dump, TestTable};
 
 /// The secrets that tests sign with.
 const ACCESS_SECRET: &str = "the secret of the tests' access tokens, of no use elsewhere";
+const AUDIT_SECRET: &str = "the secret of the tests' audit checkpoints, of no use elsewhere";
 const MAIL_LINK_SECRET: &str = "the secret of the tests' mail links, of no use elsewhere";
 /// Where links in mails lead.
 const PUBLIC_URL: &str = "https://mainsheet.example";
@@ -64,9 +65,10 @@ impl TestApp {
         let store = table.store(clock.clock());
         let access_key = published_key(&store, ACCESS_SECRET, Purpose::Access).await;
         let mail_key = published_key(&store, MAIL_LINK_SECRET, Purpose::MailLink).await;
+        let audit_key = published_key(&store, AUDIT_SECRET, Purpose::Audit).await;
         let app = App::new(store.clone());
         app.access_keys.warm().await.unwrap();
-        let functions = routers(&app, access_key);
+        let functions = routers(&app, access_key, audit_key);
         let paths = functions.iter().map(|(name, router)| (*name, paths_of(router))).collect();
         let (router, document) = assemble(&clock.clock(), functions.into_iter().map(|(_, router)| router));
         let outbox = Outbox::of(table.stream());
@@ -218,12 +220,12 @@ async fn published_key(store: &Store, secret: &str, purpose: Purpose) -> Arc<Sig
 }
 
 /// The routers of all functions that answer requests, by the function's name. A new one's is added here.
-fn routers(app: &App, access_key: Arc<SigningKey>) -> [(&'static str, OpenApiRouter); 5] {
+fn routers(app: &App, access_key: Arc<SigningKey>, audit_key: Arc<SigningKey>) -> [(&'static str, OpenApiRouter); 5] {
     let mail_links = KeyRing::new(app.store.clone(), Purpose::MailLink);
     let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
     [
         ("identity", mainsheet_identity::router(IdentityState::new(app.clone(), access_key, mail_links))),
-        ("organization", mainsheet_organization::router(app.clone())),
+        ("organization", mainsheet_organization::router(app.clone(), audit_key)),
         ("infrastructure", mainsheet_infrastructure::router(infrastructure)),
         ("workloads", mainsheet_workloads::router(app.clone())),
         ("agents", mainsheet_agents::router(app.clone())),

@@ -18,12 +18,8 @@ pub(crate) struct Seating {
 
 /// Makes a user a member of an organization, as accepting an invitation will.
 pub(crate) async fn join(store: &Store, user: &UserId, seating: Seating) {
-    let membership = Membership {
-        member_id: MemberId::generate(store.now()),
-        roles: seating.roles,
-        seats: seating.seats,
-        is_enabled: true,
-    };
+    let now = store.now();
+    let membership = Membership::new(MemberId::generate(now), seating.roles, seating.seats, now);
     change_memberships(store, user, |memberships| {
         memberships.insert(seating.organization, membership);
     })

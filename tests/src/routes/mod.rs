@@ -1,6 +1,7 @@
 //! How routes behave, area by area, and what holds for all of them.
 
 mod agents;
+mod audit;
 mod clusters;
 mod idempotency;
 mod job_runs;
@@ -8,7 +9,10 @@ mod jobs;
 mod logs;
 mod organizations;
 mod pages;
+mod permissions;
+mod policies;
 mod queries;
+mod service_accounts;
 mod signing_in;
 mod signing_up;
 mod teams;

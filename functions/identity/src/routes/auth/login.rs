@@ -71,7 +71,7 @@ pub(crate) async fn login(
         return Ok(Json(LoginResult::verify_email()));
     }
     let failed_before = found.throttles.first().is_some_and(Option::is_some);
-    Ok(Json(sign_in(&state, &user, body.device_id, origin, failed_before.then_some(&keys[0])).await?))
+    Ok(Json(sign_in(&state, (&user, &access.value), body.device_id, origin, failed_before.then_some(&keys[0])).await?))
 }
 
 /// Failures count for the account, existing or not, and for the network address.
@@ -95,7 +95,7 @@ async fn check_password(
 
 async fn sign_in(
     state: &IdentityState,
-    user: &UserId,
+    (user, access): (&UserId, &Access),
     device_id: Option<String>,
     origin: Origin,
     served: Option<&ThrottleKey>,
@@ -109,13 +109,13 @@ async fn sign_in(
         action: "login.create",
         target: login.id.to_string(),
     };
-    let change = state.app.store.change(audit).create_login(&login);
+    let change = state.app.store.change(audit).noted_in(access).create_login(&login);
     let change = match served {
         Some(key) => change.forget_failures(key),
         None => change,
     };
     change.commit().await?;
-    Ok(LoginResult::tokens(&state.access_key, &refresh, now)?)
+    Ok(LoginResult::tokens(&state.access_key, &refresh, access, now)?)
 }
 
 fn password_login_disabled() -> Error {

@@ -13,7 +13,7 @@ use mainsheet_api::{App, Person, Result};
     security(("accessToken" = [])), extensions(("x-required-relation" = json!("self")))
 )]
 pub(crate) async fn logout(State(app): State<App>, Person(person): Person) -> Result<StatusCode> {
-    let change = app.store.change(person.audit("login.end", &person.login.id));
+    let change = app.store.change(person.audit("login.end", &person.login.id)).noted_in(&person.access.value);
     change.end_login(person.user_id(), &person.login.id).commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

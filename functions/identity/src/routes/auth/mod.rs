@@ -2,6 +2,7 @@
 
 pub(crate) mod login;
 pub(crate) mod logout;
+pub(crate) mod permissions;
 pub(crate) mod refresh;
 pub(crate) mod resend_verification;
 pub(crate) mod sign_up;

@@ -41,9 +41,9 @@ pub(crate) async fn refresh(
 ) -> Result<Json<LoginResult>> {
     let token = RefreshToken::parse(body.refresh_token.expose_secret())?;
     let now = state.app.now();
-    let row = state.app.store.login(&token.user_id, &token.login_id).await?;
-    let row = row.filter(|row| row.value.expires_at > now);
-    let row = row.ok_or_else(|| Error::unauthenticated("the login has ended"))?;
+    let found = state.app.store.identify(&token.user_id, &token.login_id, None, None).await?;
+    let row = found.login.filter(|row| row.value.expires_at > now);
+    let (row, access) = row.zip(found.access).ok_or_else(|| Error::unauthenticated("the login has ended"))?;
     match token.presented_to(&row.value) {
         Presented::Foreign => return Err(Error::unauthenticated("not a token of this login").into()),
         Presented::Old => return end_stolen(&state, &token, origin).await,
@@ -53,9 +53,10 @@ pub(crate) async fn refresh(
     match rotate(&state, &row, &next, origin.clone()).await {
         // The same token was used at the same moment, and the other use won.
         Err(Error::Conflict { .. }) => end_stolen(&state, &token, origin).await,
-        rotated => {
-            rotated.and_then(|()| LoginResult::tokens(&state.access_key, &next, now)).map(Json).map_err(Into::into)
-        }
+        rotated => rotated
+            .and_then(|()| LoginResult::tokens(&state.access_key, &next, &access.value, now))
+            .map(Json)
+            .map_err(Into::into),
     }
 }
 

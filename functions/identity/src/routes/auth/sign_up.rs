@@ -122,7 +122,7 @@ async fn found_organization(
         target: organization_id.to_string(),
     };
     let user = new_user(&user_id, body, now);
-    let access = first_access(&organization_id, &member_id, &team_id);
+    let access = first_access(&organization_id, &member_id, &team_id, now);
     let organization = new_organization(&organization_id, &team_id, &body.organization_name, now);
     let team = first_team(&team_id, &organization_id, &member_id, now);
     let seat = Seat { member_id, roles: vec![TeamRole::Admin], created_at: now };
@@ -132,7 +132,7 @@ async fn found_organization(
             .change(audit.clone())
             .create_user(&user, credentials, &access)
             .create_organization(&tenant, organization)
-            .create_team(&tenant, &team, &seat)
+            .create_team(&tenant, &team, Some(&seat))
             .emit(Event::MailRequested { mail: mail.clone() })
             .commit()
     })
@@ -174,13 +174,9 @@ fn new_user(id: &UserId, body: &SignUpRequest, now: Timestamp) -> User {
 }
 
 /// Whoever founds an organization owns it, and leads its first team.
-fn first_access(organization: &OrganizationId, member: &MemberId, team: &TeamId) -> Access {
-    let membership = Membership {
-        member_id: member.clone(),
-        roles: vec![OrganizationRole::Owner],
-        seats: BTreeMap::from([(team.clone(), vec![TeamRole::Admin])]),
-        is_enabled: true,
-    };
+fn first_access(organization: &OrganizationId, member: &MemberId, team: &TeamId, now: Timestamp) -> Access {
+    let seats = BTreeMap::from([(team.clone(), vec![TeamRole::Admin])]);
+    let membership = Membership::new(member.clone(), vec![OrganizationRole::Owner], seats, now);
     Access {
         email_verified_at: None,
         contested_until: None,

@@ -2,17 +2,24 @@
 
 use axum::Json;
 use axum::extract::State;
-use mainsheet_api::{App, Person, Result};
+use mainsheet_api::{Anyone, App, Result};
+use mainsheet_auth::Subject;
+use mainsheet_core::service_account::ServiceAccount;
 use mainsheet_core::user::User;
+use mainsheet_store::service_accounts::tenant_of_key;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-/// Who somebody is.
+/// Who somebody is: exactly one of these.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Identity {
     /// A person.
-    user: User,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    user: Option<User>,
+    /// A machine.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    service_account: Option<ServiceAccount>,
 }
 
 /// Show who I am
@@ -21,6 +28,16 @@ pub(crate) struct Identity {
     responses((status = 200, description = "The caller.", body = Identity)),
     security(("accessToken" = [])), extensions(("x-required-relation" = json!("self")))
 )]
-pub(crate) async fn get(State(app): State<App>, Person(person): Person) -> Result<Json<Identity>> {
-    Ok(Json(Identity { user: app.store.user(person.user_id()).await?.value }))
+pub(crate) async fn get(State(app): State<App>, Anyone(subject): Anyone) -> Result<Json<Identity>> {
+    match subject {
+        Subject::Person(person) => {
+            let user = app.store.user(person.user_id()).await?.value;
+            Ok(Json(Identity { user: Some(user), service_account: None }))
+        }
+        Subject::ServiceAccount(account) => {
+            let tenant = tenant_of_key(&account.key);
+            let row = app.store.service_account(&tenant, &account.key.value.service_account_id).await?;
+            Ok(Json(Identity { user: None, service_account: Some(row.value) }))
+        }
+    }
 }

@@ -11,6 +11,6 @@ use mainsheet_core::organization::Organization;
     security(("accessToken" = [])), extensions(("x-required-relation" = json!("member")))
 )]
 pub(crate) async fn get(State(app): State<App>, Member(caller): Member) -> Result<Tagged<Organization>> {
-    let row = app.store.organization(caller.tenant()).await?;
+    let row = caller.organization(&app.store).await?;
     Ok(Tagged { body: row.value, version: row.version })
 }

@@ -54,7 +54,7 @@ pub(crate) async fn update(
     if role.as_ref().is_some_and(|role| OrganizationRole::try_from(role).is_err()) {
         return Err(Error::invalid("defaultOrgRoleId", "is no role of organizations").into());
     }
-    let row = app.store.organization(caller.tenant()).await?;
+    let row = caller.organization(&app.store).await?;
     if_match.check(row.version)?;
     let change = app.store.change(caller.audit("organization.update", &row.value.id));
     let before = row.value.clone();
@@ -71,6 +71,7 @@ pub(crate) async fn update(
         Some(team) => change.require_team(caller.tenant(), team, "defaultTeamId"),
         None => change,
     };
+    let change = change.details(Some(&row.value), Some(&organization));
     change.replace_organization(&row, &organization).commit().await?;
     Ok(Tagged { body: organization, version: row.version + 1 })
 }

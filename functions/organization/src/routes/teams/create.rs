@@ -68,12 +68,13 @@ pub(crate) async fn create(
         updated_by: caller.member_id().clone(),
     };
     let seat = Seat { member_id: caller.member_id().clone(), roles: vec![TeamRole::Admin], created_at: now };
-    app.store
-        .change(caller.audit("team.create", &team.id))
-        .create_team(caller.tenant(), &team, &seat)
-        .seat(caller.signed_in.user_id(), caller.tenant(), &team.id, &seat.roles)
-        .idempotent(idempotent.request(), team.id.as_str())
-        .commit()
-        .await?;
-    Ok(created(TeamWithCount { team, member_count: 1 }, 1))
+    let first = caller.user_id().map(|_| &seat);
+    let change = app.store.change(caller.audit("team.create", &team.id)).create_team(caller.tenant(), &team, first);
+    // A service account has no seats; its team begins empty.
+    let change = match caller.user_id() {
+        Some(user) => change.seat(user, caller.tenant(), &team.id, &seat.roles),
+        None => change,
+    };
+    change.idempotent(idempotent.request(), team.id.as_str()).commit().await?;
+    Ok(created(TeamWithCount { team, member_count: first.is_some().into() }, 1))
 }

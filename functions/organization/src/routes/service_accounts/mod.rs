@@ -1,0 +1,7 @@
+//! Service accounts: machine identities of the organization.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod update;

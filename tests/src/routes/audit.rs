@@ -1,0 +1,210 @@
+//! The audit log: what stands in it, and that it cannot be changed unseen.
+
+use std::time::Duration;
+
+use mainsheet_auth::audit_verify::{Jwks, Signature, verify};
+use mainsheet_core::role::OrganizationRole;
+use mainsheet_testkit::{PASSWORD, Person, TestApp, build};
+use serde_json::{Value, json};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+
+fn items(page: &Value) -> &Vec<Value> {
+    page["items"].as_array().unwrap()
+}
+
+fn actions(page: &Value) -> Vec<&str> {
+    items(page).iter().map(|item| item["action"].as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn what_was_done_is_listed_newest_first_with_who_where_and_what_changed() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    app.advance(Duration::from_secs(1));
+    let browser = owner.with("user-agent", "a browser");
+    let _ = browser.patch("/org", json!({ "settings": { "auth": { "requireDpop": true } } })).await.expect(200);
+    let log = owner.get("/org/audit-log").await.expect(200).json();
+    let newest = &items(&log)[0];
+    assert_eq!((&newest["action"], &newest["target"]), (&json!("organization.update"), &json!(owner.organization_id)));
+    assert_eq!(
+        (&newest["actor"]["userId"], &newest["origin"]["userAgent"]),
+        (&json!(owner.user_id), &json!("a browser"))
+    );
+    let changed = &newest["details"];
+    assert_eq!(changed["before"]["settings"], json!({ "auth": { "requireDpop": false } }));
+    assert_eq!(changed["after"]["settings"], json!({ "auth": { "requireDpop": true } }));
+    assert_eq!(actions(&log)[1..], ["login.create", "organization.sign_up"]);
+}
+
+#[tokio::test]
+async fn records_are_found_by_actor_action_target_and_time() {
+    let app = TestApp::start().await;
+    let (owner, stranger) = (app.sign_up("owner@example.com").await, app.sign_up("stranger@example.com").await);
+    app.advance(Duration::from_secs(60));
+    let from = app.now();
+    let team = owner.post("/org/teams", build::team("Data")).await.expect(201).json();
+    let team = team["team"]["id"].as_str().unwrap().to_owned();
+    app.advance(Duration::from_secs(60));
+    let admin = app.member("admin@example.com", &owner.organization_id, &[OrganizationRole::Admin], &[]).await;
+    let _ = admin.post("/org/teams", build::team("Other")).await.expect(201);
+    let found = async |query: &str| -> Value { owner.get(&format!("/org/audit-log?{query}")).await.expect(200).json() };
+    assert_eq!(actions(&found("action=team.create").await).len(), 2);
+    assert_eq!(actions(&found(&format!("actor={}", admin.user_id)).await), ["team.create"]);
+    assert_eq!(actions(&found(&format!("target={team}")).await), ["team.create"]);
+    assert_eq!(actions(&found(&format!("from={from}&to={}", from + Duration::from_millis(1))).await), ["team.create"]);
+    assert_eq!(items(&found(&format!("target={}", stranger.organization_id)).await).len(), 0);
+    let _ = owner.get(&format!("/org/audit-log?from={from}&to={from}")).await.expect(422);
+    let _ = owner.get("/org/audit-log?from=yesterday").await.expect(422);
+    let member = app.member("member@example.com", &owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    let refused = member.get("/org/audit-log").await.expect(403).problem();
+    assert!(refused.message.contains("CanViewAuditLog"), "{refused:?}");
+}
+
+#[tokio::test]
+async fn pages_go_back_over_months_and_belong_to_their_filters() {
+    let app = TestApp::start().await;
+    let mut owner = app.sign_up("owner@example.com").await;
+    for month in 0..3 {
+        for number in 0..2 {
+            let _ = owner.post("/org/teams", build::team(&format!("{month} {number}"))).await.expect(201);
+            app.advance(Duration::from_secs(1));
+        }
+        app.advance(DAY * 40);
+        owner = Person::sign_in(&app, &owner.email, PASSWORD).await;
+    }
+    let (mut seen, mut marker) = (Vec::new(), String::new());
+    for _ in 0..10 {
+        let page = owner.get(&format!("/org/audit-log?action=team.create&limit=1{marker}")).await.expect(200).json();
+        seen.extend(items(&page).iter().map(|item| item["at"].as_str().unwrap().to_owned()));
+        match page["marker"].as_str() {
+            Some(next) => marker = format!("&marker={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(seen.len(), 6);
+    assert!(seen.is_sorted_by(|one, other| one > other), "{seen:?}");
+    let refused = owner.get(&format!("/org/audit-log?limit=1{marker}")).await.expect(400).problem();
+    assert_eq!(refused.code, "invalid_marker");
+    let none = owner.get("/org/audit-log?limit=0").await.expect(200).json();
+    assert_eq!(none, json!({ "items": [] }));
+}
+
+/// The whole log as `infra/docs/audit.md` says.
+async fn export(owner: &Person) -> Vec<Value> {
+    let mut lines = Vec::new();
+    for (path, kind) in [("/org/audit-log", "record"), ("/org/audit-log/blocks", "block")] {
+        let mut marker = String::new();
+        loop {
+            let page = owner.get(&format!("{path}?limit=7{marker}")).await.expect(200).json();
+            lines.extend(items(&page).iter().map(|item| json!({ kind: item })));
+            match page["marker"].as_str() {
+                Some(next) => marker = format!("&marker={next}"),
+                None => break,
+            }
+        }
+    }
+    lines.push(json!({ "checkpoint": owner.get("/org/audit-log/checkpoint").await.expect(200).text("checkpoint") }));
+    lines
+}
+
+async fn jwks(app: &TestApp) -> Jwks {
+    let keys = app.store().public_keys().await.unwrap();
+    serde_json::from_value(json!({ "keys": keys })).unwrap()
+}
+
+fn check(lines: &[Value], keys: Option<&Jwks>) -> Result<mainsheet_auth::audit_verify::Verified, String> {
+    let lines: Vec<String> = lines.iter().map(Value::to_string).collect();
+    verify(lines.iter().map(String::as_str), keys)
+}
+
+/// An organization with a log of two blocks and a record that is too young for one.
+async fn sealed_log(app: &TestApp) -> Person {
+    let owner = app.sign_up("owner@example.com").await;
+    for number in 0..3 {
+        let _ = owner.post("/org/teams", build::team(&format!("{number}"))).await.expect(201);
+        app.advance(Duration::from_secs(1));
+    }
+    assert!(app.tick().await.sealed >= 5);
+    let _ = owner.patch("/org", json!({ "name": "Renamed" })).await.expect(200);
+    assert_eq!(app.tick().await.sealed, 1);
+    assert_eq!(app.tick().await.sealed, 0, "what is sealed is sealed");
+    app.advance(Duration::from_secs(1));
+    let _ = owner.patch("/org", json!({ "name": "Renamed again" })).await.expect(200);
+    owner
+}
+
+#[tokio::test]
+async fn an_export_is_verified_by_the_published_keys() {
+    let app = TestApp::start().await;
+    let owner = sealed_log(&app).await;
+    let lines = export(&owner).await;
+    let verified = check(&lines, Some(&jwks(&app).await)).unwrap();
+    assert_eq!((verified.records, verified.blocks, verified.unsealed, verified.covered), (6, 2, 1, 2));
+    assert_eq!((verified.signature, check(&lines, None).unwrap().signature), (Signature::Holds, Signature::Unchecked));
+    let stranger = app.sign_up("stranger@example.com").await;
+    let empty = export(&stranger).await;
+    assert_eq!(check(&empty, None).unwrap().blocks, 0);
+}
+
+#[tokio::test]
+async fn whatever_is_changed_left_out_put_in_or_moved_is_found() {
+    let app = TestApp::start().await;
+    let owner = sealed_log(&app).await;
+    let keys = jwks(&app).await;
+    let lines = export(&owner).await;
+    let records = lines.iter().filter(|line| line.get("record").is_some()).count();
+    let blocks = lines.len() - 1 - records;
+    assert!(check(&lines, Some(&keys)).is_ok());
+
+    // The newest record has no block yet; every other one is fixed.
+    for index in 1..records {
+        let without = [&lines[..index], &lines[index + 1..]].concat();
+        assert!(check(&without, Some(&keys)).unwrap_err().contains("missing"));
+        let mut changed = lines.clone();
+        changed[index]["record"]["target"] = json!("ANOTHER");
+        assert!(check(&changed, Some(&keys)).unwrap_err().contains("was changed"));
+        let mut moved = lines.clone();
+        moved.swap(index, index - 1);
+        assert!(check(&moved, Some(&keys)).unwrap_err().contains("out of order"));
+    }
+    let mut put_in = lines.clone();
+    let mut forged = lines[records - 1]["record"].clone();
+    forged["id"] = json!("00000000000000000001");
+    forged["at"] = json!("2026-01-01T00:00:00.000Z");
+    forged.as_object_mut().unwrap().remove("block");
+    put_in.insert(records, json!({ "record": forged }));
+    assert!(check(&put_in, Some(&keys)).unwrap_err().contains("put in afterwards"));
+    for index in records..records + blocks {
+        let without = [&lines[..index], &lines[index + 1..]].concat();
+        assert!(check(&without, Some(&keys)).is_err());
+        let mut changed = lines.clone();
+        changed[index]["block"]["records"].as_array_mut().unwrap().pop();
+        assert!(check(&changed, Some(&keys)).is_err());
+    }
+}
+
+#[tokio::test]
+async fn a_checkpoint_is_good_for_later_exports_of_its_log_alone() {
+    let app = TestApp::start().await;
+    let owner = sealed_log(&app).await;
+    let keys = jwks(&app).await;
+    let kept = export(&owner).await.pop().unwrap();
+    let _ = app.tick().await;
+    let mut later = export(&owner).await;
+    *later.last_mut().unwrap() = kept.clone();
+    let verified = check(&later, Some(&keys)).unwrap();
+    assert_eq!((verified.blocks, verified.covered), (3, 2));
+
+    let other = app.sign_up("other@example.com").await;
+    let _ = app.tick().await;
+    let mut foreign = export(&other).await;
+    *foreign.last_mut().unwrap() = kept.clone();
+    assert!(check(&foreign, Some(&keys)).unwrap_err().contains("another organization"));
+    let mut forged = later.clone();
+    let text = kept["checkpoint"].as_str().unwrap();
+    *forged.last_mut().unwrap() = json!({ "checkpoint": format!("{}AAAA", &text[..text.len() - 4]) });
+    assert!(check(&forged, Some(&keys)).unwrap_err().contains("signature"));
+    *forged.last_mut().unwrap() = json!({ "checkpoint": owner.access_token });
+    assert!(check(&forged, Some(&keys)).unwrap_err().contains("another purpose"));
+}

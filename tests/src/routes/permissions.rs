@@ -1,0 +1,101 @@
+//! What can be permitted, and what one may do.
+
+use std::time::Duration;
+
+use mainsheet_core::role::{OrganizationRole, TeamRole};
+use mainsheet_testkit::{TestApp, build};
+use serde_json::{Value, json};
+
+fn names(value: &Value) -> Vec<&str> {
+    value.as_array().unwrap().iter().map(|name| name.as_str().unwrap()).collect()
+}
+
+#[tokio::test]
+async fn anybody_may_see_what_can_be_permitted() {
+    let app = TestApp::start().await;
+    let list = app.anonymous().get("/auth/permissions").await.expect(200).json();
+    let find = |name: &str| list["items"].as_array().unwrap().iter().find(|item| item["relation"] == name).cloned();
+    let users = find("CanManageUsers").unwrap();
+    assert_eq!((&users["validObjectTypes"], &users["systemOnly"]), (&json!(["organization"]), &json!(false)));
+    assert_eq!(find("CanManageJobs").unwrap()["validObjectTypes"], json!(["organization", "team"]));
+    assert_eq!(find("CanManageOwners").unwrap()["systemOnly"], true);
+}
+
+#[tokio::test]
+async fn one_sees_what_one_may_do_over_the_organization_and_over_teams() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let all = owner.get("/me/permissions").await.expect(200).json();
+    assert!(names(&all["permissions"]).contains(&"CanManageOwners"));
+
+    let seats = [(owner.team_id.as_str(), TeamRole::Viewer)];
+    let viewer = app.member("viewer@example.com", &owner.organization_id, &[OrganizationRole::Member], &seats).await;
+    let seen = viewer.get("/me/permissions").await.expect(200).json();
+    assert_eq!((&seen["permissions"], &seen["organizationId"]), (&json!([]), &json!(owner.organization_id)));
+    assert_eq!(seen["teams"][0]["teamId"], owner.team_id);
+    assert_eq!(names(&seen["teams"][0]["permissions"]), ["CanViewCatalogs", "CanViewQueries", "CanViewJobs"]);
+}
+
+#[tokio::test]
+async fn a_request_costs_one_read_whatever_the_number_of_teams_and_policies() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let mut teams = Vec::new();
+    for number in 0..100 {
+        let team = owner.post("/org/teams", build::team(&format!("team {number}"))).await.expect(201).json();
+        let team = team["team"]["id"].as_str().unwrap().to_owned();
+        let policy = json!({ "permissions": ["CanViewClusters", "CanManageQueries"] });
+        let _ = owner.put(&format!("/org/policies/team%3A{team}"), policy).await.expect(200);
+        teams.push(team);
+    }
+    let seats: Vec<(&str, TeamRole)> = teams.iter().map(|team| (team.as_str(), TeamRole::Editor)).collect();
+    let member = app.member("member@example.com", &owner.organization_id, &[OrganizationRole::Member], &seats).await;
+    let member = member.with("lakesail-organization-id", &owner.organization_id);
+    let (answer, round_trips) = app.measure(member.get("/me/permissions")).await;
+    let seen = answer.expect(200).json();
+    assert_eq!(names(&seen["permissions"]), ["CanViewClusters", "CanManageQueries"]);
+    assert_eq!(seen["teams"].as_array().unwrap().len(), 100);
+    assert_eq!(round_trips, ["BatchGetItem"]);
+
+    // The token of a person with one organization says which one to read.
+    let (answer, round_trips) = app.measure(owner.get("/org")).await;
+    assert_eq!(
+        (answer.expect(200).text("id"), round_trips),
+        (owner.organization_id.clone(), vec!["BatchGetItem".to_owned()])
+    );
+}
+
+#[tokio::test]
+async fn an_organization_that_was_guessed_wrong_is_read_on_its_own() {
+    let app = TestApp::start().await;
+    let (one, other) = (app.sign_up("one@example.com").await, app.sign_up("other@example.com").await);
+    app.join(&one, &other.organization_id, &[OrganizationRole::Auditor], &[]).await;
+    let there = one.with("lakesail-organization-id", &other.organization_id);
+    let (answer, round_trips) = app.measure(there.get("/org")).await;
+    assert_eq!((answer.expect(200).text("id"), round_trips.len()), (other.organization_id.clone(), 1));
+    let _ = there.patch("/org", json!({ "name": "Mine now" })).await.expect(403);
+    let stranger = other.with("lakesail-organization-id", &one.organization_id);
+    let refused = stranger.get("/org").await.expect(404);
+    let absent = other.with("lakesail-organization-id", "ABSENT").get("/org").await.expect(404);
+    assert_eq!(refused.anonymous(), absent.anonymous());
+}
+
+#[tokio::test]
+async fn an_emergency_ends_by_itself_and_leaves_its_mark() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let helper = app.member("helper@example.com", &owner.organization_id, &[OrganizationRole::Emergency], &[]).await;
+    let _ = helper.patch("/org", json!({ "name": "Saved" })).await.expect(200);
+    let log = owner.get("/org/audit-log?action=organization.update").await.expect(200).json();
+    assert!(log["items"][0]["actor"]["emergencyUntil"].is_string(), "{log}");
+    // What is held for a time is not given for longer.
+    let policy = json!({ "permissions": ["CanViewBilling"] });
+    let path = format!("/org/policies/user:{}", helper.user_id);
+    let _ = helper.put(&path, policy.clone()).await.expect(403);
+    app.advance(Duration::from_secs(4 * 3600));
+    let later = helper.refreshed().await;
+    assert_eq!(later.get("/me/permissions").await.expect(200).json()["permissions"], json!([]));
+    let refused = later.put(&path, policy).await.expect(403).problem();
+    assert!(refused.message.contains("CanManagePolicies") && refused.message.contains("Owner or Admin"), "{refused:?}");
+    app.deliver().await;
+}
