@@ -1,14 +1,19 @@
 //! `/auth/*` and `/me`: signing up, signing in, and who one is.
 
+mod authenticator;
 mod mailbox;
+mod password_rule;
 mod routes;
 mod sign_in;
+mod trusted;
 
 use std::sync::Arc;
 
 use axum::extract::FromRef;
 use mainsheet_api::App;
 use mainsheet_auth::keys::{KeyRing, SigningKey};
+use mainsheet_auth::login_code::LoginCodeKey;
+use mainsheet_auth::sealed::Sealer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -20,13 +25,22 @@ pub struct IdentityState {
     app: App,
     access_key: Arc<SigningKey>,
     mail_links: KeyRing,
+    login_codes: Arc<LoginCodeKey>,
+    sealer: Arc<Sealer>,
 }
 
 impl IdentityState {
-    /// `access_key` signs access tokens; `mail_links` checks the tokens of links in mails.
+    /// `access_key` signs access tokens; `mail_links` checks the tokens of links in mails, `login_codes` the codes; `sealer` keeps
+    /// the secrets of authenticators.
     #[must_use]
-    pub fn new(app: App, access_key: Arc<SigningKey>, mail_links: KeyRing) -> Self {
-        Self { app, access_key, mail_links }
+    pub fn new(
+        app: App,
+        access_key: Arc<SigningKey>,
+        mail_links: KeyRing,
+        login_codes: Arc<LoginCodeKey>,
+        sealer: Arc<Sealer>,
+    ) -> Self {
+        Self { app, access_key, mail_links, login_codes, sealer }
     }
 }
 
@@ -43,10 +57,25 @@ pub fn router(state: IdentityState) -> OpenApiRouter {
         .routes(routes!(auth::verify_email::verify_email))
         .routes(routes!(auth::resend_verification::resend_verification))
         .routes(routes!(auth::login::login))
+        .routes(routes!(auth::login_code::request_login_code))
+        .routes(routes!(auth::login_with_code::login_with_code))
+        .routes(routes!(auth::exchange::exchange))
+        .routes(routes!(auth::verify_mfa::verify_mfa))
+        .routes(routes!(auth::forgot_password::forgot_password))
+        .routes(routes!(auth::reset_password::reset_password))
         .routes(routes!(auth::refresh::refresh))
         .routes(routes!(auth::logout::logout))
         .routes(routes!(auth::permissions::permissions))
-        .routes(routes!(me::get::get))
+        .routes(routes!(me::get::get, me::update::update))
+        .routes(routes!(me::emails::list::list, me::emails::add::add))
+        .routes(routes!(me::logins::list::list))
+        .routes(routes!(me::logins::revoke::revoke))
+        .routes(routes!(me::trusted_devices::list::list))
+        .routes(routes!(me::trusted_devices::revoke::revoke))
+        .routes(routes!(me::mfa::get::get, me::mfa::reset::reset))
+        .routes(routes!(me::mfa::start_totp::start_totp))
+        .routes(routes!(me::mfa::confirm_totp::confirm_totp))
+        .routes(routes!(me::mfa::recovery_codes::recovery_codes))
         .routes(routes!(me::organizations::organizations))
         .routes(routes!(me::permissions::permissions))
         .with_state(state)

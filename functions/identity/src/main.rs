@@ -1,10 +1,12 @@
-//! The Lambda function behind `/auth/*`, `/me` and `/me/organizations`. It alone can sign access tokens.
+//! The Lambda function behind `/auth/*`, `/me` and what is below it but clusters. It alone can sign access tokens.
 
 use std::sync::Arc;
 
 use lambda_http::Error;
 use mainsheet_api::{App, lambda};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
+use mainsheet_auth::login_code::LoginCodeKey;
+use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws;
 use mainsheet_identity::IdentityState;
 
@@ -18,6 +20,9 @@ async fn main() -> Result<(), Error> {
     let app = App::new(store.clone());
     app.access_keys.warm().await?;
     let clock = store.clock().clone();
-    let state = IdentityState::new(app, Arc::new(key), KeyRing::new(store, Purpose::MailLink));
+    let login_codes = LoginCodeKey::derive(&aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?)?;
+    let sealer = Sealer::derive(&aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?)?;
+    let mail_links = KeyRing::new(store, Purpose::MailLink);
+    let state = IdentityState::new(app, Arc::new(key), mail_links, Arc::new(login_codes), Arc::new(sealer));
     lambda::serve(&clock, mainsheet_identity::router(state)).await
 }

@@ -6,15 +6,30 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use mainsheet_auth::keys::{Purpose, SigningKey};
+use mainsheet_auth::login_code::LoginCodeKey;
+use mainsheet_auth::sealed::Sealer;
 use mainsheet_core::{Error, Result};
 use secrecy::SecretString;
 
 /// The key for a purpose. Its secret is made the first time.
 pub(crate) fn signing_key(data_dir: &Path, purpose: Purpose) -> Result<SigningKey> {
+    SigningKey::derive(&secret_named(data_dir, purpose.as_str())?, purpose)
+}
+
+/// What the codes in mails are derived with: from the secret of the links in mails.
+pub(crate) fn login_code_key(data_dir: &Path) -> Result<LoginCodeKey> {
+    LoginCodeKey::derive(&secret_named(data_dir, Purpose::MailLink.as_str())?)
+}
+
+/// What seals secrets at rest. Its own secret is made the first time.
+pub(crate) fn sealer(data_dir: &Path) -> Result<Sealer> {
+    Sealer::derive(&secret_named(data_dir, "sealing")?)
+}
+
+fn secret_named(data_dir: &Path, name: &str) -> Result<SecretString> {
     let folder = data_dir.join("keys");
     fs::create_dir_all(&folder).map_err(Error::unavailable)?;
-    let file = folder.join(format!("{}.secret", purpose.as_str()));
-    SigningKey::derive(&secret(&file)?, purpose)
+    secret(&folder.join(format!("{name}.secret")))
 }
 
 /// A secret of 32 random bytes as hex digits. It is made the first time.

@@ -18,7 +18,7 @@ use mainsheet_core::{Error, Result};
 use mainsheet_embedded::EmbeddedDynamoDb;
 use mainsheet_identity::IdentityState;
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
-use mainsheet_notifier::Notifier;
+use mainsheet_notifier::{MailKeys, Notifier};
 use mainsheet_store::{Store, schema};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
@@ -28,7 +28,7 @@ use crate::agents::BuiltInAgents;
 use crate::clock::PlatformClock;
 use crate::control::{self, Control};
 use crate::docs;
-use crate::keys::signing_key;
+use crate::keys::{login_code_key, sealer, signing_key};
 use crate::local_table::LocalTable;
 use crate::mailbox::Mailbox;
 use crate::outbox::Outbox;
@@ -89,7 +89,8 @@ impl Platform {
         let mailbox = Mailbox::new(local.clone(), clock.clock());
         let mail_key = signing_key(data_dir, Purpose::MailLink)?;
         mail_key.publish(&store).await?;
-        let notifier = Notifier::new(Arc::new(mailbox.clone()), Arc::new(mail_key), clock.clock(), public_url)?;
+        let keys = MailKeys { links: Arc::new(mail_key), codes: Arc::new(login_code_key(data_dir)?) };
+        let notifier = Notifier::new(Arc::new(mailbox.clone()), keys, clock.clock(), public_url)?;
         let outbox =
             Outbox::open(&dynamodb, (store.clone(), TABLE), (local, queues.clone()), notifier, Arc::clone(&agents))
                 .await?;
@@ -119,7 +120,13 @@ async fn router(settings: &Settings, data_dir: &Path, store: Store, control: &Co
         BuiltInAgent::On => LocalRegion::BuiltInAgent,
         BuiltInAgent::Off => LocalRegion::Absent,
     };
-    let identity = IdentityState::new(app.clone(), Arc::new(access_key), KeyRing::new(store, Purpose::MailLink));
+    let identity = IdentityState::new(
+        app.clone(),
+        Arc::new(access_key),
+        KeyRing::new(store, Purpose::MailLink),
+        Arc::new(login_code_key(data_dir)?),
+        Arc::new(sealer(data_dir)?),
+    );
     let routers = [
         mainsheet_identity::router(identity),
         mainsheet_organization::router(app.clone(), Arc::new(audit_key)),

@@ -182,9 +182,9 @@ impl SignedIn {
         let token = AccessToken::check(ring, token, now).await?;
         let organization = asked.organization.as_ref().or(token.organization_hint.as_ref());
         let found = store.identify(&token.user_id, &token.login_id, asked.key.as_ref(), organization).await?;
-        let login = found.login.map(|row| row.value).filter(|login| login.expires_at > now);
-        let login = login.ok_or_else(|| Error::unauthenticated("the login has ended"))?;
         let access = found.access.ok_or_else(|| Error::unauthenticated("the user is gone"))?;
+        let login = found.login.map(|row| row.value).filter(|login| access.value.keeps_alive(login, now));
+        let login = login.ok_or_else(|| Error::unauthenticated("the login has ended"))?;
         Ok(Self { login, access, earlier: found.earlier, origin, home: found.home })
     }
 

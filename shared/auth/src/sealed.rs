@@ -10,10 +10,10 @@ use aws_lc_rs::hkdf::{HKDF_SHA256, KeyType, Salt};
 use aws_lc_rs::rand;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+pub use mainsheet_core::sealed::Sealed;
 use mainsheet_core::{Error, OrganizationId, Result, UserId};
 use secrecy::zeroize::Zeroizing;
 use secrecy::{ExposeSecret, SecretString};
-use serde::{Deserialize, Serialize};
 
 /// The shortest secret that the sealing key is made from, in bytes.
 const MIN_SECRET: usize = 32;
@@ -38,16 +38,6 @@ impl Context {
     pub fn user(user: &UserId, field: &'static str) -> Self {
         Self(format!("user/{user}/{field}"))
     }
-}
-
-/// A sealed secret, as it lies in the table.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct Sealed {
-    /// The data key under the sealing key, in base64url.
-    data_key: String,
-    /// The secret under the data key, in base64url.
-    secret: String,
 }
 
 /// Seals and opens secrets.

@@ -9,6 +9,7 @@ pub mod job_run;
 pub mod organization;
 pub mod query;
 pub mod role;
+pub mod sealed;
 pub mod service_account;
 pub mod team;
 pub mod time;

@@ -51,12 +51,19 @@ pub struct Listing {
     pub(crate) partition: String,
     index: Option<&'static str>,
     descending: bool,
+    prefix: Option<&'static str>,
 }
 
 impl Listing {
     /// All rows of a partition by their sort key.
     pub(crate) fn of(partition: impl Into<String>) -> Self {
-        Self { partition: partition.into(), index: None, descending: false }
+        Self { partition: partition.into(), index: None, descending: false, prefix: None }
+    }
+
+    /// Those alone whose sort key begins with this.
+    pub(crate) fn beginning_with(mut self, prefix: &'static str) -> Self {
+        self.prefix = Some(prefix);
+        self
     }
 
     /// In the order of a local index.
@@ -74,7 +81,8 @@ impl Listing {
 
     /// What a marker of this list must have been made for.
     pub(crate) fn fingerprint(&self, position: &str, issued_at: i64) -> String {
-        let scope = format!("{}|{:?}|{}|{position}|{issued_at}", self.partition, self.index, self.descending);
+        let Self { partition, index, descending, prefix } = self;
+        let scope = format!("{partition}|{index:?}|{descending}|{prefix:?}|{position}|{issued_at}");
         URL_SAFE_NO_PAD.encode(&digest(&SHA256, scope.as_bytes()).as_ref()[..12])
     }
 }
@@ -187,7 +195,8 @@ impl Store {
     }
 
     fn query(&self, listing: &Listing) -> QueryFluentBuilder {
-        self.client
+        let query = self
+            .client
             .query()
             .table_name(&self.table)
             .consistent_read(true)
@@ -195,6 +204,13 @@ impl Store {
             .scan_index_forward(!listing.descending)
             .key_condition_expression("#pk = :pk")
             .expression_attribute_names("#pk", PK)
-            .expression_attribute_values(":pk", AttributeValue::S(listing.partition.clone()))
+            .expression_attribute_values(":pk", AttributeValue::S(listing.partition.clone()));
+        match listing.prefix {
+            None => query,
+            Some(prefix) => query
+                .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
+                .expression_attribute_names("#sk", SK)
+                .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned())),
+        }
     }
 }

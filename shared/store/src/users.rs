@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::types::AttributeValue;
 use mainsheet_core::organization::Organization;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
@@ -11,12 +12,13 @@ use mainsheet_core::{Error, LoginId, MemberId, OrganizationId, Result, SignUpId,
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Due, update_of};
+use crate::emails::UserEmail;
 use crate::idempotency::{IdempotencyKey, IdempotencyRecord, Sender};
 use crate::organizations::{Home, home_keys, take_home};
 use crate::policies::Grants;
 use crate::row::attribute;
 use crate::throttle::{Throttle, ThrottleKey};
-use crate::{Change, Entity, Key, Row, Store, Tenant};
+use crate::{Change, Entity, Key, Listing, PageRequest, Row, Store, Tenant};
 
 /// How long the role Emergency lasts (contract, decisions, Access: `breakGlass`).
 pub const EMERGENCY_LASTS: Duration = Duration::from_secs(4 * 3600);
@@ -31,8 +33,23 @@ impl Entity for User {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Credentials {
-    /// argon2id, in PHC form.
-    pub password_hash: String,
+    /// argon2id, in PHC form; absent for who signs in in other ways.
+    pub password_hash: Option<String>,
+}
+
+impl Credentials {
+    /// Without a password, until one is set by a mailed link.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { password_hash: None }
+    }
+
+    /// What is another one as soon as the password is. It tells nothing about the password.
+    #[must_use]
+    pub fn seal(&self) -> String {
+        let hash = self.password_hash.as_deref().unwrap_or_default();
+        hex::encode(&digest(&SHA256, hash.as_bytes()).as_ref()[..16])
+    }
 }
 
 impl Entity for Credentials {
@@ -61,8 +78,8 @@ impl Entity for WaitingSignUp {
 /// An address that belongs to a user; no two users have the same.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct EmailClaim {
-    user_id: UserId,
+pub(crate) struct EmailClaim {
+    pub(crate) user_id: UserId,
 }
 
 impl Entity for EmailClaim {
@@ -79,6 +96,12 @@ pub struct Access {
     /// that was mailed for one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contested_until: Option<Timestamp>,
+    /// Logins that were created before this moment have ended: how all of them end at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub logins_valid_from: Option<Timestamp>,
+    /// The login that goes on though it is older: the one by which the others were ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spared_login: Option<LoginId>,
     /// Their seats, by organization.
     pub memberships: BTreeMap<OrganizationId, Membership>,
 }
@@ -155,8 +178,22 @@ pub struct Login {
     pub last_used_at: Timestamp,
     /// When it ends unless refreshed.
     pub expires_at: Timestamp,
+    /// When they proved who they are by the first factor.
+    pub auth_time: Timestamp,
+    /// When they last proved it strongly enough for what concerns passwords, addresses, second factors and keys: by a
+    /// password or a second factor, or by whatever there is for who has neither.
+    pub proven_at: Option<Timestamp>,
+    /// How long it lasts after its last use, in seconds.
+    pub lasts_seconds: u64,
     /// The client's name for its device.
     pub device_id: Option<String>,
+    /// The network address that it began from.
+    pub remote_ip: Option<String>,
+    /// The software that it began with.
+    pub user_agent: Option<String>,
+    /// The thumbprint of the client's key that its tokens are bound to (RFC 9449, `jkt`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpop_jkt: Option<String>,
     /// SHA-256 of what all refresh tokens of the login have in common, in hex.
     pub refresh_family_sha256: String,
     /// SHA-256 of what only the current refresh token has, in hex.
@@ -171,7 +208,54 @@ impl Entity for Login {
     }
 }
 
+impl Login {
+    /// How long after a proof of who they are people may change passwords, addresses, second factors and keys (contract,
+    /// decisions, Identity: step-up).
+    const PROOF_VALID: Duration = Duration::from_secs(10 * 60);
+
+    /// They proved recently who they are: step-up.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when that is too long ago.
+    pub fn require_recent_proof(&self, now: Timestamp) -> Result<()> {
+        if self.proven_at.is_some_and(|proven_at| now.since(proven_at) < Self::PROOF_VALID) {
+            return Ok(());
+        }
+        Err(Error::Forbidden {
+            code: "step_up_required",
+            message: "This asks for a password or second factor given within the last 10 minutes. Sign in again, then repeat the \
+                      request with the new access token."
+                .to_owned(),
+        })
+    }
+
+    /// When it ends, if it is used now.
+    #[must_use]
+    pub fn end_if_used(&self, now: Timestamp) -> Timestamp {
+        now + Duration::from_secs(self.lasts_seconds)
+    }
+}
+
 impl Access {
+    /// Whether a login goes on at `now`: it has not run out, and was not ended with all others of its user.
+    #[must_use]
+    pub fn keeps_alive(&self, login: &Login, now: Timestamp) -> bool {
+        let is_spared = self.spared_login.as_ref() == Some(&login.id);
+        login.expires_at > now && (is_spared || self.logins_valid_from.is_none_or(|from| login.created_at >= from))
+    }
+
+    /// The same, with every login of the user ended that was created up to `now`.
+    #[must_use]
+    pub fn without_logins(self, now: Timestamp) -> Self {
+        Self { logins_valid_from: Some(after(now)), spared_login: None, ..self }
+    }
+
+    /// The same, with every login of the user ended that was created up to `now`, but this one.
+    #[must_use]
+    pub fn without_other_logins(self, spared: &LoginId, now: Timestamp) -> Self {
+        Self { spared_login: Some(spared.clone()), ..self.without_logins(now) }
+    }
+
     /// The seat in an organization; `None` where there is none or it was taken away.
     #[must_use]
     pub fn membership(&self, organization: &OrganizationId) -> Option<(Tenant, &Membership)> {
@@ -208,7 +292,7 @@ pub struct SignInLookup {
     pub throttles: Vec<Option<Row<Throttle>>>,
 }
 
-fn profile_key(user: &UserId) -> Key {
+pub(crate) fn profile_key(user: &UserId) -> Key {
     Key::of_user(user, "PROFILE")
 }
 
@@ -216,7 +300,7 @@ pub(crate) fn access_key(user: &UserId) -> Key {
     Key::of_user(user, "ACCESS")
 }
 
-fn credentials_key(user: &UserId) -> Key {
+pub(crate) fn credentials_key(user: &UserId) -> Key {
     Key::of_user(user, "CREDENTIALS")
 }
 
@@ -228,8 +312,18 @@ fn login_key(user: &UserId, login: &LoginId) -> Key {
     Key::of_user(user, format!("LOGIN#{login}"))
 }
 
-fn email_key(email: &NormalizedEmail) -> Key {
+pub(crate) fn email_key(email: &NormalizedEmail) -> Key {
     Key::global(format!("EMAIL#{}", email.as_str()), "EMAIL")
+}
+
+/// The next moment: a login of this very millisecond ends with the earlier ones.
+pub(crate) fn after(now: Timestamp) -> Timestamp {
+    now + Duration::from_millis(1)
+}
+
+/// An address has an account.
+pub(crate) fn email_taken() -> Error {
+    Error::conflict("email_taken", "This address has an account.")
 }
 
 impl Store {
@@ -327,6 +421,16 @@ impl Store {
         self.get(&login_key(user, login)).await
     }
 
+    /// The newest 100 logins of a user, whether expired or not: one query.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn logins(&self, user: &UserId) -> Result<Vec<Row<Login>>> {
+        let listing = Listing::of(access_key(user).pk).beginning_with("LOGIN#").descending(true);
+        let request = PageRequest { limit: 100, ..PageRequest::default() };
+        Ok(self.page(&listing, &request).await?.rows)
+    }
+
     /// The organizations of a user's seats: one round trip.
     ///
     /// # Errors
@@ -342,12 +446,29 @@ impl Store {
 impl Change<'_> {
     /// A new user with an address of their own.
     pub fn create_user(self, user: &User, credentials: &Credentials, access: &Access) -> Self {
-        let taken = Error::conflict("email_taken", "This address has an account.");
+        let taken = email_taken();
+        let address = UserEmail::first_of(user, access);
         let claim = EmailClaim { user_id: user.id.clone() };
         self.create(&email_key(&NormalizedEmail::of(&user.email)), &claim, taken.clone())
             .create(&profile_key(&user.id), user, taken.clone())
             .create(&credentials_key(&user.id), credentials, taken.clone())
             .create(&access_key(&user.id), access, taken)
+            .overwrite_email(&address)
+    }
+
+    /// A user's profile changes; its address is one of theirs.
+    pub fn replace_profile(self, row: &Row<User>, user: &User) -> Self {
+        self.replace(row, user, Due::Keep)
+    }
+
+    /// What proves a user's identity from now on, in place of what was read.
+    pub fn change_credentials(self, row: &Row<Credentials>, credentials: &Credentials) -> Self {
+        self.replace(row, credentials, Due::Keep)
+    }
+
+    /// What proves a user's identity from now on.
+    pub fn replace_credentials(self, user: &UserId, credentials: &Credentials) -> Self {
+        self.overwrite(&credentials_key(user), credentials)
     }
 
     /// What a user may reach, or how their address is known, changes.
@@ -388,6 +509,11 @@ impl Change<'_> {
     /// A login's new tokens.
     pub fn replace_login(self, row: &Row<Login>, login: &Login) -> Self {
         self.replace(row, login, Due::Keep)
+    }
+
+    /// The end of a login that was read.
+    pub fn revoke_login(self, row: &Row<Login>) -> Self {
+        self.delete(row)
     }
 
     /// The end of a login.

@@ -7,13 +7,15 @@ use std::time::Duration;
 use axum::Router;
 use mainsheet_api::{App, BASE, Document, assemble};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
+use mainsheet_auth::login_code::LoginCodeKey;
+use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::queue::Queue;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::time::ManualClock;
 use mainsheet_core::{TeamId, Timestamp};
 use mainsheet_identity::IdentityState;
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
-use mainsheet_notifier::Notifier;
+use mainsheet_notifier::{MailKeys, Notifier};
 use mainsheet_store::Store;
 use mainsheet_store::outbox::OutboxEvent;
 use utoipa_axum::router::OpenApiRouter;
@@ -30,6 +32,7 @@ use crate::table::{Dump, TestTable};
 const ACCESS_SECRET: &str = "the secret of the tests' access tokens, of no use elsewhere";
 const AUDIT_SECRET: &str = "the secret of the tests' audit checkpoints, of no use elsewhere";
 const MAIL_LINK_SECRET: &str = "the secret of the tests' mail links, of no use elsewhere";
+const SEALING_SECRET: &str = "the secret of the tests' sealed secrets, of no use elsewhere";
 /// Where links in mails lead.
 const PUBLIC_URL: &str = "https://mainsheet.example";
 /// When every test begins.
@@ -73,7 +76,8 @@ impl TestApp {
         let (router, document) = assemble(&clock.clock(), functions.into_iter().map(|(_, router)| router));
         let outbox = Outbox::of(table.stream());
         let mailer = CatchingMailer::default();
-        let notifier = Notifier::new(Arc::new(mailer.clone()), mail_key, clock.clock(), PUBLIC_URL.to_owned()).unwrap();
+        let keys = MailKeys { links: mail_key, codes: Arc::new(login_code_key()) };
+        let notifier = Notifier::new(Arc::new(mailer.clone()), keys, clock.clock(), PUBLIC_URL.to_owned()).unwrap();
         let _ = table.take_operations();
         Self { router, document, paths, table, store, clock, mailer, notifier, outbox, queues: MemoryQueues::default() }
     }
@@ -213,6 +217,10 @@ impl TestApp {
     }
 }
 
+fn login_code_key() -> LoginCodeKey {
+    LoginCodeKey::derive(&MAIL_LINK_SECRET.into()).unwrap()
+}
+
 async fn published_key(store: &Store, secret: &str, purpose: Purpose) -> Arc<SigningKey> {
     let key = SigningKey::derive(&secret.into(), purpose).unwrap();
     key.publish(store).await.unwrap();
@@ -222,9 +230,11 @@ async fn published_key(store: &Store, secret: &str, purpose: Purpose) -> Arc<Sig
 /// The routers of all functions that answer requests, by the function's name. A new one's is added here.
 fn routers(app: &App, access_key: Arc<SigningKey>, audit_key: Arc<SigningKey>) -> [(&'static str, OpenApiRouter); 5] {
     let mail_links = KeyRing::new(app.store.clone(), Purpose::MailLink);
+    let sealer = Arc::new(Sealer::derive(&SEALING_SECRET.into()).unwrap());
+    let identity = IdentityState::new(app.clone(), access_key, mail_links, Arc::new(login_code_key()), sealer);
     let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
     [
-        ("identity", mainsheet_identity::router(IdentityState::new(app.clone(), access_key, mail_links))),
+        ("identity", mainsheet_identity::router(identity)),
         ("organization", mainsheet_organization::router(app.clone(), audit_key)),
         ("infrastructure", mainsheet_infrastructure::router(infrastructure)),
         ("workloads", mainsheet_workloads::router(app.clone())),

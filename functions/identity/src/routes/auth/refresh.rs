@@ -14,7 +14,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::IdentityState;
-use crate::sign_in::{LOGIN_VALID, LoginResult};
+use crate::sign_in::LoginResult;
 
 /// A refresh token.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -42,8 +42,8 @@ pub(crate) async fn refresh(
     let token = RefreshToken::parse(body.refresh_token.expose_secret())?;
     let now = state.app.now();
     let found = state.app.store.identify(&token.user_id, &token.login_id, None, None).await?;
-    let row = found.login.filter(|row| row.value.expires_at > now);
-    let (row, access) = row.zip(found.access).ok_or_else(|| Error::unauthenticated("the login has ended"))?;
+    let row = found.login.zip(found.access).filter(|(login, access)| access.value.keeps_alive(&login.value, now));
+    let (row, access) = row.ok_or_else(|| Error::unauthenticated("the login has ended"))?;
     match token.presented_to(&row.value) {
         Presented::Foreign => return Err(Error::unauthenticated("not a token of this login").into()),
         Presented::Old => return end_stolen(&state, &token, origin).await,
@@ -70,7 +70,7 @@ async fn rotate(
     let now = change.now();
     let login = Login {
         last_used_at: now,
-        expires_at: now + LOGIN_VALID,
+        expires_at: row.value.end_if_used(now),
         refresh_current_sha256: next.own_sha256(),
         ..row.value.clone()
     };
