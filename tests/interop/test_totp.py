@@ -18,7 +18,7 @@ def enrolled():
     authenticator = pyotp.parse_uri(started["otpauthUrl"])
     assert authenticator.digits == 6 and authenticator.interval == 30
     confirmed = expect(200, "POST", "/me/mfa/totp/verify", {"code": authenticator.at(advance_clock(0))}, token=token)
-    codes = confirmed["recoveryCodes"]
+    codes = confirmed["codes"]
     assert len(set(codes)) == 10
     return email, authenticator, codes
 

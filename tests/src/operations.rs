@@ -3,7 +3,7 @@
 use mainsheet_testkit::{Answer, Call, Client, PASSWORD, build, registration};
 use serde_json::{Value, json};
 
-use crate::world::{NEWCOMER, World, preview};
+use crate::world::{NEWCOMER, World, invited, preview};
 
 /// Who may send a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,10 @@ pub(crate) struct Request {
     pub(crate) method: &'static str,
     pub(crate) path: String,
     pub(crate) body: Option<Value>,
+    /// What a browser brings along.
+    pub(crate) cookie: Option<String>,
+    /// What is sent in place of JSON.
+    pub(crate) form: Option<String>,
 }
 
 impl Request {
@@ -51,15 +55,20 @@ impl Request {
     /// The request in the making.
     pub(crate) fn call(&self, client: &Client) -> Call {
         let call = client.call(self.method, &self.path);
-        match &self.body {
-            Some(body) => call.json(body),
+        let call = match &self.cookie {
+            Some(cookie) => call.header("cookie", cookie),
             None => call,
+        };
+        match (&self.body, &self.form) {
+            (Some(body), _) => call.json(body),
+            (None, Some(form)) => call.raw("application/x-www-form-urlencoded", form.clone()),
+            (None, None) => call,
         }
     }
 }
 
 fn request(sender: Sender, method: &'static str, path: impl Into<String>, body: Option<Value>) -> Request {
-    Request { sender, method, path: path.into(), body }
+    Request { sender, method, path: path.into(), body, cookie: None, form: None }
 }
 
 fn get(path: impl Into<String>) -> Request {
@@ -96,7 +105,24 @@ fn anonymous(path: impl Into<String>, body: Value) -> Request {
 
 /// A right request to an operation; `None` for one that is not known here.
 pub(crate) fn right(operation: &str, world: &World) -> Option<Request> {
-    let areas = [identity, permissions, organization, service_accounts, clusters, queries, jobs, job_runs, agents];
+    let areas = [
+        identity,
+        identity_providers,
+        single_sign_on,
+        permissions,
+        organization,
+        members,
+        invitations,
+        teams,
+        users,
+        service_accounts,
+        clusters,
+        catalogs,
+        queries,
+        jobs,
+        job_runs,
+        agents,
+    ];
     areas.into_iter().find_map(|area| area(operation, world))
 }
 
@@ -111,6 +137,46 @@ fn identity(operation: &str, world: &World) -> Option<Request> {
         "logout" => request(Sender::SecondLogin, "POST", "/auth/logout", None),
         "getMe" => get("/me"),
         "listMyOrganizations" => get("/me/organizations"),
+        _ => return None,
+    })
+}
+
+fn identity_providers(operation: &str, world: &World) -> Option<Request> {
+    let provider = format!("/auth/idps/{}", world.identity_provider);
+    Some(match operation {
+        "listIdentityProviderTypes" => get("/auth/identity-provider-types"),
+        "listIdentityProviders" => get("/auth/idps"),
+        "createIdentityProvider" => post("/auth/idps", build::identity_provider("https://sso.example")),
+        "autoSetupIdentityProvider" => {
+            let token = mainsheet_testkit::provider::INITIAL_ACCESS_TOKEN;
+            let body = json!({ "name": "SSO", "providerUrl": world.provider.issuer, "initialAccessToken": token });
+            post("/auth/idps/auto-setup", body)
+        }
+        "getIdentityProvider" => get(provider),
+        "updateIdentityProvider" => patch(provider, json!({ "name": "Renamed" })),
+        "deleteIdentityProvider" => delete(format!("/auth/idps/{}", world.spare_identity_provider)),
+        "rotateIdentityProviderSecret" => {
+            let spare = format!("/auth/idps/{}/rotate-secret", world.rotated_identity_provider);
+            post(spare, json!({ "clientSecret": "new" }))
+        }
+        "testIdentityProvider" => act(format!("{provider}/test-connection")),
+        "getJwks" => request(Sender::Anonymous, "GET", "/.well-known/jwks.json", None),
+        _ => return None,
+    })
+}
+
+fn single_sign_on(operation: &str, world: &World) -> Option<Request> {
+    let sso = format!("/auth/sso/{}", world.identity_provider);
+    let by_browser = |path: &str| request(Sender::Anonymous, "GET", path, None);
+    Some(match operation {
+        "startSsoLogin" => by_browser(&format!("{sso}/authorize")),
+        "finishSsoLogin" => Request { cookie: Some(world.browser.1.clone()), ..by_browser(&world.browser.0) },
+        "exchangeOneTimeCode" => anonymous("/auth/token/exchange", json!({ "code": world.one_time_code })),
+        "backchannelLogout" => {
+            let form = format!("logout_token={}", world.provider.logout_token(json!({})));
+            let logout = request(Sender::Anonymous, "POST", format!("{sso}/backchannel-logout"), None);
+            Request { form: Some(form), ..logout }
+        }
         _ => return None,
     })
 }
@@ -150,13 +216,82 @@ fn service_accounts(operation: &str, world: &World) -> Option<Request> {
     })
 }
 
-fn organization(operation: &str, world: &World) -> Option<Request> {
+fn organization(operation: &str, _: &World) -> Option<Request> {
     Some(match operation {
         "getOrganization" => get("/org"),
         "updateOrganization" => patch("/org", json!({ "name": "Renamed" })),
+        "listOrganizationRoles" => get("/org/roles"),
+        "getOrganizationRole" => get("/org/roles/ADMIN"),
+        "listTeamRoles" => get("/org/team-roles"),
+        "getTeamRole" => get("/org/team-roles/EDITOR"),
+        _ => return None,
+    })
+}
+
+fn members(operation: &str, world: &World) -> Option<Request> {
+    let member = format!("/org/members/{}", world.colleague.member);
+    Some(match operation {
+        "searchMembers" => get("/org/members"),
+        "getMember" => get(member),
+        "updateMember" => patch(member, json!({ "name": "Renamed" })),
+        "removeMember" => delete(format!("/org/members/{}", world.leaver.member)),
+        "setMemberRoles" => put(format!("{member}/roles"), json!({ "roleIds": ["BILLING"] })),
+        _ => return None,
+    })
+}
+
+fn invitations(operation: &str, world: &World) -> Option<Request> {
+    let [shown, joining, gone] = world.invitations.each_ref().map(|token| format!("/org/invites/{token}"));
+    Some(match operation {
+        "listInvitations" => get("/org/invites"),
+        "createInvitation" => {
+            post("/org/invites", json!({ "email": "invited@example.com", "organizationRoleId": "MEMBER" }))
+        }
+        "getInvitation" => request(Sender::Anonymous, "GET", shown, None),
+        "acceptInvitation" => {
+            let email = invited(&world.owner, "joining");
+            let user = json!({ "email": email, "givenName": "J", "familyName": "Oining", "password": PASSWORD });
+            anonymous(format!("{joining}/accept"), json!({ "user": user }))
+        }
+        "cancelInvitation" => delete(gone),
+        _ => return None,
+    })
+}
+
+fn teams(operation: &str, world: &World) -> Option<Request> {
+    let members = |team: &str| format!("/org/teams/{team}/members");
+    let second = members(&world.second_team);
+    Some(match operation {
         "listTeams" => get("/org/teams"),
         "createTeam" => post("/org/teams", build::team("Data")),
         "getTeam" => get(format!("/org/teams/{}", world.owner.team_id)),
+        "updateTeam" => patch(format!("/org/teams/{}", world.second_team), json!({ "name": "Renamed" })),
+        "deleteTeam" => delete(format!("/org/teams/{}", world.spare_team)),
+        "listTeamMembers" => get(second),
+        "addTeamMember" => post(format!("{second}/{}", world.closing.member), json!({ "roleIds": ["VIEWER"] })),
+        "removeTeamMember" => delete(format!("{second}/{}", world.seated.member)),
+        "setTeamMemberRoles" => {
+            put(format!("{second}/{}/roles", world.colleague.member), json!({ "roleIds": ["VIEWER"] }))
+        }
+        "listMyTeams" => get("/me/teams"),
+        _ => return None,
+    })
+}
+
+fn users(operation: &str, world: &World) -> Option<Request> {
+    let user = format!("/org/users/{}", world.colleague.user);
+    Some(match operation {
+        "listUsers" => get("/org/users"),
+        "createUser" => post("/org/users", json!({ "email": "hired@example.com" })),
+        "getUser" => get(user),
+        "updateUser" => patch(user, json!({ "displayName": "Renamed" })),
+        "deleteUser" => delete(format!("/org/users/{}", world.closing.user)),
+        "resetUserMfa" => delete(format!("{user}/mfa")),
+        "changeUserPassword" => post(
+            format!("/org/users/{}/password", world.owner.user_id),
+            json!({ "currentPassword": PASSWORD, "newPassword": "an entirely new password" }),
+        ),
+        "resetUserPassword" => act(format!("{user}/password/reset")),
         _ => return None,
     })
 }
@@ -172,6 +307,25 @@ fn clusters(operation: &str, world: &World) -> Option<Request> {
         "removeClusterTeam" => delete(format!("{}/{}", teams(cluster), world.second_team)),
         "listMyClusters" => get("/me/clusters"),
         "getMyCluster" => get(format!("/me/clusters/{cluster}")),
+        _ => return None,
+    })
+}
+
+fn catalogs(operation: &str, world: &World) -> Option<Request> {
+    let catalog = format!("/workloads/catalogs/{}", world.catalog);
+    let teams = format!("{catalog}/teams");
+    Some(match operation {
+        "listMyCatalogs" => get("/me/catalogs"),
+        "listCatalogs" => get("/workloads/catalogs"),
+        "createCatalog" => post("/workloads/catalogs", json!({ "name": "new", "provider": "memory" })),
+        "getCatalog" => get(catalog),
+        "updateCatalog" => patch(catalog, json!({ "name": "renamed" })),
+        "deleteCatalog" => delete(format!("/workloads/catalogs/{}", world.spare_catalog)),
+        "listCatalogTeams" => get(teams),
+        "addCatalogTeams" => post(teams, json!({ "teamIds": [world.second_team] })),
+        "removeCatalogTeam" => delete(format!("{teams}/{}", world.second_team)),
+        "listCatalogQueries" => get(format!("{catalog}/queries")),
+        "listTeamCatalogs" => get(format!("/workloads/teams/{}/catalogs", world.owner.team_id)),
         _ => return None,
     })
 }

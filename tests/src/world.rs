@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use mainsheet_testkit::provider::TestProvider;
 use mainsheet_testkit::{PASSWORD, Person, TestAgent, TestApp, build};
 use serde_json::{Value, json};
 
@@ -27,6 +28,10 @@ pub(crate) struct World {
     pub(crate) spare_service_account: String,
     /// A second team that the main cluster is shared with.
     pub(crate) second_team: String,
+    /// A catalog of both teams.
+    pub(crate) catalog: String,
+    /// A catalog to delete.
+    pub(crate) spare_catalog: String,
     pub(crate) query: String,
     /// A query to delete.
     pub(crate) spare_query: String,
@@ -41,6 +46,72 @@ pub(crate) struct World {
     pub(crate) spare_run: String,
     /// What identifies a run that the agent executes.
     pub(crate) leased: Value,
+    /// People of the organization with accounts that it manages.
+    pub(crate) colleague: Colleague,
+    /// One to take out of the organization.
+    pub(crate) leaver: Colleague,
+    /// One to take off the second team.
+    pub(crate) seated: Colleague,
+    /// One to delete.
+    pub(crate) closing: Colleague,
+    /// A team to delete.
+    pub(crate) spare_team: String,
+    /// Where people of the organization sign in.
+    pub(crate) provider: TestProvider,
+    pub(crate) identity_provider: String,
+    /// One to give a new secret.
+    pub(crate) rotated_identity_provider: String,
+    /// One to delete.
+    pub(crate) spare_identity_provider: String,
+    /// Where a browser comes back to from the provider, and its cookie.
+    pub(crate) browser: (String, String),
+    /// What another one brought from there.
+    pub(crate) one_time_code: String,
+    /// Tokens of invitations: to look at, to accept, to cancel.
+    pub(crate) invitations: [String; 3],
+}
+
+/// A browser that comes back from its provider: to which path, and its cookie.
+async fn browser(app: &TestApp, provider: &TestProvider, id: &str) -> (String, String) {
+    let sent = app.anonymous().get(&format!("/auth/sso/{id}/authorize")).await.expect(302);
+    let back = provider.sign_in(sent.header("location").unwrap());
+    let path = back.split_once("/api/v1").unwrap().1.to_owned();
+    (path, sent.header("set-cookie").unwrap().split(';').next().unwrap().to_owned())
+}
+
+/// Somebody who works in the organization.
+pub(crate) struct Colleague {
+    pub(crate) user: String,
+    pub(crate) member: String,
+}
+
+impl Colleague {
+    async fn hire(owner: &Person, name: &str) -> Self {
+        // Addresses are unique over all organizations.
+        let email = format!("{name}.{}@example.com", owner.organization_id.to_lowercase());
+        let user = owner.create("/org/users", json!({ "email": email, "displayName": name })).await;
+        let page = owner.get("/org/members").await.expect(200).json();
+        let item = page["items"].as_array().unwrap().iter().find(|item| item["userId"] == user.as_str()).unwrap();
+        Self { member: item["memberId"].as_str().unwrap().to_owned(), user }
+    }
+}
+
+/// The token of a new invitation.
+async fn invitation(owner: &Person, name: &str) -> String {
+    let email = invited(owner, name);
+    let body = json!({ "email": email, "organizationRoleId": "MEMBER", "sendEmail": false });
+    owner.post("/org/invites", body).await.expect(201).text("invitationToken")
+}
+
+/// The address of somebody who is invited.
+pub(crate) fn invited(owner: &Person, name: &str) -> String {
+    format!("{name}.{}@example.com", owner.organization_id.to_lowercase())
+}
+
+/// A team's id.
+async fn team(owner: &Person, name: &str) -> String {
+    let created = owner.post("/org/teams", build::team(name)).await.expect(201).json();
+    created["team"]["id"].as_str().unwrap().to_owned()
 }
 
 /// Signed up, not confirmed.
@@ -67,10 +138,21 @@ impl World {
         let second_login = Person::sign_in(&app, &owner.email, PASSWORD).await;
         let mailed_token = newcomer(&app).await;
         let agent = owner.cluster("main").await;
+        let provider = TestProvider::start(app.now()).await;
+        // Addresses are unique over all organizations.
+        let subject = owner.organization_id.to_lowercase();
+        provider.claims(json!({ "sub": subject, "email": format!("grace.{subject}@example.com") }));
+        let set_up = async |issuer: &str| owner.create("/auth/idps", build::identity_provider(issuer)).await;
+        let identity_provider = set_up(&provider.issuer).await;
+        let (rotated_identity_provider, spare_identity_provider) =
+            (set_up("https://one.example").await, set_up("https://two.example").await);
+        let (path, cookie) = browser(&app, &provider, &identity_provider).await;
+        let arrived = app.anonymous().with("cookie", &cookie).get(&path).await.expect(302);
+        let one_time_code = arrived.header("location").unwrap().split_once("code=").unwrap().1.to_owned();
+        let browser = browser(&app, &provider, &identity_provider).await;
         let idle = owner.post("/workloads/clusters", build::cluster("idle")).await.expect(201);
         let idle_cluster = idle.text("id");
-        let second_team = owner.post("/org/teams", build::team("second")).await.expect(201).json();
-        let second_team = second_team["team"]["id"].as_str().unwrap().to_owned();
+        let (second_team, spare_team) = (team(&owner, "second").await, team(&owner, "spare").await);
         let teams = json!({ "teamIds": [second_team] });
         let _ = owner.post(&format!("/workloads/clusters/{}/teams", agent.cluster_id), teams).await.expect(201);
         let account = |name: &str| json!({ "username": name, "description": "" });
@@ -83,7 +165,13 @@ impl World {
             let policy = json!({ "permissions": ["CanViewClusters"] });
             let _ = owner.put(&format!("/org/policies/{principal}"), policy).await.expect(200);
         }
-        let (query, spare_query) = (owner.query("daily").await, owner.query("spare").await);
+        let catalog = owner.create("/workloads/catalogs", build::catalog("main", &second_team)).await;
+        let teams = json!({ "teamIds": [owner.team_id] });
+        let _ = owner.post(&format!("/workloads/catalogs/{catalog}/teams"), teams).await.expect(201);
+        let spare_catalog = owner.create("/workloads/catalogs", build::catalog("spare", &owner.team_id)).await;
+        let query = build::with(build::query("daily", &owner.team_id), "/catalogId", json!(catalog));
+        let query = owner.create("/workloads/queries", query).await;
+        let spare_query = owner.query("spare").await;
         let (job, spare_job) =
             (owner.job("daily", &agent.cluster_id).await, owner.job("spare", &agent.cluster_id).await);
         let ended_run = ended_run(&app, &owner, &agent, &job).await;
@@ -91,12 +179,27 @@ impl World {
         let hold = json!({ "hold": true });
         let held_run = owner.create(&format!("/workloads/jobs/{job}/runs"), hold.clone()).await;
         let spare_run = owner.create(&format!("/workloads/jobs/{job}/runs"), hold).await;
+        let colleague = Colleague::hire(&owner, "colleague").await;
+        let (leaver, seated) = (Colleague::hire(&owner, "leaver").await, Colleague::hire(&owner, "seated").await);
+        let closing = Colleague::hire(&owner, "closing").await;
+        for person in [&colleague, &seated] {
+            let seat = format!("/org/teams/{second_team}/members/{}", person.member);
+            let _ = owner.post(&seat, json!({})).await.expect(201);
+        }
+        let invitations =
+            [invitation(&owner, "shown").await, invitation(&owner, "joining").await, invitation(&owner, "gone").await];
         // One that waits for an agent.
         let _ = owner.run(&job).await;
         app.deliver().await;
         Self {
             registration_token: idle.text("agentRegistrationToken"),
             app,
+            provider,
+            identity_provider,
+            rotated_identity_provider,
+            spare_identity_provider,
+            browser,
+            one_time_code,
             owner,
             second_login,
             mailed_token,
@@ -107,6 +210,8 @@ impl World {
             spare_service_key,
             spare_service_account,
             second_team,
+            catalog,
+            spare_catalog,
             query,
             spare_query,
             job,
@@ -115,6 +220,12 @@ impl World {
             held_run,
             spare_run,
             leased,
+            colleague,
+            leaver,
+            seated,
+            closing,
+            spare_team,
+            invitations,
         }
     }
 }

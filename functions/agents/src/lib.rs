@@ -1,17 +1,37 @@
 //! `/agent/*`: the protocol of cluster agents (`mainsheet_core::agent_protocol`).
 
+mod catalogs;
 mod held;
 mod routes;
 mod source;
 
+use std::sync::Arc;
+
+use axum::extract::FromRef;
 use mainsheet_api::App;
+use mainsheet_auth::sealed::Sealer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use routes::{events, heartbeat, lease, logs, register, results};
 
+/// The state of this function's routes.
+#[derive(Debug, Clone)]
+pub struct AgentsState {
+    /// What every handler can reach.
+    pub app: App,
+    /// Opens what catalogs are opened with.
+    pub sealer: Arc<Sealer>,
+}
+
+impl FromRef<AgentsState> for App {
+    fn from_ref(state: &AgentsState) -> Self {
+        state.app.clone()
+    }
+}
+
 /// The routes of this function.
-pub fn router(app: App) -> OpenApiRouter {
+pub fn router(state: AgentsState) -> OpenApiRouter {
     OpenApiRouter::new()
         .routes(routes!(register::register))
         .routes(routes!(heartbeat::heartbeat))
@@ -19,5 +39,5 @@ pub fn router(app: App) -> OpenApiRouter {
         .routes(routes!(events::events))
         .routes(routes!(logs::logs))
         .routes(routes!(results::results))
-        .with_state(app)
+        .with_state(state)
 }

@@ -9,7 +9,11 @@ use mainsheet_store::Store;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::outbox::{Event, OutboxEvent};
 
-use events::{cluster_retired, job_deleted, job_run_deleted, job_run_pending};
+use events::emergency_used::Use;
+use events::{
+    cluster_retired, emergency_used, job_deleted, job_run_deleted, job_run_pending, member_removed, team_deleted,
+    user_deleted,
+};
 
 /// Acts on an event.
 ///
@@ -24,7 +28,15 @@ pub async fn handle(store: &Store, event: &OutboxEvent) -> Result<()> {
         Event::JobDeleted { job_id } => job_deleted::handle(store, &tenant, job_id).await,
         Event::JobRunDeleted { job_run_id } => job_run_deleted::handle(store, &tenant, job_run_id).await,
         Event::ClusterRetired { cluster_id } => cluster_retired::handle(store, &tenant, cluster_id).await,
-        Event::MailRequested { .. } | Event::ClusterRegistered { .. } | Event::EmergencyUsed { .. } => Ok(()),
+        Event::MemberRemoved { member_id, team_ids } => {
+            member_removed::handle(store, &tenant, member_id, team_ids).await
+        }
+        Event::TeamDeleted { team_id } => team_deleted::handle(store, &tenant, team_id).await,
+        Event::UserDeleted { user_id } => user_deleted::handle(store, user_id).await,
+        Event::EmergencyUsed { member_id, action, target } => {
+            emergency_used::handle(store, &tenant, event, &Use { member_id, action, target }).await
+        }
+        Event::MailRequested { .. } | Event::ClusterRegistered { .. } => Ok(()),
     }
 }
 

@@ -2,9 +2,12 @@
 
 mod authenticator;
 mod mailbox;
+mod oidc;
+mod oidc_registration;
 mod password_rule;
 mod routes;
 mod sign_in;
+mod single_sign_on;
 mod trusted;
 
 use std::sync::Arc;
@@ -17,7 +20,8 @@ use mainsheet_auth::sealed::Sealer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use routes::{auth, me};
+use routes::{auth, idps, keys, me, sso};
+pub use single_sign_on::SingleSignOn;
 
 /// The state of this function's routes.
 #[derive(Debug, Clone)]
@@ -27,20 +31,21 @@ pub struct IdentityState {
     mail_links: KeyRing,
     login_codes: Arc<LoginCodeKey>,
     sealer: Arc<Sealer>,
+    sso: Arc<SingleSignOn>,
 }
 
 impl IdentityState {
-    /// `access_key` signs access tokens; `mail_links` checks the tokens of links in mails, `login_codes` the codes; `sealer` keeps
-    /// the secrets of authenticators.
+    /// `access_key` signs access tokens; `mail_links` checks the tokens of links in mails, `login_codes` the codes; `sso` is what single
+    /// sign-on stands on, and its sealer keeps the secrets of authenticators, too.
     #[must_use]
     pub fn new(
         app: App,
         access_key: Arc<SigningKey>,
         mail_links: KeyRing,
         login_codes: Arc<LoginCodeKey>,
-        sealer: Arc<Sealer>,
+        sso: SingleSignOn,
     ) -> Self {
-        Self { app, access_key, mail_links, login_codes, sealer }
+        Self { app, access_key, mail_links, login_codes, sealer: Arc::clone(&sso.sealer), sso: Arc::new(sso) }
     }
 }
 
@@ -59,11 +64,11 @@ pub fn router(state: IdentityState) -> OpenApiRouter {
         .routes(routes!(auth::login::login))
         .routes(routes!(auth::login_code::request_login_code))
         .routes(routes!(auth::login_with_code::login_with_code))
-        .routes(routes!(auth::exchange::exchange))
         .routes(routes!(auth::verify_mfa::verify_mfa))
         .routes(routes!(auth::forgot_password::forgot_password))
         .routes(routes!(auth::reset_password::reset_password))
         .routes(routes!(auth::refresh::refresh))
+        .routes(routes!(auth::exchange::exchange))
         .routes(routes!(auth::logout::logout))
         .routes(routes!(auth::permissions::permissions))
         .routes(routes!(me::get::get, me::update::update))
@@ -76,7 +81,18 @@ pub fn router(state: IdentityState) -> OpenApiRouter {
         .routes(routes!(me::mfa::start_totp::start_totp))
         .routes(routes!(me::mfa::confirm_totp::confirm_totp))
         .routes(routes!(me::mfa::recovery_codes::recovery_codes))
+        .routes(routes!(sso::authorize::authorize))
+        .routes(routes!(sso::callback::callback))
+        .routes(routes!(sso::backchannel_logout::backchannel_logout))
+        .routes(routes!(keys::keys))
+        .routes(routes!(idps::types::types))
+        .routes(routes!(idps::list::list, idps::create::create))
+        .routes(routes!(idps::auto_setup::auto_setup))
+        .routes(routes!(idps::get::get, idps::update::update, idps::delete::delete))
+        .routes(routes!(idps::rotate_secret::rotate_secret))
+        .routes(routes!(idps::test::test))
         .routes(routes!(me::organizations::organizations))
         .routes(routes!(me::permissions::permissions))
+        .routes(routes!(me::teams::teams))
         .with_state(state)
 }

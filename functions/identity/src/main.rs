@@ -8,7 +8,8 @@ use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws;
-use mainsheet_identity::IdentityState;
+use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
+use mainsheet_identity::{IdentityState, SingleSignOn};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -21,8 +22,14 @@ async fn main() -> Result<(), Error> {
     app.access_keys.warm().await?;
     let clock = store.clock().clone();
     let login_codes = LoginCodeKey::derive(&aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?)?;
-    let sealer = Sealer::derive(&aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?)?;
+    let sealing_secret = aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?;
+    let sso = SingleSignOn {
+        http: GuardedHttp::new(Reach::Internet)?,
+        sealer: Arc::new(Sealer::derive(&sealing_secret)?),
+        public_url: aws::required("MAINSHEET_PUBLIC_URL")?,
+        redirect_uris: aws::list("MAINSHEET_REDIRECT_URIS"),
+    };
     let mail_links = KeyRing::new(store, Purpose::MailLink);
-    let state = IdentityState::new(app, Arc::new(key), mail_links, Arc::new(login_codes), Arc::new(sealer));
+    let state = IdentityState::new(app, Arc::new(key), mail_links, Arc::new(login_codes), sso);
     lambda::serve(&clock, mainsheet_identity::router(state)).await
 }

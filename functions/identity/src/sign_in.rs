@@ -5,7 +5,7 @@ use std::time::Duration;
 use mainsheet_auth::challenge::ChallengeToken;
 use mainsheet_auth::keys::SigningKey;
 use mainsheet_auth::refresh::RefreshToken;
-use mainsheet_auth::token::AccessToken;
+use mainsheet_auth::token::{AccessToken, Confirmation};
 use mainsheet_auth::trusted_device::TrustedDeviceToken;
 use mainsheet_core::organization::AuthSettings;
 use mainsheet_core::user::NormalizedEmail;
@@ -13,6 +13,7 @@ use mainsheet_core::{ChallengeId, Error, LoginId, Result, Timestamp, UserId};
 use mainsheet_store::Change;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::exchange_codes::ProvenBy;
+use mainsheet_store::identity_providers::SsoSession;
 use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::sign_in::{AtTheDoor, Awaits, CHALLENGE_VALID, Challenge, Device};
 use mainsheet_store::throttle::ThrottleKey;
@@ -55,6 +56,9 @@ pub(crate) struct LoginResult {
 pub(crate) enum TokenType {
     /// As `Authorization: Bearer` (RFC 6750).
     Bearer,
+    /// As `Authorization: DPoP`, with a proof (RFC 9449).
+    #[serde(rename = "DPoP")]
+    DPoP,
 }
 
 /// What has to be done before there are tokens.
@@ -87,16 +91,23 @@ impl LoginResult {
     }
 
     /// The tokens of a login.
-    pub(crate) fn tokens(key: &SigningKey, refresh: &RefreshToken, access: &Access, now: Timestamp) -> Result<Self> {
+    pub(crate) fn tokens(
+        key: &SigningKey,
+        refresh: &RefreshToken,
+        (login, access): (&Login, &Access),
+        now: Timestamp,
+    ) -> Result<Self> {
+        let token_type = if login.dpop_jkt.is_some() { TokenType::DPoP } else { TokenType::Bearer };
         let token = AccessToken {
             user_id: refresh.user_id.clone(),
             login_id: refresh.login_id.clone(),
             organization_hint: access.only_organization().cloned(),
+            confirmation: login.dpop_jkt.clone().map(|jkt| Confirmation { jkt }),
         };
         let (access_token, expires_at) = token.sign(key, now)?;
         Ok(Self {
             access_token: Some(access_token),
-            token_type: Some(TokenType::Bearer),
+            token_type: Some(token_type),
             expires_at: Some(expires_at),
             refresh_token: Some(refresh.reveal()),
             next_step: None,
@@ -142,6 +153,10 @@ pub(crate) struct SignIn {
     pub(crate) device_id: Option<String>,
     /// What the client has to show for being a trusted device.
     pub(crate) trusted_device: Option<TrustedDeviceToken>,
+    /// The thumbprint of the key that the client proved to have: tokens are bound to it (RFC 9449).
+    pub(crate) dpop_jkt: Option<String>,
+    /// The identity provider's session that it came from.
+    pub(crate) single_sign_on: Option<SsoSession>,
     /// Where from.
     pub(crate) origin: Origin,
     /// The tries that were counted for it, to be forgiven.
@@ -183,6 +198,8 @@ pub(crate) async fn finish(
     let entry = Entry {
         person: &sign_in.person,
         device_id: sign_in.device_id.clone(),
+        dpop_jkt: sign_in.dpop_jkt.clone(),
+        single_sign_on: sign_in.single_sign_on.clone(),
         origin: &sign_in.origin,
         auth_time: now,
         proven_at: sign_in.is_strong().then_some(now),
@@ -191,7 +208,7 @@ pub(crate) async fn finish(
     let (login, refresh) = entry.login(now)?;
     let change = entry.enter(begin("login.create", login.id.as_str()), &login);
     change.commit().await?;
-    LoginResult::tokens(&state.access_key, &refresh, &sign_in.person.access.value, now)
+    LoginResult::tokens(&state.access_key, &refresh, (&login, &sign_in.person.access.value), now)
 }
 
 /// The beginning of a record of somebody's signing in.
@@ -244,6 +261,7 @@ impl SignIn {
             created_at: now,
             expires_at: now + CHALLENGE_VALID,
             device_id: self.device_id.clone(),
+            single_sign_on: self.single_sign_on.clone(),
         }
     }
 }
@@ -290,6 +308,8 @@ impl Demands {
 pub(crate) struct Entry<'a> {
     pub(crate) person: &'a AtTheDoor,
     pub(crate) device_id: Option<String>,
+    pub(crate) dpop_jkt: Option<String>,
+    pub(crate) single_sign_on: Option<SsoSession>,
     pub(crate) origin: &'a Origin,
     /// When the first factor was right.
     pub(crate) auth_time: Timestamp,
@@ -316,7 +336,8 @@ impl Entry<'_> {
             device_id: self.device_id.clone(),
             remote_ip: self.origin.address.clone(),
             user_agent: self.origin.user_agent.clone(),
-            dpop_jkt: None,
+            dpop_jkt: self.dpop_jkt.clone(),
+            single_sign_on: self.single_sign_on.clone(),
             refresh_family_sha256: refresh.family_sha256(),
             refresh_current_sha256: refresh.own_sha256(),
         };

@@ -56,6 +56,11 @@ impl Notifier {
             Request::VerifyEmail { user_id, email, sign_up_id } => {
                 self.verify_email(id, EmailVerification { user_id, email, sign_up_id })
             }
+            Request::EmergencyUsed { email, organization_name, member_name, action, target, at } => {
+                let subject = format!("{member_name} acts by the role Emergency in {organization_name}");
+                let values = Values::new(&subject, &email).with("action", &action).with("target", &target);
+                self.templates.write(id, "emergency-used", &values.with("at", &at.to_string()))
+            }
             Request::AlreadyRegistered { email } => {
                 self.notice(id, "already-registered", "You have an account already", &email)
             }
@@ -87,25 +92,25 @@ impl Notifier {
     fn verify_email(&self, id: String, verification: EmailVerification) -> Result<Mail> {
         let email = verification.email.clone();
         let token = verification.sign(&self.keys.links, self.clock.now())?;
-        self.with_link(id, "verify-email", &token, Values::new("Confirm your address", &email))
+        self.with_link(id, ("verify-email", "verify-email"), &token, Values::new("Confirm your address", &email))
     }
 
     fn reset_password(&self, id: String, reset: PasswordReset) -> Result<Mail> {
         let email = reset.email.clone();
         let token = reset.sign(&self.keys.links, self.clock.now())?;
-        self.with_link(id, "reset-password", &token, Values::new("Set a new password", &email))
+        self.with_link(id, ("reset-password", "reset-password"), &token, Values::new("Set a new password", &email))
     }
 
     fn invitation(&self, id: String, invitation: Invitation, organization: &str, invited_by: &str) -> Result<Mail> {
         let email = invitation.email.clone();
         let token = invitation.sign(&self.keys.links, self.clock.now())?;
-        let values = Values::new(&format!("Join {organization} on Mainsheet"), &email);
-        self.with_link(id, "invitation", &token, values.with("organization", organization).with("invited_by", invited_by))
+        let subject = format!("{invited_by} invites you to {organization}");
+        self.with_link(id, ("invitation", "accept-invitation"), &token, Values::new(&subject, &email))
     }
 
-    /// A mail with a token, as a link and alone on its line. The page behind the link has the template's name.
-    fn with_link(&self, id: String, template: &str, token: &str, values: Values) -> Result<Mail> {
-        let link = format!("{}/{template}?token={token}", self.public_url);
+    /// A mail with a token, alone on its line and in the link to a page.
+    fn with_link(&self, id: String, (template, page): (&str, &str), token: &str, values: Values) -> Result<Mail> {
+        let link = format!("{}/{page}?token={token}", self.public_url);
         self.templates.write(id, template, &values.with("link", &link).with("token", token))
     }
 
@@ -264,7 +269,7 @@ mod tests {
     async fn the_mail_that_invites() {
         let mail = mail_of(invitation()).await;
         let token = token(&mail);
-        assert!(mail.text.lines().any(|line| line == format!("https://mainsheet.example/invitation?token={token}")));
+        assert!(mail.text.lines().any(|line| line == format!("https://mainsheet.example/accept-invitation?token={token}")));
         assert_eq!(INVITATION_VALID.as_secs(), 7 * 24 * 3600, "as the mail says");
         insta::assert_snapshot!(shown(&mail).replace(token, "[token]"));
     }
@@ -300,6 +305,19 @@ mod tests {
     #[tokio::test]
     async fn the_mail_about_a_new_password() {
         insta::assert_snapshot!(shown(&mail_of(password_changed()).await));
+    }
+
+    #[tokio::test]
+    async fn the_mail_to_owners_when_somebody_acts_in_an_emergency() {
+        let mail = mail_of(Request::EmergencyUsed {
+            email: "ada@example.com".to_owned(),
+            organization_name: "Acme".to_owned(),
+            member_name: "Grace Hopper".to_owned(),
+            action: "organization.update".to_owned(),
+            target: "ACME1".to_owned(),
+            at: now(),
+        });
+        insta::assert_snapshot!(shown(&mail.await));
     }
 
     #[tokio::test]

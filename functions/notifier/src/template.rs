@@ -6,14 +6,16 @@ use mainsheet_cloud::mail::Mail;
 use mainsheet_core::{Error, Result};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
-const TEMPLATES: [(&str, &str); 19] = [
+const TEMPLATES: [(&str, &str); 21] = [
     ("frame.html", include_str!("../templates/frame.html")),
     ("verify-email.html", include_str!("../templates/verify-email.html")),
     ("verify-email.txt", include_str!("../templates/verify-email.txt")),
-    ("already-registered.html", include_str!("../templates/already-registered.html")),
-    ("already-registered.txt", include_str!("../templates/already-registered.txt")),
     ("invitation.html", include_str!("../templates/invitation.html")),
     ("invitation.txt", include_str!("../templates/invitation.txt")),
+    ("already-registered.html", include_str!("../templates/already-registered.html")),
+    ("already-registered.txt", include_str!("../templates/already-registered.txt")),
+    ("emergency-used.html", include_str!("../templates/emergency-used.html")),
+    ("emergency-used.txt", include_str!("../templates/emergency-used.txt")),
     ("login-code.html", include_str!("../templates/login-code.html")),
     ("login-code.txt", include_str!("../templates/login-code.txt")),
     ("reset-password.html", include_str!("../templates/reset-password.html")),
@@ -89,7 +91,7 @@ mod tests {
 
     fn written(name: &str, email: &str) -> Mail {
         let values = Values::new("A subject", email).with("link", "https://a.example/?token=t").with("token", "t");
-        let others = ["organization", "invited_by", "code", "when", "address", "software"];
+        let others = ["code", "when", "address", "software", "action", "target", "at"];
         let values = others.into_iter().fold(values, |values, name| values.with(name, "something"));
         Templates::load().unwrap().write("1".to_owned(), name, &values).unwrap()
     }

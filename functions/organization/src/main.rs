@@ -1,21 +1,27 @@
-//! The Lambda function behind `/org/*`. It alone can sign checkpoints of audit logs.
+//! The Lambda function behind `/org/*`. It signs the links of invitations, and it alone checkpoints of audit logs.
 
 use std::sync::Arc;
 
 use lambda_http::Error;
 use mainsheet_api::{App, lambda};
-use mainsheet_auth::keys::{Purpose, SigningKey};
+use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_cloud::aws;
+use mainsheet_organization::OrganizationState;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     let config = aws::config().await;
-    let secret = aws::secret(&config, "MAINSHEET_AUDIT_KEY_SECRET").await?;
-    let audit_key = SigningKey::derive(&secret, Purpose::Audit)?;
-    let app = App::new(aws::store(&config)?);
-    audit_key.publish(&app.store).await?;
+    let secret = aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?;
+    let key = SigningKey::derive(&secret, Purpose::MailLink)?;
+    let audit_key = SigningKey::derive(&aws::secret(&config, "MAINSHEET_AUDIT_KEY_SECRET").await?, Purpose::Audit)?;
+    let store = aws::store(&config)?;
+    key.publish(&store).await?;
+    audit_key.publish(&store).await?;
+    let app = App::new(store.clone());
     // Read during INIT, which also opens the connection to the table.
     app.access_keys.warm().await?;
-    let clock = app.store.clock().clone();
-    lambda::serve(&clock, mainsheet_organization::router(app, Arc::new(audit_key))).await
+    let clock = store.clock().clone();
+    let public_url = aws::required("MAINSHEET_PUBLIC_URL")?;
+    let state = OrganizationState::new(app, Arc::new(key), KeyRing::new(store, Purpose::MailLink), public_url);
+    lambda::serve(&clock, mainsheet_organization::router(state, Arc::new(audit_key))).await
 }

@@ -21,6 +21,9 @@ fn destination(event: &Event) -> Option<Queue> {
         Event::JobRunPending { .. }
         | Event::JobDeleted { .. }
         | Event::JobRunDeleted { .. }
+        | Event::MemberRemoved { .. }
+        | Event::TeamDeleted { .. }
+        | Event::UserDeleted { .. }
         | Event::ClusterRetired { .. }
         | Event::EmergencyUsed { .. } => Some(Queue::Runs),
         Event::ClusterRegistered { .. } => None,

@@ -7,10 +7,11 @@ use axum::extract::{FromRef, FromRequestParts};
 use axum::http::request::Parts;
 use mainsheet_api::{App, Member, Path, Problem, Result};
 use mainsheet_auth::{Caller, Needs, Relation};
+use mainsheet_core::catalog::Catalog;
 use mainsheet_core::job::Job;
 use mainsheet_core::job_run::JobRun;
 use mainsheet_core::query::SavedQuery;
-use mainsheet_core::{JobId, JobRunId, QueryId};
+use mainsheet_core::{CatalogId, JobId, JobRunId, QueryId, TeamId};
 use mainsheet_store::Row;
 use serde::Deserialize;
 
@@ -18,6 +19,13 @@ use serde::Deserialize;
 pub(crate) struct QueryFor<N> {
     pub(crate) caller: Caller,
     pub(crate) row: Row<SavedQuery>,
+    needs: PhantomData<N>,
+}
+
+/// A catalog that the caller has a relation to.
+pub(crate) struct CatalogFor<N> {
+    pub(crate) caller: Caller,
+    pub(crate) row: Row<Catalog>,
     needs: PhantomData<N>,
 }
 
@@ -38,6 +46,11 @@ pub(crate) struct JobRunFor<N> {
 #[derive(Deserialize)]
 struct QueryPath {
     query: QueryId,
+}
+
+#[derive(Deserialize)]
+struct CatalogPath {
+    catalog: CatalogId,
 }
 
 #[derive(Deserialize)]
@@ -65,6 +78,24 @@ where
         let Path(QueryPath { query }) = Path::from_request_parts(parts, state).await?;
         let row = App::from_ref(state).store.query_saved(caller.tenant(), &query).await?;
         caller.require_in_any(N::RELATION, Relation::CanViewQueries, &row.value.team_ids)?;
+        Ok(Self { caller, row, needs: PhantomData })
+    }
+}
+
+impl<S, N> FromRequestParts<S> for CatalogFor<N>
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+    N: Needs,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let Member(caller) = Member::from_request_parts(parts, state).await?;
+        let Path(CatalogPath { catalog }) = Path::from_request_parts(parts, state).await?;
+        let row = App::from_ref(state).store.catalog(caller.tenant(), &catalog).await?;
+        let teams: Vec<TeamId> = row.value.teams.keys().cloned().collect();
+        caller.require_in_any(N::RELATION, Relation::CanViewCatalogs, &teams)?;
         Ok(Self { caller, row, needs: PhantomData })
     }
 }

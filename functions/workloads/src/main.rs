@@ -1,14 +1,20 @@
-//! The Lambda function behind `/workloads/queries*` and `/workloads/jobs*`.
+//! The Lambda function behind `/workloads/queries*`, `/workloads/jobs*` and the catalogs.
+
+use std::sync::Arc;
 
 use lambda_http::Error;
 use mainsheet_api::{App, lambda};
+use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws;
+use mainsheet_workloads::WorkloadsState;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let app = App::new(aws::store(&aws::config().await)?);
+    let config = aws::config().await;
+    let sealer = Sealer::derive(&aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?)?;
+    let app = App::new(aws::store(&config)?);
     // Read during INIT, which also opens the connection to the table.
     app.access_keys.warm().await?;
     let clock = app.store.clock().clone();
-    lambda::serve(&clock, mainsheet_workloads::router(app)).await
+    lambda::serve(&clock, mainsheet_workloads::router(WorkloadsState { app, sealer: Arc::new(sealer) })).await
 }

@@ -17,6 +17,8 @@ use mainsheet_store::teams::with_count;
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::catalog_view::{CatalogView, sees};
+
 /// A job with its version in force.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
@@ -211,6 +213,8 @@ pub(crate) struct QueryItem {
 #[serde(rename_all = "camelCase")]
 pub(crate) struct QueryIncluded {
     queries: Vec<Query>,
+    /// The catalogs that they name, as far as the caller may see them.
+    catalogs: Vec<CatalogView>,
     teams: Vec<TeamWithCount>,
     jobs: Vec<JobView>,
 }
@@ -224,6 +228,7 @@ pub(crate) fn queries(
     let visible = |job: &Job| caller.may_in_any(Relation::CanViewJobs, &job.team_ids);
     let jobs: BTreeMap<&JobId, JobView> =
         links.jobs.iter().map(|row| &row.value).filter(|job| visible(job)).map(|job| (&job.id, job.into())).collect();
+    let catalogs = links.catalogs.iter().filter(|row| sees(caller, &row.value));
     let item = |saved: &SavedQuery| QueryItem {
         query_id: saved.query.id.clone(),
         team_ids: saved.team_ids.clone(),
@@ -233,6 +238,7 @@ pub(crate) fn queries(
     let items = rows.iter().map(|row| item(&row.value)).collect();
     let included = QueryIncluded {
         queries: rows.into_iter().map(|row| row.value.query).collect(),
+        catalogs: catalogs.map(|row| CatalogView::from(&row.value)).collect(),
         teams: links.teams.into_iter().map(with_count).collect(),
         jobs: jobs.into_values().collect(),
     };

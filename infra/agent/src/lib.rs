@@ -12,6 +12,7 @@ mod process;
 mod process_backend;
 mod report_journal;
 mod run_directory;
+mod sail_catalogs;
 mod supervisor;
 mod utilization;
 

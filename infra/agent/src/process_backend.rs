@@ -22,6 +22,7 @@ use crate::environment::Environment;
 use crate::log_journal::{SAIL_LOG, STDERR_LOG, STDOUT_LOG};
 use crate::process::{self, ProcessIdentity, ROLE_VARIABLE, RUN_VARIABLE};
 use crate::run_directory::{Assignment, RunDirectory};
+use crate::sail_catalogs;
 
 /// The Python files of a run's processes.
 const PROGRAMS: [(&str, &str); 5] = [
@@ -156,6 +157,9 @@ impl ProcessBackend {
         let mut command = self.command(SAIL, "sail_server.py").await?;
         let log = self.log(SAIL_LOG)?;
         command.env("SAIL_MODE", mode).stdout(log.try_clone()?).stderr(log);
+        if let Some(catalogs) = &assignment.lease.catalogs {
+            command.envs(sail_catalogs::environment(catalogs));
+        }
         self.sail.keep(command.spawn()?);
         Ok(())
     }

@@ -139,6 +139,11 @@ impl RunDirectory {
     /// # Errors
     /// When the file system refuses.
     pub(crate) fn keep(&self) -> io::Result<()> {
+        // What its catalogs were opened with is of no more use.
+        if let Some(mut assignment) = self.read::<Assignment>(RUN_FILE)? {
+            assignment.lease.catalogs = None;
+            self.write(RUN_FILE, &assignment)?;
+        }
         self.write(KEPT_FILE, &"This run has ended; its cleanup mode says to keep this directory.")
     }
 }

@@ -13,30 +13,41 @@ use secrecy::SecretString;
 
 /// The key for a purpose. Its secret is made the first time.
 pub(crate) fn signing_key(data_dir: &Path, purpose: Purpose) -> Result<SigningKey> {
-    SigningKey::derive(&secret_named(data_dir, purpose.as_str())?, purpose)
+    SigningKey::derive(&secret(data_dir, purpose.as_str())?, purpose)
 }
 
 /// What the codes in mails are derived with: from the secret of the links in mails.
 pub(crate) fn login_code_key(data_dir: &Path) -> Result<LoginCodeKey> {
-    LoginCodeKey::derive(&secret_named(data_dir, Purpose::MailLink.as_str())?)
+    LoginCodeKey::derive(&secret(data_dir, Purpose::MailLink.as_str())?)
 }
 
-/// What seals secrets at rest. Its own secret is made the first time.
+/// What seals secrets at rest. Its secret is made the first time; without it, what it sealed is lost.
 pub(crate) fn sealer(data_dir: &Path) -> Result<Sealer> {
-    Sealer::derive(&secret_named(data_dir, "sealing")?)
+    Sealer::derive(&secret(data_dir, "sealing")?)
 }
 
-fn secret_named(data_dir: &Path, name: &str) -> Result<SecretString> {
+/// Has new keys made for all that is signed. The secrets before are kept beside, and their public halves stay published until
+/// nothing that they signed is good any more.
+pub(crate) fn rotate(data_dir: &Path) -> Result<()> {
     let folder = data_dir.join("keys");
-    fs::create_dir_all(&folder).map_err(Error::unavailable)?;
-    secret(&folder.join(format!("{name}.secret")))
+    for purpose in [Purpose::Access, Purpose::MailLink, Purpose::Audit] {
+        let file = |name: &str| folder.join(format!("{}.{name}", purpose.as_str()));
+        match fs::rename(file("secret"), file("previous.secret")) {
+            Err(error) if error.kind() != ErrorKind::NotFound => return Err(Error::unavailable(error)),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 /// A secret of 32 random bytes as hex digits. It is made the first time.
-fn secret(file: &Path) -> Result<SecretString> {
-    match fs::read_to_string(file) {
+fn secret(data_dir: &Path, name: &str) -> Result<SecretString> {
+    let folder = data_dir.join("keys");
+    fs::create_dir_all(&folder).map_err(Error::unavailable)?;
+    let file = folder.join(format!("{name}.secret"));
+    match fs::read_to_string(&file) {
         Ok(text) => Ok(SecretString::from(text)),
-        Err(error) if error.kind() == ErrorKind::NotFound => make_secret(file),
+        Err(error) if error.kind() == ErrorKind::NotFound => make_secret(&file),
         Err(error) => Err(Error::unavailable(format!("{}: {error}", file.display()))),
     }
 }

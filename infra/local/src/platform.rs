@@ -12,14 +12,18 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::middleware::{Next, from_fn};
 use fd_lock::RwLock;
+use mainsheet_agents::AgentsState;
 use mainsheet_api::{App, BASE, assemble, with_problems};
-use mainsheet_auth::keys::{KeyRing, Purpose};
+use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
+use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_core::{Error, Result};
 use mainsheet_embedded::EmbeddedDynamoDb;
-use mainsheet_identity::IdentityState;
+use mainsheet_identity::{IdentityState, SingleSignOn};
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 use mainsheet_notifier::{MailKeys, Notifier};
+use mainsheet_organization::OrganizationState;
 use mainsheet_store::{Store, schema};
+use mainsheet_workloads::WorkloadsState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
@@ -28,7 +32,7 @@ use crate::agents::BuiltInAgents;
 use crate::clock::PlatformClock;
 use crate::control::{self, Control};
 use crate::docs;
-use crate::keys::{login_code_key, sealer, signing_key};
+use crate::keys::{self, login_code_key, sealer, signing_key};
 use crate::local_table::LocalTable;
 use crate::mailbox::Mailbox;
 use crate::outbox::Outbox;
@@ -87,10 +91,15 @@ impl Platform {
         let agents = Arc::new(BuiltInAgents::new(store.clone(), settings, data_dir, format!("{public_url}{BASE}")));
         let queues = LocalQueues::new(local.clone(), clock.clock());
         let mailbox = Mailbox::new(local.clone(), clock.clock());
+        if settings.rotate_keys {
+            keys::rotate(data_dir)?;
+        }
         let mail_key = signing_key(data_dir, Purpose::MailLink)?;
         mail_key.publish(&store).await?;
-        let keys = MailKeys { links: Arc::new(mail_key), codes: Arc::new(login_code_key(data_dir)?) };
-        let notifier = Notifier::new(Arc::new(mailbox.clone()), keys, clock.clock(), public_url)?;
+        let mail_key = Arc::new(mail_key);
+        let links = (Arc::clone(&mail_key), public_url.clone());
+        let mail_keys = MailKeys { links: mail_key, codes: Arc::new(login_code_key(data_dir)?) };
+        let notifier = Notifier::new(Arc::new(mailbox.clone()), mail_keys, clock.clock(), public_url)?;
         let outbox =
             Outbox::open(&dynamodb, (store.clone(), TABLE), (local, queues.clone()), notifier, Arc::clone(&agents))
                 .await?;
@@ -103,36 +112,41 @@ impl Platform {
             outbox: Arc::clone(&outbox),
             agents: Arc::clone(&agents),
         };
-        let router = router(settings, data_dir, store, &control).await?;
+        let router = router(settings, data_dir, store, &control, links).await?;
         Ok(Self { router, control, outbox, agents })
     }
 }
 
 /// The protocol, its reference, and the control endpoints.
-async fn router(settings: &Settings, data_dir: &Path, store: Store, control: &Control) -> Result<Router> {
+async fn router(
+    settings: &Settings,
+    data_dir: &Path,
+    store: Store,
+    control: &Control,
+    (link_key, public_url): (Arc<SigningKey>, String),
+) -> Result<Router> {
     let access_key = signing_key(data_dir, Purpose::Access)?;
     access_key.publish(&store).await?;
     let audit_key = signing_key(data_dir, Purpose::Audit)?;
     audit_key.publish(&store).await?;
     let app = App::new(store.clone());
     app.access_keys.warm().await?;
+    let sealer = Arc::new(sealer(data_dir)?);
     let local_region = match settings.built_in_agent {
         BuiltInAgent::On => LocalRegion::BuiltInAgent,
         BuiltInAgent::Off => LocalRegion::Absent,
     };
-    let identity = IdentityState::new(
-        app.clone(),
-        Arc::new(access_key),
-        KeyRing::new(store, Purpose::MailLink),
-        Arc::new(login_code_key(data_dir)?),
-        Arc::new(sealer(data_dir)?),
-    );
+    let mail_links = KeyRing::new(store, Purpose::MailLink);
+    let login_codes = Arc::new(login_code_key(data_dir)?);
+    let sso = single_sign_on(settings, data_dir, &public_url)?;
+    let identity = IdentityState::new(app.clone(), Arc::new(access_key), mail_links.clone(), login_codes, sso);
+    let organization = OrganizationState::new(app.clone(), link_key, mail_links, public_url);
     let routers = [
         mainsheet_identity::router(identity),
-        mainsheet_organization::router(app.clone(), Arc::new(audit_key)),
+        mainsheet_organization::router(organization, Arc::new(audit_key)),
         mainsheet_infrastructure::router(InfrastructureState { app: app.clone(), local_region }),
-        mainsheet_workloads::router(app.clone()),
-        mainsheet_agents::router(app),
+        mainsheet_workloads::router(WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) }),
+        mainsheet_agents::router(AgentsState { app, sealer }),
     ];
     let clock = control.clock.clock();
     let (protocol, document) = assemble(&clock, routers);
@@ -140,6 +154,17 @@ async fn router(settings: &Settings, data_dir: &Path, store: Store, control: &Co
     let outbox = Arc::clone(&control.outbox);
     let wake = from_fn(move |request: Request, next: Next| wake_after(Arc::clone(&outbox), request, next));
     Ok(protocol.merge(docs::router(&document)?).merge(beside).layer(wake))
+}
+
+/// Single sign-on: with providers on this machine, too, where that is asked for.
+fn single_sign_on(settings: &Settings, data_dir: &Path, public_url: &str) -> Result<SingleSignOn> {
+    let reach = if settings.allow_loopback_http { Reach::InternetAndLoopback } else { Reach::Internet };
+    Ok(SingleSignOn {
+        http: GuardedHttp::new(reach)?,
+        sealer: Arc::new(sealer(data_dir)?),
+        public_url: public_url.to_owned(),
+        redirect_uris: settings.redirect_uris.clone(),
+    })
 }
 
 /// What a request wrote is delivered right after its answer.

@@ -2,7 +2,8 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, ValueEnum};
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Parser, ValueEnum};
 
 /// All of Mainsheet in one process, for one machine.
 #[derive(Debug, Clone, Parser)]
@@ -23,6 +24,15 @@ pub(crate) struct Settings {
     /// How many runs the built-in agent executes at once [default: one a processor]
     #[arg(long, env = "MAINSHEET_AGENT_CAPACITY")]
     pub(crate) capacity: Option<u32>,
+    /// Whether to begin with new keys that sign tokens, links in mails and checkpoints; what the last ones signed stays good
+    #[arg(long)]
+    pub(crate) rotate_keys: bool,
+    /// Whether identity providers may be on this machine, without TLS
+    #[arg(long, env = "MAINSHEET_ALLOW_LOOPBACK_HTTP", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    pub(crate) allow_loopback_http: bool,
+    /// Where browsers may be sent after single sign-on, besides this platform's own page; several with commas between them
+    #[arg(long, env = "MAINSHEET_REDIRECT_URIS", value_delimiter = ',')]
+    pub(crate) redirect_uris: Vec<String>,
     /// The Python interpreter to make the Spark environment with
     #[arg(long, env = "MAINSHEET_PYTHON", default_value = "python3")]
     pub(crate) python: PathBuf,

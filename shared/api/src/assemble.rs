@@ -6,6 +6,7 @@ use axum::http::StatusCode;
 use axum::middleware::{Next, from_fn};
 use axum::response::{IntoResponse, Response};
 use mainsheet_core::{Clock, Error, RequestId};
+use tower::{ServiceExt, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
 use utoipa::openapi::schema::{ObjectBuilder, Type};
@@ -22,6 +23,9 @@ use crate::problem::{Problem, ProblemDetails, render};
 /// Where every path of the protocol begins.
 pub const BASE: &str = "/api/v1";
 
+/// Where the keys that tokens are checked with are, below [`BASE`] and at the root.
+pub const KEYS: &str = "/.well-known/jwks.json";
+
 /// Says in the document what a caller has to hold: a relation with its scope, `member`, or `self`.
 const RELATION: &str = "x-required-relation";
 
@@ -32,7 +36,22 @@ pub type Document = OpenApi;
 pub fn assemble(clock: &Clock, routers: impl IntoIterator<Item = OpenApiRouter>) -> (Router, Document) {
     let routes = routers.into_iter().fold(OpenApiRouter::new(), OpenApiRouter::merge);
     let (router, described) = OpenApiRouter::with_openapi(blank_document()).nest(BASE, routes).split_for_parts();
+    let keys = format!("{BASE}{KEYS}");
+    let router = if described.paths.paths.contains_key(&keys) { with_keys_at_root(router, keys) } else { router };
     (layered(router, clock), complete(described))
+}
+
+/// The keys are at the root, too: that is where programs look for them (RFC 8615).
+fn with_keys_at_root(router: Router, keys: String) -> Router {
+    let protocol = router.clone();
+    let at_root = move |mut request: Request| {
+        let (protocol, keys) = (protocol.clone(), keys.clone());
+        async move {
+            *request.uri_mut() = keys.parse().unwrap_or_default();
+            protocol.oneshot(request).await
+        }
+    };
+    router.route_service(KEYS, service_fn(at_root))
 }
 
 fn layered(router: Router, clock: &Clock) -> Router {

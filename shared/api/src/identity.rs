@@ -4,10 +4,12 @@ use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::ops::Deref;
 
-use axum::extract::{ConnectInfo, FromRef, FromRequestParts};
+use axum::extract::{ConnectInfo, FromRef, FromRequestParts, OriginalUri};
 use axum::http::HeaderMap;
-use axum::http::header::{AUTHORIZATION, USER_AGENT};
+use axum::http::header::{AUTHORIZATION, HOST, USER_AGENT};
 use axum::http::request::Parts;
+use axum::http::uri::Authority;
+use mainsheet_auth::dpop::{Proof, Target};
 use mainsheet_auth::{Asked, Caller, Needs, SignedIn, Subject, agent};
 use mainsheet_core::cluster::Agent;
 use mainsheet_core::{Error, OrganizationId, RequestId};
@@ -23,6 +25,9 @@ use crate::problem::{Problem, Result};
 pub(crate) const ORGANIZATION_HEADER: &str = "lakesail-organization-id";
 /// Names a request that may be sent again.
 pub(crate) const IDEMPOTENCY_HEADER: &str = "idempotency-key";
+
+/// Proves that the client holds a key (RFC 9449).
+const PROOF_HEADER: &str = "dpop";
 
 /// The network address that a request came from, as whoever accepted the connection saw it.
 #[derive(Debug, Clone)]
@@ -55,12 +60,83 @@ pub(crate) fn origin(parts: &Parts) -> Origin {
     }
 }
 
-fn bearer(headers: &HeaderMap) -> Result<&str> {
+/// How a token is presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Scheme {
+    Bearer,
+    DPoP,
+}
+
+fn presented(headers: &HeaderMap) -> Result<(Scheme, &str)> {
     let value = headers.get(AUTHORIZATION).ok_or_else(|| Error::unauthenticated("no Authorization header"))?;
     let text = value.to_str().map_err(|_| Error::unauthenticated("Authorization is not ASCII"))?;
     match text.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok(token.trim()),
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => Ok((Scheme::Bearer, token.trim())),
+        Some((scheme, token)) if scheme.eq_ignore_ascii_case("dpop") => Ok((Scheme::DPoP, token.trim())),
         _ => Err(Error::unauthenticated("Authorization is of another scheme").into()),
+    }
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str> {
+    match presented(headers)? {
+        (Scheme::Bearer, token) => Ok(token),
+        (Scheme::DPoP, _) => Err(Error::unauthenticated("Authorization is of another scheme").into()),
+    }
+}
+
+/// The request's proof of possession, if it brings one.
+fn proof(parts: &Parts, app: &App) -> Result<Option<Proof>> {
+    let mut proofs = parts.headers.get_all(PROOF_HEADER).iter();
+    let Some(text) = proofs.next() else { return Ok(None) };
+    let text = text.to_str().map_err(|_| Error::not_proven("the proof is not ASCII"))?;
+    if proofs.next().is_some() {
+        return Err(Error::not_proven("there are several proofs").into());
+    }
+    let host = parts.headers.get(HOST).and_then(|host| host.to_str().ok());
+    let authority = host.or_else(|| parts.uri.authority().map(Authority::as_str)).unwrap_or_default();
+    // Within the protocol's router the path lacks its beginning.
+    let path = parts.extensions.get::<OriginalUri>().map_or(parts.uri.path(), |uri| uri.path());
+    let target = Target { method: parts.method.as_str(), authority, path };
+    Ok(Some(Proof::check(text, target, app.now())?))
+}
+
+/// A bound token comes with a proof of its key, and no other one does.
+async fn require_proof(
+    parts: &Parts,
+    app: &App,
+    (scheme, token): (Scheme, &str),
+    bound_to: Option<&str>,
+) -> Result<()> {
+    match (scheme, bound_to) {
+        (Scheme::Bearer, None) => Ok(()),
+        (Scheme::DPoP, Some(thumbprint)) => {
+            let proof = proof(parts, app)?.ok_or_else(|| Error::not_proven("there is no proof"))?;
+            proof.require(token, thumbprint)?;
+            proof.spend(&app.store).await?;
+            Ok(())
+        }
+        (Scheme::Bearer, Some(_)) => Err(Error::not_proven("a bound token is no bearer token").into()),
+        (Scheme::DPoP, None) => Err(Error::not_proven("the token is not bound to a key").into()),
+    }
+}
+
+/// The key that tokens are to be bound to: its thumbprint, when a proof comes with signing in or refreshing.
+#[derive(Debug)]
+pub struct DpopKey(pub Option<String>);
+
+impl<S> FromRequestParts<S> for DpopKey
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let app = App::from_ref(state);
+        Ok(Self(match proof(parts, &app)? {
+            Some(proof) => Some(proof.spend(&app.store).await?),
+            None => None,
+        }))
     }
 }
 
@@ -83,11 +159,12 @@ pub(crate) async fn subject(parts: &mut Parts, app: &App) -> Result<Subject> {
     if let Some(known) = parts.extensions.get::<Subject>() {
         return Ok(known.clone());
     }
-    let token = bearer(&parts.headers)?;
+    let (scheme, token) = presented(&parts.headers)?;
     // A malformed name is an error only where an organization is needed: see `Member`.
     let organization = named_organization(&parts.headers).unwrap_or_default();
     let asked = Asked { key: idempotency_key(&parts.headers)?, organization };
     let found = Subject::authenticate(&app.store, &app.access_keys, token, &asked, origin(parts)).await?;
+    require_proof(parts, app, (scheme, token), found.bound_to()).await?;
     parts.extensions.insert(found.clone());
     Ok(found)
 }
@@ -155,6 +232,30 @@ where
         let Member(caller) = Member::from_request_parts(parts, state).await?;
         caller.require(N::RELATION)?;
         Ok(Self { caller, needs: PhantomData })
+    }
+}
+
+/// The organization that a request is about, whoever sends it: a sign-in page names it, and for who is signed in it may be the
+/// only one. It proves nothing.
+#[derive(Debug)]
+pub struct NamedOrganization(pub OrganizationId);
+
+impl<S> FromRequestParts<S> for NamedOrganization
+where
+    S: Send + Sync,
+    App: FromRef<S>,
+{
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        if let Some(named) = named_organization(&parts.headers)? {
+            return Ok(Self(named));
+        }
+        if parts.headers.contains_key(AUTHORIZATION) {
+            let Member(caller) = Member::from_request_parts(parts, state).await?;
+            return Ok(Self(caller.tenant().organization_id().clone()));
+        }
+        Err(Error::malformed("organization_required", "Name the organization in `LakeSail-Organization-Id`.").into())
     }
 }
 

@@ -15,11 +15,13 @@ mod query;
 pub mod text;
 
 pub use app::App;
-pub use assemble::{BASE, Document, assemble, with_problems};
+pub use assemble::{BASE, Document, KEYS, assemble, with_problems};
 pub use body::Body;
 pub use etag::{IfMatch, Tagged, created};
 pub use idempotent::{Action, Command, Idempotent};
-pub use identity::{AgentCaller, Anyone, ClientAddress, Member, Permitted, Person, RequestOrigin};
+pub use identity::{
+    AgentCaller, Anyone, ClientAddress, DpopKey, Member, NamedOrganization, Permitted, Person, RequestOrigin,
+};
 pub use page::{ListQuery, MarkerPage, MarkerQuery, PageOf, PageQuery, SortDirection};
 pub use path::Path;
 pub use problem::{Problem, ProblemDetails, Result};

@@ -64,6 +64,18 @@ pub struct PageQuery {
 }
 
 impl PageQuery {
+    /// The part of a list that is read from the table.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] for a page too far in.
+    pub fn request(&self) -> Result<PageRequest> {
+        let skip = (self.page.unwrap_or(1) - 1).saturating_mul(self.limit);
+        if skip > MAX_SKIPPED {
+            return Err(Error::invalid("page", "begins beyond item 10,000"));
+        }
+        Ok(PageRequest { limit: self.limit, skip, marker: None })
+    }
+
     /// The wanted part of all items.
     pub fn cut<I: Iterator>(&self, items: I) -> impl Iterator<Item = I::Item> {
         let limit = self.limit as usize;

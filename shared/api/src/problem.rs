@@ -125,6 +125,13 @@ fn describe(error: &Error) -> Described {
             "authentication",
             "The credentials are missing, wrong or have expired. Sign in, or refresh the access token.",
         ),
+        Error::NotProven { .. } => described(
+            StatusCode::UNAUTHORIZED,
+            "invalid_dpop_proof",
+            "authentication",
+            "The token has to be bound to a key of yours, and the request to prove that you hold it: send `Authorization: DPoP \
+             <token>` with a new `DPoP` proof (RFC 9449). A token is bound when a proof came with signing in.",
+        ),
         Error::Forbidden { code, message } => described(StatusCode::FORBIDDEN, code, "permission", message),
         Error::NotFound => {
             described(StatusCode::NOT_FOUND, "not_found", "not_found", "There is nothing here that you can reach.")
@@ -211,8 +218,15 @@ fn body(error: &Error, request_id: &RequestId) -> Response {
     if let Some(seconds) = retry_after {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
-    if status == StatusCode::UNAUTHORIZED {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    match error {
+        Error::Unauthenticated { .. } => {
+            headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
+        Error::NotProven { .. } => {
+            let challenge = HeaderValue::from_static(r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA""#);
+            headers.insert(WWW_AUTHENTICATE, challenge);
+        }
+        _ => {}
     }
     response
 }

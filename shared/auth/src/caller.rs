@@ -8,7 +8,7 @@ use mainsheet_core::{Error, MemberId, OrganizationId, Result, TeamId, Timestamp,
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::idempotency::{IdempotencyKey, IdempotencyRecord, Sender};
 use mainsheet_store::organizations::Home;
-use mainsheet_store::policies::Grants;
+use mainsheet_store::policies::{Grants, TeamGrants};
 use mainsheet_store::service_accounts::{ServiceKey, tenant_of_key};
 use mainsheet_store::users::{Access, Login};
 use mainsheet_store::{Row, Store, Tenant};
@@ -22,7 +22,7 @@ use crate::token::AccessToken;
 #[derive(Debug, Clone)]
 pub enum Subject {
     /// A person.
-    Person(SignedIn),
+    Person(Box<SignedIn>),
     /// A machine.
     ServiceAccount(KeyHolder),
 }
@@ -40,6 +40,8 @@ pub struct SignedIn {
     pub origin: Origin,
     /// The organization that they probably ask for: they are a member of it.
     pub home: Option<Home>,
+    /// The thumbprint of the key that their token is bound to (RFC 9449).
+    pub bound_to: Option<String>,
 }
 
 /// A service account that presented one of its keys.
@@ -73,6 +75,7 @@ pub struct Caller {
     seats: BTreeMap<TeamId, Vec<TeamRole>>,
     roles: Vec<(OrganizationRole, Option<Timestamp>)>,
     granted: BTreeMap<Relation, Until>,
+    team_grants: Option<TeamGrants>,
 }
 
 /// How long something is held.
@@ -105,7 +108,16 @@ impl Subject {
         if service_key::is_key(token) {
             KeyHolder::authenticate(store, token, asked, origin).await.map(Self::ServiceAccount)
         } else {
-            SignedIn::authenticate(store, ring, token, asked, origin).await.map(Self::Person)
+            SignedIn::authenticate(store, ring, token, asked, origin).await.map(|person| Self::Person(Box::new(person)))
+        }
+    }
+
+    /// The thumbprint of the key that the token is bound to, if it is (RFC 9449). Keys of service accounts are not.
+    #[must_use]
+    pub fn bound_to(&self) -> Option<&str> {
+        match self {
+            Self::Person(person) => person.bound_to.as_deref(),
+            Self::ServiceAccount(_) => None,
         }
     }
 
@@ -142,7 +154,7 @@ impl Subject {
     /// [`Error::Forbidden`] that says so.
     pub fn person(self) -> Result<SignedIn> {
         match self {
-            Self::Person(person) => Ok(person),
+            Self::Person(person) => Ok(*person),
             Self::ServiceAccount(_) => Err(Error::Forbidden {
                 code: "person_required",
                 message: "This is for people. A service account has no profile, logins or organizations of its own; sign in as \
@@ -185,7 +197,8 @@ impl SignedIn {
         let access = found.access.ok_or_else(|| Error::unauthenticated("the user is gone"))?;
         let login = found.login.map(|row| row.value).filter(|login| access.value.keeps_alive(login, now));
         let login = login.ok_or_else(|| Error::unauthenticated("the login has ended"))?;
-        Ok(Self { login, access, earlier: found.earlier, origin, home: found.home })
+        let bound_to = token.confirmation.map(|confirmation| confirmation.jkt);
+        Ok(Self { login, access, earlier: found.earlier, origin, home: found.home, bound_to })
     }
 
     /// The person.
@@ -208,8 +221,11 @@ impl SignedIn {
 
     async fn enter(mut self, store: &Store, named: Option<&OrganizationId>) -> Result<Caller> {
         let memberships = &self.access.value.memberships;
-        let id = match named.or(self.access.value.only_organization()) {
-            Some(id) => id.clone(),
+        // Who came in by an organization's identity provider reaches that one alone: its word counts nowhere else.
+        let of_provider = self.login.single_sign_on.as_ref().map(|session| &session.organization_id);
+        let id = match named.or(of_provider).or(self.access.value.only_organization()) {
+            Some(id) if of_provider.is_none_or(|of_provider| of_provider == id) => id.clone(),
+            Some(_) => return Err(Error::NotFound),
             None => return Err(choose(memberships.keys())),
         };
         let (tenant, membership) = self.access.value.membership(&id).ok_or(Error::NotFound)?;
@@ -218,11 +234,15 @@ impl SignedIn {
             Some(home) => home,
             None => store.home(&tenant).await?,
         };
+        if home.organization.value.settings.auth.require_dpop && self.bound_to.is_none() {
+            return Err(Error::not_proven("the organization demands tokens that are bound to a key"));
+        }
         let now = store.now();
         let of_teams = membership.seats.keys().filter_map(|team| home.team_grants.of(team));
         let granted = granted(membership.grants.iter().chain(of_teams), now);
         Ok(Caller {
-            subject: Subject::Person(self),
+            team_grants: Some(home.team_grants),
+            subject: Subject::Person(Box::new(self)),
             tenant,
             organization: Some(home.organization),
             member_id: membership.member_id.clone(),
@@ -254,6 +274,7 @@ impl KeyHolder {
         let member_id = self.key.value.service_account_id.as_str().parse().map_err(Error::internal)?;
         let granted = granted([&self.key.value.grants], now);
         Ok(Caller {
+            team_grants: None,
             subject: Subject::ServiceAccount(self),
             tenant,
             organization: None,
@@ -318,7 +339,7 @@ impl Caller {
     #[must_use]
     pub fn person(&self) -> Option<&SignedIn> {
         match &self.subject {
-            Subject::Person(person) => Some(person),
+            Subject::Person(person) => Some(&**person),
             Subject::ServiceAccount(_) => None,
         }
     }
@@ -367,6 +388,12 @@ impl Caller {
         self.seats.contains_key(team) || self.roles.iter().any(|(role, _)| role.is_in_all_teams())
     }
 
+    /// Whether a role of theirs sits in every team.
+    #[must_use]
+    pub fn sits_in_all(&self) -> bool {
+        self.roles.iter().any(|(role, _)| role.is_in_all_teams())
+    }
+
     /// They have a relation over the organization.
     ///
     /// # Errors
@@ -399,6 +426,28 @@ impl Caller {
             }),
             Some(_) => Ok(()),
         }
+    }
+
+    /// They may seat somebody in a team: whoever sits there has what the team's policy gives, so they have to hold it themselves.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] that names the first relation that they lack.
+    pub async fn require_to_seat(&self, store: &Store, team: &TeamId) -> Result<()> {
+        let read = match &self.team_grants {
+            Some(_) => None,
+            None => Some(store.team_grants(&self.tenant).await?),
+        };
+        let grants = self.team_grants.as_ref().or(read.as_ref()).and_then(|grants| grants.of(team));
+        grants.map_or(Ok(()), |grants| self.require_to_grant_all(grants))
+    }
+
+    /// [`Caller::require_to_grant`] for all that a policy gives.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] that names the first relation that they lack.
+    pub fn require_to_grant_all(&self, grants: &Grants) -> Result<()> {
+        let relations = grants.permissions.iter().filter_map(|name| name.parse::<Relation>().ok());
+        relations.into_iter().try_for_each(|relation| self.require_to_grant(relation, grants.expires_at))
     }
 
     /// They may give a role of the organization to somebody, or take it away: nobody gives what they do not hold themselves.

@@ -16,11 +16,20 @@ use mainsheet_store::Store;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::signing_keys::PublicKey;
 use secrecy::{ExposeSecret, SecretString};
+use serde::Serialize;
+
+use crate::mail_link::LONGEST_LINK_VALID;
+use crate::token::ACCESS_TOKEN_VALID;
 
 /// The shortest secret that a key is made from, in bytes.
 const MIN_SECRET: usize = 32;
 /// How soon after a look at the published keys the next one may follow.
 const REFRESH_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long an instance of a function that began with an earlier key may go on signing with it.
+const INSTANCE_LASTS: Duration = Duration::from_secs(24 * 3600);
+/// How long the published keys are taken for what they were when they were read: a key that was retired is of no use soon.
+const RING_LASTS: Duration = Duration::from_secs(10 * 60);
 
 /// What a key signs. A token of one purpose is never taken for another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -42,6 +51,21 @@ impl Purpose {
             Self::MailLink => "mail_link",
             Self::Audit => "audit",
         }
+    }
+
+    /// How long what a key signs is good; `None` for good.
+    fn valid(self) -> Option<Duration> {
+        match self {
+            Self::Access => Some(ACCESS_TOKEN_VALID),
+            Self::MailLink => Some(LONGEST_LINK_VALID),
+            Self::Audit => None,
+        }
+    }
+
+    /// Whether others than Mainsheet check what such keys sign.
+    #[must_use]
+    pub fn is_public(self) -> bool {
+        matches!(self, Self::Access | Self::Audit)
     }
 }
 
@@ -95,6 +119,11 @@ impl SigningKey {
         &self.kid
     }
 
+    #[cfg(test)]
+    pub(crate) fn x(&self) -> &str {
+        &self.x
+    }
+
     pub(crate) fn encoding(&self) -> &EncodingKey {
         &self.encoding
     }
@@ -105,15 +134,19 @@ impl SigningKey {
             x: self.x.clone(),
             purpose: self.purpose.as_str().to_owned(),
             created_at: now,
+            retires_at: None,
         }
     }
 
-    /// Makes the public half known to every function; does nothing when it is.
+    /// Makes the public half known to every function; does nothing when it is. Earlier keys of the purpose stay published until
+    /// nothing that they signed is good any more.
     ///
     /// # Errors
     /// When the table does not answer.
     pub async fn publish(&self, store: &Store) -> Result<()> {
-        if store.public_keys().await?.iter().any(|key| key.kid == self.kid) {
+        let rows = store.public_key_rows().await?;
+        let own = rows.iter().find(|row| row.value.kid == self.kid);
+        if own.is_some_and(|row| row.value.retires_at.is_none()) {
             return Ok(());
         }
         let audit = Audit {
@@ -123,7 +156,21 @@ impl SigningKey {
             action: "signing_key.publish",
             target: self.kid.clone(),
         };
-        match store.change(audit).publish_key(&self.public(store.now())).commit().await {
+        let change = store.change(audit);
+        let now = change.now();
+        let change = match own {
+            Some(row) => change.restore_key(row),
+            None => change.publish_key(&self.public(now)),
+        };
+        let in_use =
+            |key: &PublicKey| key.purpose == self.purpose.as_str() && key.kid != self.kid && key.retires_at.is_none();
+        let earlier = rows.iter().filter(|row| in_use(&row.value));
+        let retires_at = self.purpose.valid().map(|valid| now + valid + INSTANCE_LASTS);
+        let change = earlier.fold(change, |change, row| match retires_at {
+            Some(retires_at) => change.retire_key(row, retires_at),
+            None => change,
+        });
+        match change.commit().await {
             // Another instance was faster with the same key.
             Ok(()) | Err(Error::Conflict { .. }) => Ok(()),
             Err(error) => Err(error),
@@ -147,7 +194,7 @@ pub struct KeyRing {
 
 #[derive(Default)]
 struct Known {
-    keys: HashMap<String, DecodingKey>,
+    keys: HashMap<String, (DecodingKey, PublicKey)>,
     read_at: Option<Timestamp>,
 }
 
@@ -169,16 +216,21 @@ impl KeyRing {
     /// # Errors
     /// [`Error::Unauthenticated`] when no such key is published.
     pub(crate) async fn find(&self, kid: &str) -> Result<DecodingKey> {
-        if let Some(key) = self.known().keys.get(kid) {
-            return Ok(key.clone());
-        }
         let now = self.store.now();
+        let is_current = self.known().read_at.is_some_and(|read_at| now.since(read_at) < RING_LASTS);
+        if let Some(key) = self.good(kid, now).filter(|_| is_current) {
+            return Ok(key);
+        }
         let recent = self.known().read_at.is_some_and(|read_at| now.since(read_at) < REFRESH_INTERVAL);
         if !recent {
             self.read(now).await?;
         }
-        let key = self.known().keys.get(kid).cloned();
-        key.ok_or_else(|| Error::unauthenticated(format!("no published {} key {kid}", self.purpose.as_str())))
+        self.good(kid, now)
+            .ok_or_else(|| Error::unauthenticated(format!("no published {} key {kid}", self.purpose.as_str())))
+    }
+
+    fn good(&self, kid: &str, now: Timestamp) -> Option<DecodingKey> {
+        self.known().keys.get(kid).filter(|(_, key)| key.is_good(now)).map(|(decoding, _)| decoding.clone())
     }
 
     /// Reads the published keys, so that the first request need not.
@@ -193,7 +245,7 @@ impl KeyRing {
         let published = self.store.public_keys().await?;
         let mine = published.into_iter().filter(|key| key.purpose == self.purpose.as_str());
         let keys = mine
-            .map(|key| Ok((key.kid, DecodingKey::from_ed_components(&key.x).map_err(Error::internal)?)))
+            .map(|key| Ok((key.kid.clone(), (DecodingKey::from_ed_components(&key.x).map_err(Error::internal)?, key))))
             .collect::<Result<_>>()?;
         *self.known.write().unwrap_or_else(PoisonError::into_inner) = Known { keys, read_at: Some(now) };
         Ok(())
@@ -201,5 +253,47 @@ impl KeyRing {
 
     fn known(&self) -> std::sync::RwLockReadGuard<'_, Known> {
         self.known.read().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The published keys that others check tokens and checkpoints with, as a JWK set (RFC 7517, RFC 8037).
+///
+/// # Errors
+/// When the table does not answer.
+pub async fn key_set(store: &Store) -> Result<KeySet> {
+    let public = [Purpose::Access, Purpose::MailLink, Purpose::Audit].into_iter().filter(|purpose| purpose.is_public());
+    let public: Vec<&str> = public.map(Purpose::as_str).collect();
+    let keys = store.public_keys().await?.into_iter().filter(|key| public.contains(&key.purpose.as_str()));
+    Ok(KeySet { keys: keys.map(PublishedKey::from).collect() })
+}
+
+/// A JWK set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeySet {
+    /// The keys.
+    pub keys: Vec<PublishedKey>,
+}
+
+/// An Ed25519 key as a JWK.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PublishedKey {
+    /// Its id, which tokens name in their header.
+    pub kid: String,
+    /// `OKP`.
+    pub kty: &'static str,
+    /// `Ed25519`.
+    pub crv: &'static str,
+    /// `EdDSA`.
+    pub alg: &'static str,
+    /// `sig`.
+    #[serde(rename = "use")]
+    pub usage: &'static str,
+    /// The key, in base64url.
+    pub x: String,
+}
+
+impl From<PublicKey> for PublishedKey {
+    fn from(key: PublicKey) -> Self {
+        Self { kid: key.kid, kty: "OKP", crv: "Ed25519", alg: "EdDSA", usage: "sig", x: key.x }
     }
 }

@@ -6,6 +6,7 @@ pub mod audit_verify;
 pub mod breached;
 mod caller;
 pub mod challenge;
+pub mod dpop;
 pub mod keys;
 pub mod login_code;
 pub mod mail_link;

@@ -14,6 +14,8 @@ pub const EMAIL_VERIFICATION_VALID: Duration = Duration::from_secs(7 * 24 * 3600
 pub const INVITATION_VALID: Duration = Duration::from_secs(7 * 24 * 3600);
 /// How long a password can be set anew with a link (contract, decisions, Identity).
 pub const PASSWORD_RESET_VALID: Duration = Duration::from_secs(30 * 60);
+/// The longest of these.
+pub(crate) const LONGEST_LINK_VALID: Duration = INVITATION_VALID;
 
 /// The right to confirm that an address belongs to a user.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -33,7 +35,7 @@ impl Kind for EmailVerification {
     const AUDIENCE: &'static str = "mainsheet-email-verification";
 }
 
-/// The right to accept an invitation.
+/// The right to accept an invitation, mailed to the invited address: whoever holds it reads that mailbox.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
     /// The invitation.
@@ -94,4 +96,38 @@ mailed! {
     EmailVerification for EMAIL_VERIFICATION_VALID,
     Invitation for INVITATION_VALID,
     PasswordReset for PASSWORD_RESET_VALID
+}
+
+/// The right to accept an invitation, told to the one who made it, to hand over: it proves nothing about the address.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HandedInvitation {
+    /// The invitation.
+    #[serde(rename = "sub")]
+    pub invitation_id: InvitationId,
+    /// Into where.
+    #[serde(rename = "org")]
+    pub organization_id: OrganizationId,
+}
+
+impl Kind for HandedInvitation {
+    const TYPE: &'static str = "handed-invitation+jwt";
+    const AUDIENCE: &'static str = "mainsheet-handed-invitation";
+}
+
+impl HandedInvitation {
+    /// Signs a token.
+    ///
+    /// # Errors
+    /// [`mainsheet_core::Error::Internal`] when the key does not sign.
+    pub fn sign(self, key: &SigningKey, now: Timestamp, expires_at: Timestamp) -> Result<String> {
+        sign(key, self, now, expires_at)
+    }
+
+    /// Reads a token.
+    ///
+    /// # Errors
+    /// [`mainsheet_core::Error::Unauthenticated`] for any text that we did not sign for this, or that has expired.
+    pub async fn check(ring: &KeyRing, token: &str, now: Timestamp) -> Result<Self> {
+        check(ring, token, now).await
+    }
 }

@@ -4,5 +4,6 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod guarded_http;
 pub mod mail;
 pub mod queue;

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::catalog::LeasedCatalogs;
 use crate::job_run::{JobRunResults, ResourceCleanupMode, RunEvent};
 use crate::{AgentId, ClusterId, JobId, JobRunId, OrganizationId, Timestamp};
 
@@ -208,6 +209,9 @@ pub struct LeasedRun {
     pub source: LeasedSource,
     /// Free-form engine settings of the job (`config.lakesail`), such as `executionMode`.
     pub engine: BTreeMap<String, String>,
+    /// The catalogs that it finds its tables in; absent when its job names none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub catalogs: Option<LeasedCatalogs>,
 }
 
 /// What a run executes.

@@ -26,6 +26,12 @@ pub enum Error {
         /// Which check failed; never told to the caller.
         internal: String,
     },
+    /// A client that does not prove that it holds the key which its token is, or has to be, bound to (RFC 9449).
+    #[error("not proven: {internal}")]
+    NotProven {
+        /// Which check failed; never told to the caller.
+        internal: String,
+    },
     /// A known caller without the permission.
     #[error("forbidden: {message}")]
     Forbidden {
@@ -92,6 +98,11 @@ impl Error {
     /// Bad or no credentials; the reason goes to the log alone.
     pub fn unauthenticated(internal: impl Display) -> Self {
         Self::Unauthenticated { internal: internal.to_string() }
+    }
+
+    /// No proof of possession, or a bad one; the reason goes to the log alone.
+    pub fn not_proven(internal: impl Display) -> Self {
+        Self::NotProven { internal: internal.to_string() }
     }
 
     /// A state or a uniqueness rule that stands against the request.

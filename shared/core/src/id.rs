@@ -108,6 +108,8 @@ ids! {
     ConnectionId,
     /// An event of the transactional outbox.
     EventId,
+    /// An identity provider of an organization.
+    IdentityProviderId,
     /// An invitation to an organization.
     InvitationId,
     /// A job.
@@ -130,6 +132,8 @@ ids! {
     RequestId,
     /// A role of the fixed catalogues.
     RoleId,
+    /// A member's seat in a team.
+    SeatId,
     /// A machine identity of an organization.
     ServiceAccountId,
     /// A key of a service account.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use crate::{ClusterId, JobId, MemberId, QueryId, TeamId, Timestamp};
+use crate::{CatalogId, ClusterId, JobId, MemberId, QueryId, TeamId, Timestamp};
 
 /// Seconds a run may take unless its job says otherwise: a day.
 pub const DEFAULT_TIMEOUT_SECONDS: u32 = 86_400;
@@ -298,6 +298,22 @@ pub struct EngineConfig {
     #[garde(length(max = 100), dive)]
     #[schema(max_items = 100)]
     pub libraries: Vec<Library>,
+    /// The catalogs that its code can name, besides the one in memory that is called `sail`. Each is shared with one of the
+    /// job's teams.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[garde(length(max = 10))]
+    #[schema(max_items = 10)]
+    pub catalog_ids: Vec<CatalogId>,
+    /// The catalog that unqualified names mean. Unless given, it is that of the saved query, else `sail`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(skip)]
+    pub default_catalog_id: Option<CatalogId>,
+    /// The database there that unqualified table names mean; its levels are separated by `.`. Unless given, it is that of the
+    /// saved query, else the catalog's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[garde(inner(length(chars, min = 1, max = 255)), custom(database))]
+    #[schema(min_length = 1, max_length = 255)]
+    pub default_schema: Option<String>,
     /// Free-form settings by name.
     #[serde(flatten)]
     #[garde(length(max = 100), custom(named_texts))]
@@ -431,6 +447,15 @@ impl Job {
     #[must_use]
     pub fn query_id(&self) -> Option<&QueryId> {
         self.current.config.sql.as_ref()?.query_id.as_ref()
+    }
+}
+
+/// Levels with `.` between them, without control characters.
+fn database(name: &Option<String>, (): &()) -> garde::Result {
+    let is_level = |level: &str| !level.trim().is_empty() && !level.chars().any(char::is_control);
+    match name {
+        Some(name) if !name.split('.').all(is_level) => Err(garde::Error::new("is no name of a database")),
+        _ => Ok(()),
     }
 }
 

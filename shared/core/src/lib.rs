@@ -1,11 +1,15 @@
 //! What Mainsheet is about, free of any transport, cloud or storage: ids, time, errors, entities and state machines.
 
 pub mod agent_protocol;
+pub mod catalog;
 pub mod cluster;
 pub mod error;
 pub mod id;
+pub mod identity_provider;
+pub mod invitation;
 pub mod job;
 pub mod job_run;
+pub mod member;
 pub mod organization;
 pub mod query;
 pub mod role;

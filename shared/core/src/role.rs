@@ -10,10 +10,10 @@ use crate::RoleId;
 pub struct UnknownRole;
 
 macro_rules! roles {
-    ($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $id:literal, $title:literal;)+ }) => {
+    ($(#[$doc:meta])* $name:ident { $(#[doc = $description:literal] $variant:ident = $id:literal, $title:literal;)+ }) => {
         $(#[$doc])*
         #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-        pub enum $name { $($(#[$variant_doc])* #[serde(rename = $id)] $variant,)+ }
+        pub enum $name { $(#[doc = $description] #[serde(rename = $id)] $variant,)+ }
 
         impl $name {
             /// The catalogue.
@@ -29,6 +29,12 @@ macro_rules! roles {
             #[must_use]
             pub fn title(self) -> &'static str {
                 match self { $(Self::$variant => $title,)+ }
+            }
+
+            /// What it is, for people.
+            #[must_use]
+            pub fn description(self) -> &'static str {
+                match self { $(Self::$variant => $description.trim_ascii(),)+ }
             }
         }
 

@@ -147,7 +147,7 @@ impl Details {
     /// # Errors
     /// [`mainsheet_core::Error::Internal`] when a state cannot be written as JSON.
     pub fn of<T: Serialize>(before: Option<&T>, after: Option<&T>) -> Result<Self> {
-        let value = |state: Option<&T>| state.map_or(Ok(Value::Null), |state| serde_json::to_value(state));
+        let value = |state: Option<&T>| state.map_or(Ok(Value::Null), serde_json::to_value);
         let (before, after) = (value(before), value(after));
         let (before, after) = difference(
             before.map_err(mainsheet_core::Error::internal)?,

@@ -190,6 +190,16 @@ impl Change<'_> {
         self.check(check.condition_expression("attribute_exists(pk)"), missing)
     }
 
+    /// A row that has to be as it was read.
+    pub(crate) fn require_unchanged<T: Entity>(self, row: &Row<T>) -> Self {
+        let check = ConditionCheck::builder()
+            .set_key(Some(row.key.to_item()))
+            .condition_expression("#version = :expected")
+            .expression_attribute_names("#version", VERSION)
+            .expression_attribute_values(":expected", AttributeValue::N(row.version.to_string()));
+        self.check(check, changed_meanwhile())
+    }
+
     /// A condition of the caller's own making.
     pub(crate) fn check(self, check: ConditionCheckBuilder, otherwise: Error) -> Self {
         let check = check.table_name(&self.store.table).build();
@@ -319,6 +329,7 @@ impl Change<'_> {
         }
     }
 
+    /// A change that cannot be made: `commit` answers `error` and writes nothing.
     pub(crate) fn with_defect(mut self, error: Error) -> Self {
         self.defect.get_or_insert(error);
         self

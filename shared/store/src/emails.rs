@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::{Due, changed_meanwhile};
 use crate::users::{Access, EmailClaim, email_key, email_taken, profile_key};
-use crate::{Change, Entity, Key, Listing, Page, PageRequest, Row, Store};
+use crate::{Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store};
 
 /// The most addresses that a person may have.
 pub const MAX_EMAILS: u32 = 20;
@@ -35,6 +35,12 @@ impl Entity for UserEmail {
 }
 
 impl UserEmail {
+    /// The primary address of a user, which nobody confirmed yet.
+    pub(crate) fn unconfirmed(user: &User, now: Timestamp) -> Self {
+        let (user_id, email) = (user.id.clone(), user.email.clone());
+        Self { user_id, email, verified_at: None, created_at: now, updated_at: now }
+    }
+
     /// The address that a user begins with.
     pub(crate) fn first_of(user: &User, access: &Access) -> Self {
         Self {
@@ -49,6 +55,12 @@ impl UserEmail {
 
 fn user_email_key(user: &UserId, email: &NormalizedEmail) -> Key {
     Key::of_user(user, format!("{EMAILS}{}", email.as_str()))
+}
+
+/// The claim of a row that is somebody's confirmed address.
+pub(crate) fn claim_of_item(item: &Item) -> Option<Key> {
+    let row = Row::<UserEmail>::of_item(item.clone()).ok()?;
+    row.value.verified_at.map(|_| email_key(&NormalizedEmail::of(&row.value.email)))
 }
 
 impl Store {
@@ -94,6 +106,11 @@ impl Change<'_> {
     /// An address of a user, whether it was there or not.
     pub(crate) fn overwrite_email(self, email: &UserEmail) -> Self {
         self.overwrite(&user_email_key(&email.user_id, &NormalizedEmail::of(&email.email)), email)
+    }
+
+    /// An address is a user's no more, and free for others.
+    pub fn drop_email(self, user: &UserId, email: &NormalizedEmail) -> Self {
+        self.remove(&email_key(email)).remove(&user_email_key(user, email))
     }
 
     /// The primary address of a user is known to be theirs.

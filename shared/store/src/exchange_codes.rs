@@ -5,6 +5,7 @@ use std::time::Duration;
 use mainsheet_core::{Error, Result, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
+use crate::identity_providers::SsoSession;
 use crate::{Change, Entity, Key, Row, Store};
 
 /// How long a code can be traded (contract, decisions, Identity: `otaCode`).
@@ -30,6 +31,9 @@ pub struct ExchangeCode {
     pub user_id: UserId,
     /// How they proved it.
     pub proven_by: ProvenBy,
+    /// The provider's session that they came from, for the login that the code is traded for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single_sign_on: Option<SsoSession>,
     /// When the code is good no more.
     pub expires_at: Timestamp,
 }

@@ -2,13 +2,13 @@
 //! table's stream carries them to the relay.
 
 use mainsheet_core::{
-    ClusterId, Error, EventId, InvitationId, JobId, JobRunId, LoginCodeId, MemberId, OrganizationId, Result, SignUpId, Timestamp,
-    UserId,
+    ClusterId, Error, EventId, InvitationId, JobId, JobRunId, LoginCodeId, MemberId, OrganizationId, Result, SignUpId,
+    TeamId, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Origin, Scope};
-use crate::{Entity, Item, Key, Row, Tenant};
+use crate::{Change, Entity, Item, Key, Row, Tenant};
 
 /// How long an event that was carried on is kept for looking into.
 const KEPT_SECONDS: u64 = 7 * 24 * 3600;
@@ -55,12 +55,32 @@ pub enum Event {
         /// To which thing.
         target: String,
     },
+    /// A member left the organization: the seats they had are to be given up.
+    MemberRemoved {
+        /// Who they were.
+        member_id: MemberId,
+        /// Where they sat.
+        team_ids: Vec<TeamId>,
+    },
+    /// A team was deleted: its seats are to go.
+    TeamDeleted {
+        /// The team.
+        team_id: TeamId,
+    },
+    /// A user was deleted: what is left of their account is to go.
+    UserDeleted {
+        /// The user.
+        user_id: UserId,
+    },
     /// A self-registered cluster is no more.
     ClusterRetired {
         /// The cluster.
         cluster_id: ClusterId,
     },
 }
+
+/// The code of a change that was made before for the same event.
+pub const HANDLED_BEFORE: &str = "handled_before";
 
 /// What to write to a person. Links are made when the mail is written, so that no token lies in a queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,6 +117,21 @@ pub enum Mail {
         organization_name: String,
         /// Who invites, for people.
         invited_by: String,
+    },
+    /// Somebody acts by the role Emergency; for each Owner.
+    EmergencyUsed {
+        /// The Owner's address.
+        email: String,
+        /// The organization's name, for people.
+        organization_name: String,
+        /// Who acts, for people.
+        member_name: String,
+        /// What, as `<resource>.<verb>`.
+        action: String,
+        /// To which thing.
+        target: String,
+        /// When.
+        at: Timestamp,
     },
     /// The code that somebody signs in with.
     LoginCode {
@@ -162,6 +197,31 @@ impl Entity for OutboxEvent {
 
     fn expires_at(&self) -> Option<Timestamp> {
         Some(self.at + std::time::Duration::from_secs(KEPT_SECONDS))
+    }
+}
+
+/// A part of what an event asks for has been done.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Handled {
+    expires_at: Timestamp,
+}
+
+impl Entity for Handled {
+    const KIND: &'static str = "handled";
+
+    fn expires_at(&self) -> Option<Timestamp> {
+        Some(self.expires_at)
+    }
+}
+
+impl Change<'_> {
+    /// Does a part of what an event asks for once, however often the event comes: the second change is refused with the
+    /// conflict `handled_before`.
+    pub fn once(self, tenant: &Tenant, event: &EventId, part: usize) -> Self {
+        let key = Key::of_tenant(tenant, "HANDLED", format!("{event}#{part}"));
+        let expires_at = self.now() + std::time::Duration::from_secs(KEPT_SECONDS);
+        self.create(&key, &Handled { expires_at }, Error::conflict(HANDLED_BEFORE, "The event was acted on before."))
     }
 }
 

@@ -147,6 +147,22 @@ impl Store {
         Ok(Page { rows, marker: page.marker })
     }
 
+    /// All of a list of small rows: one query for every megabyte.
+    pub(crate) async fn whole<T: Entity>(&self, listing: &Listing) -> Result<Vec<Row<T>>> {
+        let mut rows = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self.query(listing).set_exclusive_start_key(start).send().await.map_err(failed)?;
+            for item in answer.items.unwrap_or_default() {
+                rows.push(Row::of_item(item)?);
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(rows);
+            }
+        }
+    }
+
     /// One page of a list, as it stands in the table.
     pub(crate) async fn page_of_items(&self, listing: &Listing, request: &PageRequest) -> Result<Page<Item>> {
         let now = self.now();
@@ -192,6 +208,29 @@ impl Store {
             }
         }
         Ok(start)
+    }
+
+    /// All rows of a list that match: a query for every megabyte of the partition.
+    pub(crate) async fn rows_where<T: Entity>(
+        &self,
+        listing: &Listing,
+        matches: impl Fn(&T) -> bool,
+    ) -> Result<Vec<Row<T>>> {
+        let mut found = Vec::new();
+        let mut start = None;
+        loop {
+            let answer = self.query(listing).set_exclusive_start_key(start).send().await.map_err(failed)?;
+            for item in answer.items.unwrap_or_default() {
+                let row = Row::of_item(item)?;
+                if matches(&row.value) {
+                    found.push(row);
+                }
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     fn query(&self, listing: &Listing) -> QueryFluentBuilder {

@@ -78,22 +78,6 @@ impl Entity for Policy {
     const KIND: &'static str = "policy";
 }
 
-/// A member as far as policies need to know them.
-#[derive(Debug, Serialize, Deserialize)]
-struct MemberUser {
-    member: MemberIdentity,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct MemberIdentity {
-    user_id: UserId,
-}
-
-impl Entity for MemberUser {
-    const KIND: &'static str = "member";
-}
-
 /// What the policies of an organization give to its teams.
 #[derive(Debug, Clone, Default)]
 pub struct TeamGrants(BTreeMap<TeamId, Grants>);
@@ -129,15 +113,6 @@ pub(crate) fn policy_key(tenant: &Tenant, principal: &Principal) -> Key {
 }
 
 impl Store {
-    /// The user that a member is.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when the tenant has no such member.
-    pub async fn user_of_member(&self, tenant: &Tenant, member: &MemberId) -> Result<UserId> {
-        let row: Option<Row<MemberUser>> = self.get(&Key::of_tenant(tenant, "MEMBERS", member.as_str())).await?;
-        row.map(|row| row.value.member.user_id).ok_or(Error::NotFound)
-    }
-
     /// A page of the policies, by principal.
     ///
     /// # Errors

@@ -1,11 +1,13 @@
 //! Saved queries.
 
 use aws_sdk_dynamodb::types::AttributeValue;
+use mainsheet_core::catalog::Catalog;
 use mainsheet_core::job::Job;
 use mainsheet_core::query::{MAX_JOBS, SavedQuery};
 use mainsheet_core::team::Team;
 use mainsheet_core::{Error, JobId, QueryId, Result};
 
+use crate::catalogs::catalog_key;
 use crate::change::{Due, update_of};
 use crate::jobs::job_key;
 use crate::key::tenant_partition;
@@ -32,6 +34,8 @@ pub struct QueryLinks {
     pub teams: Vec<Row<Team>>,
     /// Jobs that run some of them.
     pub jobs: Vec<Row<Job>>,
+    /// Catalogs that some of them name.
+    pub catalogs: Vec<Row<Catalog>>,
     /// How many queries there are in all.
     pub total: u64,
 }
@@ -61,12 +65,16 @@ impl Store {
         let saved = || queries.iter().map(|row| &row.value);
         let teams: Vec<Key> = saved().flat_map(|query| &query.team_ids).map(|team| team_key(tenant, team)).collect();
         let jobs: Vec<Key> = saved().flat_map(|query| &query.job_ids).map(|job| job_key(tenant, job)).collect();
+        let catalogs: Vec<Key> =
+            saved().filter_map(|query| query.query.catalog_id.as_ref()).map(|id| catalog_key(tenant, id)).collect();
         let count_key = count_key(tenant);
-        let mut batch = self.get_batch(teams.iter().chain(&jobs).chain([&count_key]).cloned()).await?;
+        let keys = teams.iter().chain(&jobs).chain(&catalogs).chain([&count_key]);
+        let mut batch = self.get_batch(keys.cloned()).await?;
         let total = batch.count(&count_key, "n");
         let teams = take_teams(&mut batch, &teams)?;
         let jobs = jobs.iter().filter_map(|key| batch.take(key).transpose()).collect::<Result<_>>()?;
-        Ok(QueryLinks { teams, jobs, total })
+        let catalogs = catalogs.iter().filter_map(|key| batch.take(key).transpose()).collect::<Result<_>>()?;
+        Ok(QueryLinks { teams, jobs, catalogs, total })
     }
 }
 
@@ -74,17 +82,21 @@ impl Change<'_> {
     /// A new query.
     pub fn create_query(self, tenant: &Tenant, query: &SavedQuery) -> Self {
         let used = Error::internal("a query id that was used before");
-        self.create(&query_key(tenant, &query.query.id), query, used).add(&count_key(tenant), "n", 1)
+        self.create(&query_key(tenant, &query.query.id), query, used).add(&count_key(tenant), "n", 1).link_catalog(
+            tenant,
+            None,
+            Some(query),
+        )
     }
 
     /// A query's new settings.
-    pub fn replace_query(self, row: &Row<SavedQuery>, query: &SavedQuery) -> Self {
-        self.replace(row, query, Due::Keep)
+    pub fn replace_query(self, tenant: &Tenant, row: &Row<SavedQuery>, query: &SavedQuery) -> Self {
+        self.replace(row, query, Due::Keep).link_catalog(tenant, Some(&row.value), Some(query))
     }
 
     /// The end of a query.
     pub fn delete_query(self, tenant: &Tenant, row: &Row<SavedQuery>) -> Self {
-        self.delete(row).add(&count_key(tenant), "n", -1)
+        self.delete(row).add(&count_key(tenant), "n", -1).link_catalog(tenant, Some(&row.value), None)
     }
 
     /// A job begins to run a query; the query has to be there.

@@ -8,6 +8,7 @@ use mainsheet_core::{ChallengeId, Error, LoginCodeId, Result, Timestamp, Trusted
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Due, changed_meanwhile};
+use crate::identity_providers::SsoSession;
 use crate::second_factors::{SecondFactor, TrustedDevice, second_factor_key, trusted_device_key};
 use crate::throttle::{Throttle, ThrottleKey};
 use crate::users::{Access, Credentials, access_key, credentials_key, profile_key};
@@ -163,6 +164,9 @@ pub struct Challenge {
     pub expires_at: Timestamp,
     /// The client's name for its device.
     pub device_id: Option<String>,
+    /// The identity provider's session that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single_sign_on: Option<SsoSession>,
 }
 
 impl Entity for Challenge {

@@ -4,26 +4,25 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::ConditionCheck;
+use mainsheet_core::member::AccountType;
 use mainsheet_core::organization::Organization;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::user::{NormalizedEmail, User};
 use mainsheet_core::{Error, LoginId, MemberId, OrganizationId, Result, SignUpId, TeamId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Due, update_of};
+use crate::change::Due;
 use crate::emails::UserEmail;
 use crate::idempotency::{IdempotencyKey, IdempotencyRecord, Sender};
+use crate::identity_providers::SsoSession;
 use crate::organizations::{Home, home_keys, take_home};
 use crate::policies::Grants;
-use crate::row::attribute;
 use crate::throttle::{Throttle, ThrottleKey};
 use crate::{Change, Entity, Key, Listing, PageRequest, Row, Store, Tenant};
 
 /// How long the role Emergency lasts (contract, decisions, Access: `breakGlass`).
 pub const EMERGENCY_LASTS: Duration = Duration::from_secs(4 * 3600);
-/// The most teams that a member can sit in: all seats are read with every request.
-const MAX_SEATS: usize = 500;
 
 impl Entity for User {
     const KIND: &'static str = "user";
@@ -122,6 +121,9 @@ pub struct Membership {
     pub seats: BTreeMap<TeamId, Vec<TeamRole>>,
     /// Whether the organization lets them in.
     pub is_enabled: bool,
+    /// Who looks after their account.
+    #[serde(default)]
+    pub account_type: AccountType,
     /// What the policy of this person gives them over the organization.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grants: Option<Grants>,
@@ -139,8 +141,15 @@ impl Membership {
         seats: BTreeMap<TeamId, Vec<TeamRole>>,
         now: Timestamp,
     ) -> Self {
-        let mut membership =
-            Self { member_id, roles: Vec::new(), seats, is_enabled: true, grants: None, emergency_until: None };
+        let mut membership = Self {
+            member_id,
+            roles: Vec::new(),
+            seats,
+            is_enabled: true,
+            account_type: AccountType::Managed,
+            grants: None,
+            emergency_until: None,
+        };
         membership.set_roles(roles, now);
         membership
     }
@@ -194,6 +203,9 @@ pub struct Login {
     /// The thumbprint of the client's key that its tokens are bound to (RFC 9449, `jkt`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dpop_jkt: Option<String>,
+    /// The identity provider's session that it came from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub single_sign_on: Option<SsoSession>,
     /// SHA-256 of what all refresh tokens of the login have in common, in hex.
     pub refresh_family_sha256: String,
     /// SHA-256 of what only the current refresh token has, in hex.
@@ -326,6 +338,11 @@ pub(crate) fn email_taken() -> Error {
     Error::conflict("email_taken", "This address has an account.")
 }
 
+/// A person cannot join an organization twice.
+pub(crate) fn already_member() -> Error {
+    Error::conflict("already_member", "The person is a member of the organization already.")
+}
+
 impl Store {
     /// The login, the access and an earlier request of a token's subject, and the organization that they probably ask for:
     /// one round trip. `organization` is a guess; nothing of it is answered unless the access says that they belong there.
@@ -413,6 +430,21 @@ impl Store {
         self.get(&sign_up_key(user, sign_up)).await
     }
 
+    /// Removes up to 75 rows of what is left of a deleted user, and their claims to addresses; `true` once nothing is.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn erase_user(&self, user: &UserId) -> Result<bool> {
+        let request = PageRequest { limit: 75, ..PageRequest::default() };
+        let page = self.page_of_items(&Listing::of(access_key(user).pk), &request).await?;
+        let claims = page.rows.iter().filter_map(crate::emails::claim_of_item);
+        let keys: Vec<Key> = page.rows.iter().filter_map(Key::of_item).chain(claims).collect();
+        if !keys.is_empty() {
+            keys.iter().fold(self.telemetry(), crate::Change::remove).commit().await?;
+        }
+        Ok(page.marker.is_none())
+    }
+
     /// A login, whether expired or not.
     ///
     /// # Errors
@@ -444,6 +476,41 @@ impl Store {
 }
 
 impl Change<'_> {
+    /// A user must not be a member of the organization yet.
+    pub fn require_stranger(self, user: &UserId, tenant: &Tenant) -> Self {
+        let check = ConditionCheck::builder()
+            .set_key(Some(access_key(user).to_item()))
+            .condition_expression("attribute_not_exists(#data.memberships.#organization)")
+            .expression_attribute_names("#data", crate::row::DATA)
+            .expression_attribute_names("#organization", tenant.organization_id().as_str());
+        self.check(check, already_member())
+    }
+
+    /// A user's new profile. Another address is another claim, and is theirs once it is confirmed.
+    pub fn replace_user(self, row: &Row<User>, user: &User) -> Self {
+        let change = self.replace(row, user, Due::Keep);
+        let (before, after) = (NormalizedEmail::of(&row.value.email), NormalizedEmail::of(&user.email));
+        if before == after {
+            return change;
+        }
+        let claim = EmailClaim { user_id: user.id.clone() };
+        let address = UserEmail::unconfirmed(user, change.now());
+        change.create(&email_key(&after), &claim, email_taken()).drop_email(&user.id, &before).overwrite_email(&address)
+    }
+
+    /// What proves a user's identity from now on.
+    pub fn replace_credentials(self, user: &UserId, credentials: &Credentials) -> Self {
+        self.overwrite(&credentials_key(user), credentials)
+    }
+
+    /// A user's account is no more; what is left of it goes with [`crate::outbox::Event::UserDeleted`].
+    pub fn delete_user(self, user: &Row<User>, access: &Row<Access>) -> Self {
+        self.delete(access)
+            .delete(user)
+            .remove(&credentials_key(&user.value.id))
+            .drop_email(&user.value.id, &NormalizedEmail::of(&user.value.email))
+    }
+
     /// A new user with an address of their own.
     pub fn create_user(self, user: &User, credentials: &Credentials, access: &Access) -> Self {
         let taken = email_taken();
@@ -466,29 +533,9 @@ impl Change<'_> {
         self.replace(row, credentials, Due::Keep)
     }
 
-    /// What proves a user's identity from now on.
-    pub fn replace_credentials(self, user: &UserId, credentials: &Credentials) -> Self {
-        self.overwrite(&credentials_key(user), credentials)
-    }
-
     /// What a user may reach, or how their address is known, changes.
     pub fn replace_access(self, row: &Row<Access>, access: &Access) -> Self {
         self.replace(row, access, Due::Keep)
-    }
-
-    /// Seats a user in a team.
-    pub fn seat(self, user: &UserId, tenant: &Tenant, team: &TeamId, roles: &[TeamRole]) -> Self {
-        let roles = attribute(&roles).unwrap_or_else(|_| AttributeValue::L(Vec::new()));
-        let update = update_of(&access_key(user), Vec::new(), &[], &[("version", 1)])
-            .update_expression("SET #data.memberships.#organization.seats.#team = :roles ADD #a0 :a0")
-            .condition_expression("size(#data.memberships.#organization.seats) < :most")
-            .expression_attribute_names("#data", crate::row::DATA)
-            .expression_attribute_names("#organization", tenant.organization_id().as_str())
-            .expression_attribute_names("#team", team.as_str())
-            .expression_attribute_values(":roles", roles)
-            .expression_attribute_values(":most", AttributeValue::N(MAX_SEATS.to_string()));
-        let full = Error::conflict("too_many_teams", "You sit in 500 teams already. Leave one first.");
-        self.update(update, full)
     }
 
     /// Credentials that count when a link is used.

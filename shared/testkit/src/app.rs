@@ -5,19 +5,23 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use mainsheet_agents::AgentsState;
 use mainsheet_api::{App, BASE, Document, assemble};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_auth::sealed::Sealer;
+use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_cloud::queue::Queue;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::time::ManualClock;
 use mainsheet_core::{TeamId, Timestamp};
-use mainsheet_identity::IdentityState;
+use mainsheet_identity::{IdentityState, SingleSignOn};
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 use mainsheet_notifier::{MailKeys, Notifier};
+use mainsheet_organization::OrganizationState;
 use mainsheet_store::Store;
 use mainsheet_store::outbox::OutboxEvent;
+use mainsheet_workloads::WorkloadsState;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::client::Client;
@@ -32,9 +36,11 @@ use crate::table::{Dump, TestTable};
 const ACCESS_SECRET: &str = "the secret of the tests' access tokens, of no use elsewhere";
 const AUDIT_SECRET: &str = "the secret of the tests' audit checkpoints, of no use elsewhere";
 const MAIL_LINK_SECRET: &str = "the secret of the tests' mail links, of no use elsewhere";
-const SEALING_SECRET: &str = "the secret of the tests' sealed secrets, of no use elsewhere";
+const SEALING_SECRET: &str = "the secret that seals the tests' secrets, of no use elsewhere";
 /// Where links in mails lead.
-const PUBLIC_URL: &str = "https://mainsheet.example";
+pub(crate) const PUBLIC_URL: &str = "https://mainsheet.example";
+/// Where browsers may be sent after single sign-on.
+pub const REDIRECT_URI: &str = "https://app.example/welcome";
 /// When every test begins.
 const BEGINNING: &str = "2026-11-21T08:30:00.000Z";
 
@@ -71,7 +77,7 @@ impl TestApp {
         let audit_key = published_key(&store, AUDIT_SECRET, Purpose::Audit).await;
         let app = App::new(store.clone());
         app.access_keys.warm().await.unwrap();
-        let functions = routers(&app, access_key, audit_key);
+        let functions = routers(&app, access_key, Arc::clone(&mail_key), audit_key);
         let paths = functions.iter().map(|(name, router)| (*name, paths_of(router))).collect();
         let (router, document) = assemble(&clock.clock(), functions.into_iter().map(|(_, router)| router));
         let outbox = Outbox::of(table.stream());
@@ -228,18 +234,36 @@ async fn published_key(store: &Store, secret: &str, purpose: Purpose) -> Arc<Sig
 }
 
 /// The routers of all functions that answer requests, by the function's name. A new one's is added here.
-fn routers(app: &App, access_key: Arc<SigningKey>, audit_key: Arc<SigningKey>) -> [(&'static str, OpenApiRouter); 5] {
+fn routers(
+    app: &App,
+    access_key: Arc<SigningKey>,
+    mail_key: Arc<SigningKey>,
+    audit_key: Arc<SigningKey>,
+) -> [(&'static str, OpenApiRouter); 5] {
     let mail_links = KeyRing::new(app.store.clone(), Purpose::MailLink);
+    let organization = OrganizationState::new(app.clone(), mail_key, mail_links.clone(), PUBLIC_URL.to_owned());
     let sealer = Arc::new(Sealer::derive(&SEALING_SECRET.into()).unwrap());
-    let identity = IdentityState::new(app.clone(), access_key, mail_links, Arc::new(login_code_key()), sealer);
+    let workloads = WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) };
+    let agents = AgentsState { app: app.clone(), sealer };
     let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
+    let identity = IdentityState::new(app.clone(), access_key, mail_links, Arc::new(login_code_key()), sso());
     [
         ("identity", mainsheet_identity::router(identity)),
-        ("organization", mainsheet_organization::router(app.clone(), audit_key)),
+        ("organization", mainsheet_organization::router(organization, audit_key)),
         ("infrastructure", mainsheet_infrastructure::router(infrastructure)),
-        ("workloads", mainsheet_workloads::router(app.clone())),
-        ("agents", mainsheet_agents::router(app.clone())),
+        ("workloads", mainsheet_workloads::router(workloads)),
+        ("agents", mainsheet_agents::router(agents)),
     ]
+}
+
+/// Single sign-on with providers on this machine.
+fn sso() -> SingleSignOn {
+    SingleSignOn {
+        http: GuardedHttp::new(Reach::InternetAndLoopback).unwrap(),
+        sealer: Arc::new(Sealer::derive(&SEALING_SECRET.into()).unwrap()),
+        public_url: PUBLIC_URL.to_owned(),
+        redirect_uris: vec![REDIRECT_URI.to_owned()],
+    }
 }
 
 /// The paths that a function answers.

@@ -30,10 +30,23 @@ pub fn team(name: &str) -> Value {
     json!({ "name": name })
 }
 
+/// An identity provider that was registered by hand.
+#[must_use]
+pub fn identity_provider(issuer: &str) -> Value {
+    let oidc = json!({ "issuer": issuer, "clientId": crate::provider::CLIENT_ID, "clientSecret": crate::provider::CLIENT_SECRET });
+    json!({ "identityProviderTypeId": "oidc", "name": "SSO", "configWrite": { "oidc": oidc } })
+}
+
 /// A self-registered cluster that waits for an agent of its own.
 #[must_use]
 pub fn cluster(name: &str) -> Value {
     json!({ "name": name, "region": "eu-central-1" })
+}
+
+/// A catalog in the engine's memory.
+#[must_use]
+pub fn catalog(name: &str, team: &str) -> Value {
+    json!({ "name": name, "provider": "memory", "configWrite": { "initialDatabase": "default" }, "teamIds": [team] })
 }
 
 /// A saved query.

@@ -59,6 +59,11 @@ impl Client {
         }
     }
 
+    /// A request to a path at the root, outside the protocol.
+    pub fn call_at_root(&self, method: &str, path: &str) -> Call {
+        Call { path: path.to_owned(), ..self.call(method, path) }
+    }
+
     /// Reads.
     pub async fn get(&self, path: &str) -> Answer {
         self.call("GET", path).send().await

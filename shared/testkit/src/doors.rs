@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use mainsheet_core::member::{AccountType, Member};
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::{MemberId, OrganizationId, TeamId, UserId};
 use mainsheet_store::Store;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
+use mainsheet_store::members::{MAX_SEATS_AT_ONCE, MemberRecord};
+use mainsheet_store::organizations::founding_tenant;
 use mainsheet_store::users::Membership;
 
 /// What somebody is in an organization.
@@ -16,14 +19,23 @@ pub(crate) struct Seating {
     pub(crate) seats: BTreeMap<TeamId, Vec<TeamRole>>,
 }
 
-/// Makes a user a member of an organization, as accepting an invitation will.
+/// Makes a user a member of an organization, as accepting an invitation does.
 pub(crate) async fn join(store: &Store, user: &UserId, seating: Seating) {
+    let profile = store.user(user).await.unwrap().value;
     let now = store.now();
-    let membership = Membership::new(MemberId::generate(now), seating.roles, seating.seats, now);
-    change_memberships(store, user, |memberships| {
-        memberships.insert(seating.organization, membership);
-    })
-    .await;
+    let id = MemberId::generate(now);
+    let member = Member::joining(id, seating.organization.clone(), &profile, AccountType::Managed, now);
+    let record = MemberRecord::new(member, seating.roles, BTreeMap::new(), now);
+    // The platform's own way to a tenant: nobody is signed in here.
+    let tenant = founding_tenant(&seating.organization);
+    store.change(audit(user)).join(&tenant, &record).commit().await.unwrap();
+    let seats: Vec<_> = seating.seats.into_iter().collect();
+    for some in seats.chunks(MAX_SEATS_AT_ONCE) {
+        let row = store.member(&tenant, &record.member.id).await.unwrap();
+        let mut seated = row.value.clone();
+        seated.seats.extend(some.iter().cloned());
+        store.change(audit(user)).change_member(&tenant, &row, &seated).commit().await.unwrap();
+    }
 }
 
 /// Takes a user out of every organization.
@@ -39,12 +51,15 @@ async fn change_memberships(
     let row = store.access(user).await.unwrap().unwrap();
     let mut access = row.value.clone();
     change(&mut access.memberships);
-    let audit = Audit {
+    store.change(audit(user)).replace_access(&row, &access).commit().await.unwrap();
+}
+
+fn audit(user: &UserId) -> Audit {
+    Audit {
         scope: Scope::User(user.clone()),
         actor: Actor::Platform,
         origin: Origin::default(),
         action: "test.change_memberships",
         target: user.to_string(),
-    };
-    store.change(audit).replace_access(&row, &access).commit().await.unwrap();
+    }
 }

@@ -7,8 +7,15 @@ use crate::world::World;
 /// Well-formed, and nothing's.
 const ABSENT: &str = "ZZZZZZZZZZZZZZZZZZZZ";
 
+/// Roles are the same for everybody, a token is good for whoever brings it, and browsers come to a provider from anywhere.
+fn leads_to_somebodys(operation: &Operation) -> bool {
+    operation.path.contains('{')
+        && !operation.path.starts_with("/auth/sso/")
+        && !["{role}", "{token}"].iter().any(|name| operation.path.contains(name))
+}
+
 fn with_ids(world: &World) -> Vec<(Operation, Request)> {
-    let all = operations(&world.app).into_iter().filter(|operation| operation.path.contains('{'));
+    let all = operations(&world.app).into_iter().filter(leads_to_somebodys);
     all.map(|operation| (operation.clone(), right(&operation.id, world).unwrap())).collect()
 }
 
@@ -18,7 +25,9 @@ fn variants(operation: &Operation, request: &Request, id: &str) -> Vec<Request> 
     let places = template.iter().enumerate().filter(|(_, segment)| segment.starts_with('{')).map(|(place, _)| place);
     let variant = |place: usize| {
         let mut path: Vec<&str> = request.path.split('/').collect();
-        path[place] = id;
+        // Principals are an id with its kind.
+        let id = path[place].split_once(':').map_or(id.to_owned(), |(kind, _)| format!("{kind}:{id}"));
+        path[place] = &id;
         Request { path: path.join("/"), ..request.clone() }
     };
     places.map(variant).collect()

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use mainsheet_api::{BASE, KEYS};
 use mainsheet_testkit::TestApp;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Value, json};
@@ -96,6 +97,10 @@ async fn every_path_leads_to_the_function_that_answers_it() {
         documented,
         "paths of functions against the document's"
     );
+    // What stands at the root, too, goes to the same function.
+    let at_root = chosen(&routes, KEYS);
+    assert_eq!(at_root.function, owners[&format!("{BASE}{KEYS}")]);
+    used.insert(at_root.path.clone());
     let unused: Vec<&Route> = routes.iter().filter(|route| !used.contains(&route.path)).collect();
     assert!(unused.is_empty(), "routes that lead to nothing: {unused:?}");
 }

@@ -9,16 +9,16 @@ use crate::gates::document::{Operation, operations};
 use crate::operations::{Request, Sender, right};
 use crate::world::World;
 
-/// Signing out ends the login that could ask again.
-const ENDS_THE_CALLER: &str = "logout";
+/// Signing out ends the login that could ask again, and once a password is changed the present one is another.
+const NOT_REPEATED: [&str; 2] = ["logout", "changeUserPassword"];
 /// What is shown once and never again.
-const SHOWN_ONCE: &str = "agentRegistrationToken";
+const SHOWN_ONCE: [&str; 3] = ["agentRegistrationToken", "key", "password"];
 
 fn with_keys(world: &World) -> Vec<(Operation, Request)> {
     let all = operations(&world.app).into_iter();
     let takes_key = |operation: &Operation| operation.parameters.iter().any(|name| name == "Idempotency-Key");
     let found: Vec<_> = all
-        .filter(|operation| takes_key(operation) && operation.id != ENDS_THE_CALLER)
+        .filter(|operation| takes_key(operation) && !NOT_REPEATED.contains(&operation.id.as_str()))
         .map(|operation| (right(&operation.id, world).unwrap(), operation))
         .map(|(request, operation)| (operation, request))
         .collect();
@@ -35,7 +35,7 @@ async fn send(world: &World, request: &Request, key: &str) -> Answer {
 fn repeatable(answer: &Answer) -> Value {
     let mut body = answer.json();
     if let Some(body) = body.as_object_mut() {
-        body.remove(SHOWN_ONCE);
+        body.retain(|field, _| !SHOWN_ONCE.contains(&field.as_str()));
     }
     body
 }

@@ -41,6 +41,9 @@ async fn a_policy_counts_from_the_next_request_until_it_is_deleted() {
         (&replaced.json()["createdAt"], &replaced.json()["permissions"]),
         (&policy["createdAt"], &json!(["CanViewBilling"]))
     );
+    // A member is the user they are.
+    let id = member.get("/me/permissions").await.expect(200).text("memberId");
+    assert_eq!(owner.get(&format!("/org/policies/member%3A{id}")).await.expect(200).json(), replaced.json());
     let _ = member.get("/org/policies").await.expect(403);
     let _ = owner.call("DELETE", &path).if_match(&set.etag()).send().await.expect(412);
     let _ = owner.delete(&path).await.expect(204);
@@ -135,4 +138,21 @@ async fn principals_are_well_formed_and_of_the_organization() {
         }
     }
     app.dump().assert_same_as(&before, "what is refused changes nothing");
+}
+
+#[tokio::test]
+async fn nobody_seats_people_in_a_team_whose_policy_gives_more_than_they_hold() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let deputy = app.member("deputy@example.com", &owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    let _ = owner.put(&format!("/org/policies/user:{}", deputy.user_id), grant(&["CanManageTeams"])).await.expect(200);
+    let _ =
+        owner.put(&format!("/org/policies/team:{}", owner.team_id), grant(&["CanManageClusters"])).await.expect(200);
+    let id = deputy.get("/me/permissions").await.expect(200).text("memberId");
+    let seat = format!("/org/teams/{}/members/{id}", owner.team_id);
+    let refused = deputy.post(&seat, json!({})).await.expect(403).problem();
+    assert!(refused.message.contains("CanManageClusters"), "{refused:?}");
+    let _ = owner.delete(&format!("/org/policies/team:{}", owner.team_id)).await.expect(204);
+    let _ = deputy.post(&seat, json!({})).await.expect(201);
+    app.deliver().await;
 }

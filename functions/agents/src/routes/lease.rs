@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use mainsheet_api::{AgentCaller, App, Body, Result};
+use mainsheet_api::{AgentCaller, Body};
 use mainsheet_core::agent_protocol::{
     HeldRun, LEASE, LeaseAnswer, LeaseRequest, LeasedRun, LeasedSource, MAX_WAIT, Order, RunOrder,
 };
+use mainsheet_core::catalog::LeasedCatalogs;
 use mainsheet_core::job::ExecutionMode;
 use mainsheet_core::job_run::{JobRun, RunEvent, RunStatus};
 use mainsheet_core::{Error, Timestamp};
@@ -15,6 +16,7 @@ use mainsheet_store::clusters::{InboxEntry, InboxKind};
 use mainsheet_store::job_runs::RunOfJob;
 use tokio::time::{Instant, sleep};
 
+use crate::AgentsState;
 use crate::source::{Resolved, resolve};
 
 /// How often a waiting request looks into the inbox: one query each.
@@ -30,14 +32,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
     security(("agentToken" = []))
 )]
 pub(crate) async fn lease(
-    State(app): State<App>,
+    State(state): State<AgentsState>,
     caller: AgentCaller,
     Body(body): Body<LeaseRequest>,
-) -> Result<Json<LeaseAnswer>> {
+) -> mainsheet_api::Result<Json<LeaseAnswer>> {
     let wait = Duration::from_secs(body.wait_seconds.into()).min(MAX_WAIT);
     let until = Instant::now() + wait;
     loop {
-        let answer = look(&app, &caller, &body).await?;
+        let answer = look(&state, &caller, &body).await?;
         let found = !answer.runs.is_empty() || !answer.orders.is_empty();
         if found || Instant::now() + LOOK_EVERY > until {
             return Ok(Json(answer));
@@ -47,8 +49,8 @@ pub(crate) async fn lease(
 }
 
 /// One look into the inbox of the agent's cluster.
-async fn look(app: &App, caller: &AgentCaller, request: &LeaseRequest) -> Result<LeaseAnswer> {
-    let inbox = app.store.inbox(&caller.tenant, &caller.agent.value.cluster_id).await?;
+async fn look(state: &AgentsState, caller: &AgentCaller, request: &LeaseRequest) -> mainsheet_api::Result<LeaseAnswer> {
+    let inbox = state.app.store.inbox(&caller.tenant, &caller.agent.value.cluster_id).await?;
     let mine = |entry: &&InboxEntry| entry.agent_id.as_ref() == Some(&caller.agent.value.id);
     let held = |entry: &&InboxEntry| request.holding.contains(&held_run(entry));
     let cancels = inbox.iter().filter(|entry| entry.kind == InboxKind::Cancel).filter(mine).filter(held);
@@ -60,7 +62,7 @@ async fn look(app: &App, caller: &AgentCaller, request: &LeaseRequest) -> Result
         if runs.len() >= request.capacity as usize {
             break;
         }
-        match take(app, caller, entry).await {
+        match take(state, caller, entry).await {
             Ok(run) => runs.extend(run),
             // Another agent was faster, or the run moved on: there is nothing to take.
             Err(Error::Conflict { .. }) => {}
@@ -75,15 +77,20 @@ fn held_run(entry: &InboxEntry) -> HeldRun {
 }
 
 /// Leases a ready run, or hands a leased one out again whose answer was lost.
-async fn take(app: &App, caller: &AgentCaller, entry: &InboxEntry) -> mainsheet_core::Result<Option<LeasedRun>> {
+async fn take(
+    state: &AgentsState,
+    caller: &AgentCaller,
+    entry: &InboxEntry,
+) -> mainsheet_core::Result<Option<LeasedRun>> {
+    let app = &state.app;
     let Some(found) = app.store.run_of_job(&caller.tenant, entry).await? else { return Ok(None) };
     match (entry.kind, found.run.value.status) {
-        (InboxKind::Ready, RunStatus::Ready) => lease_run(app, caller, found).await,
+        (InboxKind::Ready, RunStatus::Ready) => lease_run(state, caller, found).await,
         (InboxKind::Leased, RunStatus::Starting) if found.run.value.attempt == entry.attempt => {
             app.store.renew_lease(&found.run, &caller.agent.value).await?;
-            match resolve(&app.store, &caller.tenant, &found).await? {
-                Resolved::Source(source) => Ok(Some(leased(&found, &found.run.value, source, app.now()))),
-                Resolved::Impossible(_) => Ok(None),
+            match work(state, caller, &found).await? {
+                Ok(work) => Ok(Some(leased(&found, &found.run.value, work, app.now()))),
+                Err(_) => Ok(None),
             }
         }
         // An agent that lost a run that was under way cannot go on with it: its lease runs out.
@@ -91,32 +98,57 @@ async fn take(app: &App, caller: &AgentCaller, entry: &InboxEntry) -> mainsheet_
     }
 }
 
-async fn lease_run(app: &App, caller: &AgentCaller, found: RunOfJob) -> mainsheet_core::Result<Option<LeasedRun>> {
+async fn lease_run(
+    state: &AgentsState,
+    caller: &AgentCaller,
+    found: RunOfJob,
+) -> mainsheet_core::Result<Option<LeasedRun>> {
+    let app = &state.app;
     let change = app.store.change(caller.audit("job_run.lease", &found.run.value.id));
     let now = change.now();
     let mut run = found.run.value.clone();
     run.apply(RunEvent::Lease, now).map_err(Error::internal)?;
     run.leased_by = Some(caller.agent.value.id.clone());
-    let source = match resolve(&app.store, &caller.tenant, &found).await? {
-        Resolved::Source(source) => source,
-        Resolved::Impossible(reason) => {
+    let work = match work(state, caller, &found).await? {
+        Ok(work) => work,
+        Err(reason) => {
             run.apply(RunEvent::Fail, now).map_err(Error::internal)?;
             run.status_message = Some(reason);
             change.replace_run(&caller.tenant, &found.run, &run).commit().await?;
             return Ok(None);
         }
     };
-    if let LeasedSource::Sql { text } = &source {
+    if let LeasedSource::Sql { text } = &work.source {
         run.resolved_sql = Some(text.clone());
     }
     // A request that waits was let in before; the agent may have been dismissed since.
     let dismissed = |error| if matches!(error, Error::NotFound) { Error::unauthenticated("dismissed") } else { error };
     let change = change.require_agent(&caller.agent.value.id).replace_run(&caller.tenant, &found.run, &run);
     change.commit().await.map_err(dismissed)?;
-    Ok(Some(leased(&found, &run, source, now)))
+    Ok(Some(leased(&found, &run, work, now)))
 }
 
-fn leased(found: &RunOfJob, run: &JobRun, source: LeasedSource, now: Timestamp) -> LeasedRun {
+/// What a run executes, and in which catalogs.
+struct Work {
+    source: LeasedSource,
+    catalogs: Option<LeasedCatalogs>,
+}
+
+/// What a run executes, or why it cannot: a text for its status message.
+async fn work(
+    state: &AgentsState,
+    caller: &AgentCaller,
+    found: &RunOfJob,
+) -> mainsheet_core::Result<Result<Work, String>> {
+    let source = match resolve(&state.app.store, &caller.tenant, found).await? {
+        Resolved::Source(source) => source,
+        Resolved::Impossible(reason) => return Ok(Err(reason)),
+    };
+    let catalogs = crate::catalogs::catalogs(state, &caller.tenant, found).await?;
+    Ok(catalogs.map(|catalogs| Work { source, catalogs }))
+}
+
+fn leased(found: &RunOfJob, run: &JobRun, work: Work, now: Timestamp) -> LeasedRun {
     let engine = found.version.config.lakesail.clone().unwrap_or_default();
     let mut settings = engine.settings;
     let mode = match engine.execution_mode {
@@ -130,7 +162,8 @@ fn leased(found: &RunOfJob, run: &JobRun, source: LeasedSource, now: Timestamp) 
         lease_expires_at: now + LEASE,
         timeout_seconds: (run.timeout_seconds > 0).then_some(run.timeout_seconds),
         resource_cleanup_mode: run.resource_cleanup_mode,
-        source,
+        source: work.source,
         engine: settings,
+        catalogs: work.catalogs,
     }
 }

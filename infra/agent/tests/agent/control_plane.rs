@@ -142,6 +142,7 @@ impl ControlPlane {
             resource_cleanup_mode: ResourceCleanupMode::Always,
             source,
             engine: BTreeMap::from([("executionMode".to_owned(), "standalone".to_owned())]),
+            catalogs: None,
         };
         change(&mut lease);
         let run = Run {

@@ -6,6 +6,7 @@
     reason = "what helps a test may fail it, and say why"
 )]
 
+mod catalogs;
 mod crash;
 mod harness;
 mod quickstart;

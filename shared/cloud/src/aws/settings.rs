@@ -14,3 +14,10 @@ pub fn required(variable: &str) -> Result<String> {
 pub(crate) fn optional(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
+
+/// A setting of several values with commas between them; none when it is missing.
+#[must_use]
+pub fn list(variable: &str) -> Vec<String> {
+    let text = optional(variable).unwrap_or_default();
+    text.split(',').map(str::trim).filter(|value| !value.is_empty()).map(str::to_owned).collect()
+}

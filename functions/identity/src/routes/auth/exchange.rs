@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use garde::Validate;
-use mainsheet_api::{Body, RequestOrigin, Result};
+use mainsheet_api::{Body, DpopKey, RequestOrigin, Result};
 use mainsheet_auth::one_time::OneTimeToken;
 use mainsheet_core::Error;
 use mainsheet_store::sign_in::Beside;
@@ -34,6 +34,7 @@ pub(crate) struct OneTimeCodeExchange {
 pub(crate) async fn exchange(
     State(state): State<IdentityState>,
     RequestOrigin(origin): RequestOrigin,
+    DpopKey(dpop_jkt): DpopKey,
     Shown(trusted_device): Shown,
     Body(body): Body<OneTimeCodeExchange>,
 ) -> Result<Json<LoginResult>> {
@@ -43,7 +44,9 @@ pub(crate) async fn exchange(
     let beside = Beside { trusted_device: trusted_device.as_ref().map(|token| &token.device_id), ..Beside::default() };
     let person = store.at_the_door(&row.value.user_id, beside).await?.person.ok_or_else(useless)?;
     let way = Way::OneTimeCode(row.value.proven_by);
-    let sign_in = SignIn { person, way, device_id: None, trusted_device, origin, tries: Vec::new() };
+    let single_sign_on = row.value.single_sign_on.clone();
+    let sign_in =
+        SignIn { person, way, device_id: None, trusted_device, dpop_jkt, single_sign_on, origin, tries: Vec::new() };
     match finish(&state, sign_in, |change| change.trade_exchange_code(&row)).await {
         // It was traded at the same moment, and the other trade won.
         Err(Error::Conflict { .. }) => Err(useless().into()),

@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use garde::Validate;
-use mainsheet_api::{Body, RequestOrigin, Result, text};
+use mainsheet_api::{Body, DpopKey, RequestOrigin, Result, text};
 use mainsheet_auth::password;
 use mainsheet_core::user::NormalizedEmail;
 use mainsheet_core::{Error, UserId};
@@ -46,6 +46,7 @@ pub(crate) struct LoginRequest {
 pub(crate) async fn login(
     State(state): State<IdentityState>,
     RequestOrigin(origin): RequestOrigin,
+    DpopKey(dpop_jkt): DpopKey,
     Shown(trusted_device): Shown,
     Body(body): Body<LoginRequest>,
 ) -> Result<Json<LoginResult>> {
@@ -62,6 +63,6 @@ pub(crate) async fn login(
     let right = password::verify(body.password, hash).await?;
     let person = person.filter(|_| right).ok_or_else(|| Error::unauthenticated("wrong address or password"))?;
     let way = Way::Password;
-    let sign_in = SignIn { person, way, device_id: body.device_id, trusted_device, origin, tries };
+    let sign_in = SignIn { person, way, device_id: body.device_id, trusted_device, dpop_jkt, single_sign_on: None, origin, tries };
     Ok(Json(finish(&state, sign_in, |change| change).await?))
 }

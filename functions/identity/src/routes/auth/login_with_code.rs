@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::Json;
 use axum::extract::State;
 use garde::Validate;
-use mainsheet_api::{Body, RequestOrigin, Result};
+use mainsheet_api::{Body, DpopKey, RequestOrigin, Result};
 use mainsheet_core::user::NormalizedEmail;
 use mainsheet_core::{Error, UserId};
 use mainsheet_store::Change;
@@ -46,6 +46,7 @@ pub(crate) struct LoginCodeVerify {
 pub(crate) async fn login_with_code(
     State(state): State<IdentityState>,
     RequestOrigin(origin): RequestOrigin,
+    DpopKey(dpop_jkt): DpopKey,
     Shown(trusted_device): Shown,
     Body(body): Body<LoginCodeVerify>,
 ) -> Result<Json<LoginResult>> {
@@ -65,7 +66,16 @@ pub(crate) async fn login_with_code(
     let is_right = state.login_codes.is_code(body.code.expose_secret(), &row.value.id, email.as_str());
     let mut person = door.person.filter(|_| is_right).ok_or_else(wrong)?;
     let confirmed = Confirmed::by_code(&mut person, &email, state.app.now());
-    let sign_in = SignIn { person, way: Way::MailedCode, device_id: None, trusted_device, origin, tries };
+    let sign_in = SignIn {
+        person,
+        way: Way::MailedCode,
+        device_id: None,
+        trusted_device,
+        dpop_jkt,
+        single_sign_on: None,
+        origin,
+        tries,
+    };
     let used = finish(&state, sign_in, |change| {
         let change = change.use_login_code(&row);
         confirmed.iter().fold(change, |change, confirmed| confirmed.apply(change))

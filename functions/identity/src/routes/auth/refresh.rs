@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use garde::Validate;
-use mainsheet_api::{Body, RequestOrigin, Result};
+use mainsheet_api::{Body, DpopKey, RequestOrigin, Result};
 use mainsheet_auth::refresh::{Presented, RefreshToken};
 use mainsheet_core::Error;
 use mainsheet_store::Row;
@@ -37,6 +37,7 @@ pub(crate) struct TokenRefresh {
 pub(crate) async fn refresh(
     State(state): State<IdentityState>,
     RequestOrigin(origin): RequestOrigin,
+    DpopKey(dpop_jkt): DpopKey,
     Body(body): Body<TokenRefresh>,
 ) -> Result<Json<LoginResult>> {
     let token = RefreshToken::parse(body.refresh_token.expose_secret())?;
@@ -49,12 +50,17 @@ pub(crate) async fn refresh(
         Presented::Old => return end_stolen(&state, &token, origin).await,
         Presented::Current => {}
     }
+    let bound_to = row.value.dpop_jkt.as_ref();
+    if bound_to.is_some_and(|bound_to| dpop_jkt.as_ref() != Some(bound_to)) {
+        return Err(Error::not_proven("the refresh token is bound to another key").into());
+    }
     let next = token.next()?;
-    match rotate(&state, &row, &next, origin.clone()).await {
+    let login = Login { dpop_jkt, ..row.value.clone() };
+    match rotate(&state, &row, (&next, &login), origin.clone()).await {
         // The same token was used at the same moment, and the other use won.
         Err(Error::Conflict { .. }) => end_stolen(&state, &token, origin).await,
         rotated => rotated
-            .and_then(|()| LoginResult::tokens(&state.access_key, &next, &access.value, now))
+            .and_then(|()| LoginResult::tokens(&state.access_key, &next, (&login, &access.value), now))
             .map(Json)
             .map_err(Into::into),
     }
@@ -63,7 +69,7 @@ pub(crate) async fn refresh(
 async fn rotate(
     state: &IdentityState,
     row: &Row<Login>,
-    next: &RefreshToken,
+    (next, login): (&RefreshToken, &Login),
     origin: Origin,
 ) -> mainsheet_core::Result<()> {
     let change = state.app.store.change(audit("login.refresh", next, origin));
@@ -72,7 +78,7 @@ async fn rotate(
         last_used_at: now,
         expires_at: row.value.end_if_used(now),
         refresh_current_sha256: next.own_sha256(),
-        ..row.value.clone()
+        ..login.clone()
     };
     change.replace_login(row, &login).commit().await
 }

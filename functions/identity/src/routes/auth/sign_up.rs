@@ -8,17 +8,19 @@ use axum::http::StatusCode;
 use garde::Validate;
 use mainsheet_api::{App, Body, RequestOrigin, Result, text};
 use mainsheet_auth::{breached, password};
+use mainsheet_core::member::{AccountType, Member};
 use mainsheet_core::organization::{Organization, OrganizationSettings};
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::team::Team;
 use mainsheet_core::user::User;
 use mainsheet_core::{Error, MemberId, OrganizationId, TeamId, Timestamp, UserId};
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
+use mainsheet_store::members::MemberRecord;
 use mainsheet_store::organizations::founding_tenant;
 use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::teams::Seat;
 use mainsheet_store::throttle::ThrottleKey;
-use mainsheet_store::users::{Access, Credentials, Membership};
+use mainsheet_store::users::{Access, Credentials};
 use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -122,10 +124,11 @@ async fn found_organization(
         target: organization_id.to_string(),
     };
     let user = new_user(&user_id, body, now);
-    let access = first_access(&organization_id, &member_id, &team_id, now);
+    let founder = founder(&user, &organization_id, &member_id, &team_id, now);
+    let access = first_access(&founder);
     let organization = new_organization(&organization_id, &team_id, &body.organization_name, now);
     let team = first_team(&team_id, &organization_id, &member_id, now);
-    let seat = Seat { member_id, roles: vec![TeamRole::Admin], created_at: now };
+    let seat = Seat::new(member_id.clone(), member_id, now);
     let mail = Mail::VerifyEmail { user_id, email: body.email.clone(), sign_up_id: None };
     with_free_slug(organization, |organization| {
         app.store
@@ -133,6 +136,7 @@ async fn found_organization(
             .create_user(&user, credentials, &access)
             .create_organization(&tenant, organization)
             .create_team(&tenant, &team, Some(&seat))
+            .create_founder(&tenant, &founder)
             .emit(Event::MailRequested { mail: mail.clone() })
             .commit()
     })
@@ -173,15 +177,29 @@ fn new_user(id: &UserId, body: &SignUpRequest, now: Timestamp) -> User {
 }
 
 /// Whoever founds an organization owns it, and leads its first team.
-fn first_access(organization: &OrganizationId, member: &MemberId, team: &TeamId, now: Timestamp) -> Access {
-    let seats = BTreeMap::from([(team.clone(), vec![TeamRole::Admin])]);
-    let membership = Membership::new(member.clone(), vec![OrganizationRole::Owner], seats, now);
+fn founder(
+    user: &User,
+    organization: &OrganizationId,
+    member: &MemberId,
+    team: &TeamId,
+    now: Timestamp,
+) -> MemberRecord {
+    let member = Member::joining(member.clone(), organization.clone(), user, AccountType::Managed, now);
+    MemberRecord::new(
+        member,
+        vec![OrganizationRole::Owner],
+        BTreeMap::from([(team.clone(), vec![TeamRole::Admin])]),
+        now,
+    )
+}
+
+fn first_access(founder: &MemberRecord) -> Access {
     Access {
         email_verified_at: None,
         contested_until: None,
         logins_valid_from: None,
         spared_login: None,
-        memberships: BTreeMap::from([(organization.clone(), membership)]),
+        memberships: BTreeMap::from([(founder.member.organization_id.clone(), founder.membership())]),
     }
 }
 

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use garde::Validate;
-use mainsheet_api::{Body, RequestOrigin, Result};
+use mainsheet_api::{Body, DpopKey, RequestOrigin, Result};
 use mainsheet_auth::challenge::ChallengeToken;
 use mainsheet_auth::recovery;
 use mainsheet_auth::trusted_device::TrustedDeviceToken;
@@ -76,6 +76,7 @@ impl MfaVerify {
 pub(crate) async fn verify_mfa(
     State(state): State<IdentityState>,
     RequestOrigin(origin): RequestOrigin,
+    DpopKey(dpop_jkt): DpopKey,
     Body(body): Body<MfaVerify>,
 ) -> Result<(HeaderMap, Json<LoginResult>)> {
     let given = body.given()?;
@@ -88,7 +89,7 @@ pub(crate) async fn verify_mfa(
     let _ = open_challenge(&person, now)?;
     state.app.store.count_try(std::slice::from_ref(&key), vec![door.throttle]).await?;
     let device = body.trust_device.then(|| TrustedDeviceToken::generate(TrustedDeviceId::generate(now))).transpose()?;
-    let verification = Verification { state: &state, token: &token, given: &given, device: device.as_ref(), key, origin };
+    let verification = Verification { state: &state, token: &token, given: &given, device: device.as_ref(), dpop_jkt, key, origin };
     let mut read = Some(person);
     let result = retry_races(|| {
         let person = read.take();
@@ -104,6 +105,7 @@ struct Verification<'a> {
     token: &'a ChallengeToken,
     given: &'a Given,
     device: Option<&'a TrustedDeviceToken>,
+    dpop_jkt: Option<String>,
     key: ThrottleKey,
     origin: Origin,
 }
@@ -127,6 +129,8 @@ impl Verification<'_> {
         let entry = Entry {
             person: &person,
             device_id: challenge.value.device_id.clone(),
+            dpop_jkt: self.dpop_jkt.clone(),
+            single_sign_on: challenge.value.single_sign_on.clone(),
             origin: &self.origin,
             auth_time: challenge.value.created_at,
             proven_at: Some(now),
@@ -144,7 +148,7 @@ impl Verification<'_> {
             Some(token) => change.trust_device(&self.trusted_device(token, challenge, now)),
         };
         entry.enter(change, &login).commit().await?;
-        LoginResult::tokens(&self.state.access_key, &refresh, &person.access.value, now)
+        LoginResult::tokens(&self.state.access_key, &refresh, (&login, &person.access.value), now)
     }
 
     /// The second factor as it is once what was given is used.

@@ -67,7 +67,12 @@ pub(crate) async fn update(
             person.login.require_recent_proof(app.now())?;
             let verified_at = confirmed(known)?;
             let access = Access { email_verified_at: Some(verified_at), ..person.access.value.clone() };
-            change.replace_access(&person.access, &access)
+            let change = change.replace_access(&person.access, &access);
+            match person.access.value.email_verified_at {
+                Some(_) => change,
+                // Whoever really has the old address must not get in by it.
+                None => change.drop_email(person.user_id(), &NormalizedEmail::of(&row.value.email)),
+            }
         }
     };
     change.commit().await?;

@@ -8,7 +8,7 @@ pub(crate) mod set;
 use std::str::FromStr;
 
 use mainsheet_api::App;
-use mainsheet_auth::{Caller, Relation};
+use mainsheet_auth::Caller;
 use mainsheet_core::{Error, MemberId, Result, Timestamp};
 use mainsheet_store::Row;
 use mainsheet_store::policies::{Grants, Policy, Principal};
@@ -101,7 +101,10 @@ impl Named {
     pub(crate) async fn resolve(self, app: &App, caller: &Caller) -> Result<Principal> {
         match self {
             Self::Principal(principal) => Ok(principal),
-            Self::Member(member) => Ok(Principal::User(app.store.user_of_member(caller.tenant(), &member).await?)),
+            Self::Member(member) => {
+                let member = app.store.member(caller.tenant(), &member).await?.value.member;
+                Ok(Principal::User(member.user_id))
+            }
         }
     }
 }
@@ -110,10 +113,4 @@ impl Named {
 pub(crate) async fn load(app: &App, caller: &Caller, named: Named) -> Result<Row<Policy>> {
     let principal = named.resolve(app, caller).await?;
     app.store.policy(caller.tenant(), &principal).await?.ok_or(Error::NotFound)
-}
-
-/// Nobody gives what they do not hold themselves, nor for longer.
-pub(crate) fn require_to_grant(caller: &Caller, grants: &Grants) -> Result<()> {
-    let relations = grants.permissions.iter().filter_map(|name| name.parse::<Relation>().ok());
-    relations.into_iter().try_for_each(|relation| caller.require_to_grant(relation, grants.expires_at))
 }

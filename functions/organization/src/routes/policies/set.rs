@@ -11,7 +11,7 @@ use mainsheet_store::policies::{Grants, Policy, Principal};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::routes::policies::{Named, OrganizationPolicy, require_to_grant};
+use crate::routes::policies::{Named, OrganizationPolicy};
 
 /// What to give.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -48,7 +48,7 @@ pub(crate) async fn set(
     let before = app.store.policy(caller.tenant(), &principal).await?;
     let version = before.as_ref().map_or(0, |row| row.version);
     if_match.check(version)?;
-    require_to_grant(&caller, &grants)?;
+    caller.require_to_grant_all(&grants)?;
     let change = app.store.change(caller.audit("policy.set", &principal));
     let (now, by) = (change.now(), caller.member_id());
     let (created_at, created_by) =

@@ -13,8 +13,6 @@ use mainsheet_store::service_accounts::MAX_KEYS;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::routes::policies::require_to_grant;
-
 /// A new key.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
@@ -56,7 +54,7 @@ pub(crate) async fn create(
         return Ok((StatusCode::CREATED, Json(CreatedServiceAccountKey { summary: row.value, key: None })));
     }
     let (_, keys) = app.store.service_account_and_keys(caller.tenant(), &account).await?;
-    require_to_grant(&caller, &keys.value.grants)?;
+    caller.require_to_grant_all(&keys.value.grants)?;
     let now = app.now();
     if body.expires_at.is_some_and(|expires_at| expires_at <= now) {
         return Err(Error::invalid("expiresAt", "has passed").into());

@@ -3,11 +3,13 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use garde::Validate;
-use mainsheet_api::{App, Command, Permitted, Result, Tagged, created, text};
+use mainsheet_api::{App, Command, Idempotent, Permitted, Result, Tagged, created, text};
+use mainsheet_auth::Caller;
 use mainsheet_auth::needs::CanManageTeams;
 use mainsheet_core::role::TeamRole;
 use mainsheet_core::team::{Team, TeamWithCount};
 use mainsheet_core::{Error, OrganizationId, RoleId, TeamId};
+use mainsheet_store::retry_races;
 use mainsheet_store::teams::{Seat, with_count};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -67,14 +69,24 @@ pub(crate) async fn create(
         updated_at: now,
         updated_by: caller.member_id().clone(),
     };
-    let seat = Seat { member_id: caller.member_id().clone(), roles: vec![TeamRole::Admin], created_at: now };
-    let first = caller.user_id().map(|_| &seat);
-    let change = app.store.change(caller.audit("team.create", &team.id)).create_team(caller.tenant(), &team, first);
-    // A service account has no seats; its team begins empty.
-    let change = match caller.user_id() {
-        Some(user) => change.seat(user, caller.tenant(), &team.id, &seat.roles),
-        None => change,
+    // A change of the creator's own record at the same moment does not stand against it.
+    retry_races(|| found(&app, &caller, &team, &idempotent)).await?;
+    let member_count = caller.user_id().is_some().into();
+    Ok(created(TeamWithCount { team, member_count }, 1))
+}
+
+/// Writes the team, and its creator as the first who sits in it. A service account has no seats; its team begins empty.
+async fn found(app: &App, caller: &Caller, team: &Team, idempotent: &Idempotent) -> mainsheet_core::Result<()> {
+    let tenant = caller.tenant();
+    let change = app.store.change(caller.audit("team.create", &team.id));
+    let change = if caller.user_id().is_some() {
+        let creator = app.store.member(tenant, caller.member_id()).await?;
+        let mut leader = creator.value.clone();
+        leader.seats.insert(team.id.clone(), vec![TeamRole::Admin]);
+        let seat = Seat::new(caller.member_id().clone(), caller.member_id().clone(), change.now());
+        change.create_team(tenant, team, Some(&seat)).change_membership(tenant, &creator, &leader)
+    } else {
+        change.create_team(tenant, team, None)
     };
-    change.idempotent(idempotent.request(), team.id.as_str()).commit().await?;
-    Ok(created(TeamWithCount { team, member_count: first.is_some().into() }, 1))
+    change.idempotent(idempotent.request(), team.id.as_str()).commit().await
 }

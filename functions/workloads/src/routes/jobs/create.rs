@@ -117,6 +117,12 @@ pub(crate) async fn create(
     check_prerequisites(&app, &caller, &job, &found)?;
     change
         .require_job_keys(caller.tenant(), job.current.depends_on.iter().map(|dependency| dependency.job_key.as_str()))
+        .require_catalogs(
+            caller.tenant(),
+            &job.current.config,
+            found.query.as_ref().map(|row| &row.value),
+            &job.team_ids,
+        )
         .create_job(caller.tenant(), &job)
         .idempotent(idempotent.request(), job.id.as_str())
         .commit()

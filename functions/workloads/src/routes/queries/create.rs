@@ -27,7 +27,7 @@ pub(crate) struct QueryCreate {
     #[garde(inner(length(chars, min = 1, max = 255)), custom(text::optional_line))]
     #[schema(min_length = 1, max_length = 255)]
     catalog_schema: Option<String>,
-    /// The catalog that unqualified schema names mean.
+    /// The catalog that unqualified schema names mean; shared with one of the query's teams.
     #[garde(skip)]
     catalog_id: Option<CatalogId>,
     /// The SQL text.
@@ -65,7 +65,6 @@ pub(crate) async fn create(
         return Ok(created(row.value.query, row.version));
     }
     caller.require_in_all(Relation::CanManageQueries, &body.team_ids)?;
-    super::update::require_catalog(body.catalog_id.as_ref())?;
     let change = app.store.change(caller.audit("query.create", &body.name));
     let now = change.now();
     let query = Query {
@@ -85,6 +84,7 @@ pub(crate) async fn create(
     let saved = SavedQuery { team_ids: distinct(body.team_ids), job_ids: Vec::new(), query };
     change
         .require_teams(caller.tenant(), &saved.team_ids)
+        .require_catalog_of_query(caller.tenant(), &saved)
         .create_query(caller.tenant(), &saved)
         .idempotent(idempotent.request(), saved.query.id.as_str())
         .commit()

@@ -4,8 +4,8 @@ use axum::extract::State;
 use garde::Validate;
 use mainsheet_api::{App, Body, IfMatch, Result, Tagged, text};
 use mainsheet_auth::needs::CanManageQueries;
+use mainsheet_core::CatalogId;
 use mainsheet_core::query::Query;
-use mainsheet_core::{CatalogId, Error};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -28,7 +28,7 @@ pub(crate) struct QueryUpdate {
     #[garde(inner(length(chars, min = 1, max = 255)), custom(text::optional_line))]
     #[schema(min_length = 1, max_length = 255)]
     catalog_schema: Option<String>,
-    /// The catalog that unqualified schema names mean.
+    /// The catalog that unqualified schema names mean; shared with one of the query's teams.
     #[garde(skip)]
     catalog_id: Option<CatalogId>,
     /// The SQL text. Jobs that run the query take it up at their next run.
@@ -57,25 +57,19 @@ pub(crate) async fn update(
 ) -> Result<Tagged<Query>> {
     let (caller, row) = (&query.caller, &query.row);
     if_match.check(row.version)?;
-    require_catalog(body.catalog_id.as_ref())?;
     let change = app.store.change(caller.audit("query.update", &row.value.query.id));
     let mut saved = row.value.clone();
     let query = &mut saved.query;
     query.name = body.name.unwrap_or_else(|| query.name.clone());
     query.description = body.description.or_else(|| query.description.clone());
     query.catalog_schema = body.catalog_schema.or_else(|| query.catalog_schema.clone());
+    let names_catalog = body.catalog_id.is_some();
+    query.catalog_id = body.catalog_id.or_else(|| query.catalog_id.clone());
     query.query_text = body.query_text.unwrap_or_else(|| query.query_text.clone());
     query.tags = body.tags.unwrap_or_else(|| query.tags.clone());
     query.updated_at = change.now();
     query.updated_by = caller.member_id().clone();
-    change.replace_query(row, &saved).commit().await?;
+    let change = if names_catalog { change.require_catalog_of_query(caller.tenant(), &saved) } else { change };
+    change.replace_query(caller.tenant(), row, &saved).commit().await?;
     Ok(Tagged { body: saved.query, version: row.version + 1 })
-}
-
-/// No organization has catalogs yet, so none can be named.
-pub(crate) fn require_catalog(catalog: Option<&CatalogId>) -> Result<()> {
-    match catalog {
-        None => Ok(()),
-        Some(_) => Err(Error::invalid("catalogId", "is no catalog of this organization").into()),
-    }
 }

@@ -1,0 +1,58 @@
+//! `PATCH /auth/idps/{idp}`: change what is given.
+
+use axum::extract::State;
+use garde::Validate;
+use mainsheet_api::{App, Body, IfMatch, Path, Permitted, Result, Tagged, text};
+use mainsheet_auth::needs::CanManageIdentityProviders;
+use mainsheet_core::IdentityProviderId;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use super::settings::IdentityProviderConfigWrite;
+use super::view::IdentityProviderSummary;
+use crate::IdentityState;
+
+/// What to change of an identity provider. What is absent stays.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct IdentityProviderUpdate {
+    /// Its name for people.
+    #[garde(inner(length(chars, min = 1, max = 255)), custom(text::optional_line))]
+    #[schema(min_length = 1, max_length = 255)]
+    name: Option<String>,
+    /// How to speak to it.
+    #[garde(dive)]
+    config_write: Option<IdentityProviderConfigWrite>,
+}
+
+/// Change an identity provider
+///
+/// Takes effect with the next sign-in.
+#[utoipa::path(
+    patch, path = "/auth/idps/{idp}", operation_id = "updateIdentityProvider", tag = "identity-providers",
+    params(("idp" = IdentityProviderId, Path, description = "The provider."), ("If-Match" = Option<String>, Header, description = "The version to change.")),
+    request_body = IdentityProviderUpdate,
+    responses((status = 200, description = "The changed provider.", body = IdentityProviderSummary, headers(("ETag" = String, description = "Its version.")))),
+    security(("accessToken" = [])), extensions(("x-required-relation" = json!("organization:CanManageIdentityProviders")))
+)]
+pub(crate) async fn update(
+    State(state): State<IdentityState>,
+    State(app): State<App>,
+    caller: Permitted<CanManageIdentityProviders>,
+    Path(provider): Path<IdentityProviderId>,
+    if_match: IfMatch,
+    Body(body): Body<IdentityProviderUpdate>,
+) -> Result<Tagged<IdentityProviderSummary>> {
+    let row = app.store.identity_provider(caller.tenant(), &provider).await?;
+    if_match.check(row.version)?;
+    let change = app.store.change(caller.audit("identity_provider.update", &provider));
+    let mut provider = row.value.clone();
+    provider.name = body.name.unwrap_or(provider.name);
+    if let Some(oidc) = body.config_write.and_then(|config| config.oidc) {
+        provider.oidc = oidc.applied(&state.sso, caller.tenant().organization_id(), Some(&row.value.oidc))?;
+    }
+    provider.updated_at = change.now();
+    provider.updated_by = caller.member_id().clone();
+    change.replace_identity_provider(&row, &provider).commit().await?;
+    Ok(Tagged { body: provider.into(), version: row.version + 1 })
+}

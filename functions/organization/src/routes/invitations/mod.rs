@@ -1,0 +1,76 @@
+//! Invitations into the organization.
+
+pub(crate) mod accept;
+pub(crate) mod cancel;
+pub(crate) mod create;
+pub(crate) mod get;
+mod link;
+pub(crate) mod list;
+
+use mainsheet_core::member::AccountType;
+use mainsheet_core::organization::Organization;
+use mainsheet_core::{InvitationId, MemberId, OrganizationId, Result, RoleId, Timestamp, invitation};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::OrganizationState;
+
+/// A pending invitation.
+#[derive(Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct Invitation {
+    id: InvitationId,
+    organization_id: OrganizationId,
+    /// What the organization will call the person.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    name: Option<String>,
+    email: String,
+    organization_role_id: RoleId,
+    account_type: AccountType,
+    /// For those who invite: the token of `inviteUrl`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invitation_token: Option<String>,
+    invited_at: Timestamp,
+    created_at: Timestamp,
+    created_by: MemberId,
+    expires_at: Timestamp,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    organization: Option<Organization>,
+    /// For those who invite: a link to hand over. Who comes by it still has to confirm the address; who comes by the mailed one
+    /// has not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    invite_url: Option<String>,
+}
+
+impl Invitation {
+    /// What the bearer of a link sees.
+    fn shown(invitation: invitation::Invitation) -> Self {
+        Self {
+            id: invitation.id,
+            organization_id: invitation.organization_id,
+            name: invitation.name,
+            email: invitation.email,
+            organization_role_id: invitation.role.into(),
+            account_type: invitation.account_type,
+            invitation_token: None,
+            invited_at: invitation.created_at,
+            created_at: invitation.created_at,
+            created_by: invitation.created_by,
+            expires_at: invitation.expires_at,
+            organization: None,
+            invite_url: None,
+        }
+    }
+
+    /// What those who invite see: with a link to hand over.
+    fn with_link(state: &OrganizationState, invitation: invitation::Invitation) -> Result<Self> {
+        let token = link::to_hand_over(state, &invitation)?;
+        let invite_url = format!("{}/accept-invitation?token={token}", state.public_url);
+        Ok(Self { invitation_token: Some(token), invite_url: Some(invite_url), ..Self::shown(invitation) })
+    }
+
+    /// Together with where it leads.
+    fn into_organization(self, organization: Organization) -> Self {
+        Self { organization: Some(organization), ..self }
+    }
+}

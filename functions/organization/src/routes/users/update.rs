@@ -1,0 +1,43 @@
+//! `PATCH /org/users/{user}`: change what is given.
+
+use axum::extract::State;
+use mainsheet_api::{App, Body, IfMatch, Result, Tagged};
+use mainsheet_core::UserId;
+use mainsheet_core::user::{NormalizedEmail, User};
+use mainsheet_store::outbox::{Event, Mail};
+use mainsheet_store::users::Access;
+
+use crate::access::ManagedUser;
+use crate::routes::users::UserProfileWrite;
+
+/// Change a user
+///
+/// Managed accounts only. A new address has to be confirmed by the link that is mailed to it.
+#[utoipa::path(
+    patch, path = "/org/users/{user}", operation_id = "updateUser", tag = "users",
+    params(("user" = UserId, Path, description = "The person."), ("If-Match" = Option<String>, Header, description = "The version to change.")),
+    request_body = UserProfileWrite,
+    responses((status = 200, description = "The changed person.", body = User, headers(("ETag" = String, description = "Its version.")))),
+    security(("accessToken" = [])), extensions(("x-required-relation" = json!("organization:CanManageUsers")))
+)]
+pub(crate) async fn update(
+    State(app): State<App>,
+    ManagedUser(found): ManagedUser,
+    if_match: IfMatch,
+    Body(body): Body<UserProfileWrite>,
+) -> Result<Tagged<User>> {
+    let before = &found.user.value;
+    if_match.check(found.user.version)?;
+    let change = app.store.change(found.caller.audit("user.update", &before.id));
+    let user = User { updated_at: change.now(), ..body.applied_to(before) };
+    let change = change.replace_user(&found.user, &user);
+    let change = if NormalizedEmail::of(&before.email) == NormalizedEmail::of(&user.email) {
+        change
+    } else {
+        let access = Access { email_verified_at: None, contested_until: None, ..found.access.value.clone() };
+        let mail = Mail::VerifyEmail { user_id: user.id.clone(), email: user.email.clone(), sign_up_id: None };
+        change.replace_access(&found.access, &access).emit(Event::MailRequested { mail })
+    };
+    change.commit().await?;
+    Ok(Tagged { body: user, version: found.user.version + 1 })
+}

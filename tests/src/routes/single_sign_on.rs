@@ -1,0 +1,281 @@
+//! Signing in through an identity provider, and out by its word.
+
+use std::time::Duration;
+
+use mainsheet_core::role::OrganizationRole;
+use mainsheet_testkit::provider::TestProvider;
+use mainsheet_testkit::{Answer, Client, Person, REDIRECT_URI, TestApp, build};
+use serde_json::{Value, json};
+
+/// An organization with an identity provider.
+struct Company {
+    app: TestApp,
+    owner: Person,
+    sso: TestProvider,
+    idp: String,
+}
+
+impl Company {
+    async fn start() -> Self {
+        let app = TestApp::start().await;
+        let owner = app.sign_up("owner@example.com").await;
+        let sso = TestProvider::start(app.now()).await;
+        let idp = set_up(&owner, &sso).await;
+        Self { app, owner, sso, idp }
+    }
+
+    /// A browser sets off: where it is sent, and its cookie.
+    async fn depart(&self, query: &str) -> (String, String) {
+        let answer = self.app.anonymous().get(&format!("/auth/sso/{}/authorize{query}", self.idp)).await.expect(302);
+        let cookie = answer.header("set-cookie").unwrap().to_owned();
+        for attribute in ["__Host-mainsheet-sso-", "HttpOnly", "Secure", "SameSite=Lax", "Path=/"] {
+            assert!(cookie.contains(attribute), "{cookie}");
+        }
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+        (answer.header("location").unwrap().to_owned(), cookie.split(';').next().unwrap().to_owned())
+    }
+
+    /// The browser comes back.
+    async fn arrive(&self, url: &str, cookie: &str) -> Answer {
+        let path = url.strip_prefix("https://mainsheet.example/api/v1").unwrap();
+        self.app.anonymous().with("cookie", cookie).get(path).await
+    }
+
+    async fn attempt(&self) -> Answer {
+        let (location, cookie) = self.depart("").await;
+        self.arrive(&self.sso.sign_in(&location), &cookie).await
+    }
+
+    /// Somebody signs in, all the way.
+    async fn sign_in(&self) -> Client {
+        let tokens = self.exchange(&self.attempt().await).await.expect(200);
+        self.app.anonymous().bearer(&tokens.text("accessToken"))
+    }
+
+    async fn exchange(&self, arrived: &Answer) -> Answer {
+        let location = arrived.clone().expect(302).header("location").unwrap().to_owned();
+        let code = location.split("code=").nth(1).unwrap();
+        self.app.anonymous().post("/auth/token/exchange", json!({ "code": code })).await
+    }
+
+    async fn refused(&self, status: u16, code: &str) {
+        let problem = self.attempt().await.expect(status).problem();
+        assert_eq!(problem.code, code, "{problem:?}");
+    }
+
+    async fn log_out(&self, changes: Value) -> Answer {
+        let form = format!("logout_token={}", self.sso.logout_token(changes));
+        let call = self.app.anonymous().call("POST", &format!("/auth/sso/{}/backchannel-logout", self.idp));
+        call.raw("application/x-www-form-urlencoded", form).send().await
+    }
+}
+
+async fn set_up(owner: &Person, sso: &TestProvider) -> String {
+    owner.create("/auth/idps", build::identity_provider(&sso.issuer)).await
+}
+
+#[tokio::test]
+async fn who_comes_for_the_first_time_becomes_a_member() {
+    let company = Company::start().await;
+    let arrived = company.attempt().await.expect(302);
+    assert!(arrived.header("location").unwrap().starts_with("https://mainsheet.example/signed-in?code="));
+    assert!(arrived.header("set-cookie").unwrap().contains("Max-Age=0"));
+    let tokens = company.exchange(&arrived).await.expect(200);
+    let _ = company.exchange(&arrived).await.expect(401);
+    let grace = company.app.anonymous().bearer(&tokens.text("accessToken"));
+    let me = grace.get("/me").await.expect(200).json();
+    assert_eq!(
+        (&me["user"]["email"], &me["user"]["displayName"]),
+        (&json!("grace@example.com"), &json!("Grace Hopper"))
+    );
+    let organizations = grace.get("/me/organizations").await.expect(200).json();
+    assert_eq!(organizations["items"][0]["id"], json!(company.owner.organization_id));
+    let _ = grace.get("/org/teams").await.expect(200);
+    let members = company.owner.get("/org/members").await.expect(200).json().to_string();
+    assert!(members.contains("grace@example.com"), "{members}");
+    // The next time it is the same person, whatever her address is by then.
+    company.sso.claims(json!({ "email": "g.hopper@example.com" }));
+    let again = company.sign_in().await.get("/me").await.expect(200).json();
+    assert_eq!(again["user"]["id"], me["user"]["id"]);
+    company.app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_browser_comes_back_once_in_time_and_as_itself() {
+    let company = Company::start().await;
+    let (location, cookie) = company.depart("").await;
+    let (_, other) = company.depart("").await;
+    let back = company.sso.sign_in(&location);
+    for wrong in [&other, &format!("{}=x", cookie.split('=').next().unwrap()), "x=y"] {
+        assert_eq!(company.arrive(&back, wrong).await.expect(400).problem().code, "invalid_state");
+    }
+    let elsewhere = set_up(&company.owner, &company.sso).await;
+    let moved = back.replace(&company.idp, &elsewhere);
+    assert_eq!(company.arrive(&moved, &cookie).await.expect(400).problem().code, "invalid_state");
+    let _ = company.arrive(&back, &cookie).await.expect(302);
+    assert_eq!(company.arrive(&back, &cookie).await.expect(400).problem().code, "invalid_state");
+    let (location, cookie) = company.depart("").await;
+    company.app.advance(Duration::from_secs(601));
+    assert_eq!(
+        company.arrive(&company.sso.sign_in(&location), &cookie).await.expect(400).problem().code,
+        "invalid_state"
+    );
+    let _ = company.app.anonymous().get(&format!("/auth/sso/{}/callback", company.idp)).await.expect(400);
+    let _ = company.app.anonymous().get("/auth/sso/NONE/authorize").await.expect(404);
+}
+
+#[tokio::test]
+async fn a_provider_that_says_no_or_something_wrong_lets_nobody_in() {
+    let company = Company::start().await;
+    let (location, cookie) = company.depart("").await;
+    let state = company.sso.sign_in(&location);
+    let state = state.split("state=").nth(1).unwrap().split('&').next().unwrap();
+    let back =
+        format!("https://mainsheet.example/api/v1/auth/sso/{}/callback?error=access_denied&state={state}", company.idp);
+    assert_eq!(company.arrive(&back, &cookie).await.expect(400).problem().code, "sign_in_refused");
+    let (location, cookie) = company.depart("").await;
+    let back = company.sso.sign_in(&location).replace("iss=", "iss=x");
+    assert_eq!(company.arrive(&back, &cookie).await.expect(409).problem().code, "identity_provider_unusable");
+    let past = company.app.now().as_second() - 1;
+    let wrong = [
+        json!({ "iss": "https://somebody.example" }),
+        json!({ "aud": "somebody" }),
+        json!({ "nonce": "another" }),
+        json!({ "exp": past }),
+        json!({ "iat": past + 62 }),
+    ];
+    for claims in wrong {
+        company.sso.claims(claims.clone());
+        company.refused(409, "identity_provider_unusable").await;
+        let taken_back = claims
+            .as_object()
+            .unwrap()
+            .keys()
+            .map(|name| (name.clone(), Value::Null))
+            .collect::<serde_json::Map<_, _>>();
+        company.sso.claims(Value::Object(taken_back));
+    }
+    for header in
+        [json!({ "alg": "none" }), json!({ "alg": "HS256" }), json!({ "alg": "RS256" }), json!({ "kid": "two" })]
+    {
+        company.sso.header(header);
+        company.refused(409, "identity_provider_unusable").await;
+    }
+    company.sso.header(json!({}));
+    let _ = company.sign_in().await.get("/me").await.expect(200);
+    company.app.deliver().await;
+    let secret = json!({ "configWrite": { "oidc": { "clientSecret": "wrong" } } });
+    let _ = company.owner.patch(&format!("/auth/idps/{}", company.idp), secret).await.expect(200);
+    company.refused(409, "identity_provider_unusable").await;
+    company.sso.discovery(json!({ "jwks_uri": "http://10.0.0.1/jwks" }));
+    let start = company.app.anonymous().get(&format!("/auth/sso/{}/authorize", company.idp)).await.expect(409);
+    assert_eq!(start.problem().code, "identity_provider_unusable");
+    assert!(company.app.dump().of_kind("exchange_code").next().is_none());
+}
+
+#[tokio::test]
+async fn only_members_with_an_address_known_to_be_theirs_are_found_by_it() {
+    let company = Company::start().await;
+    let stranger = company.app.sign_up("grace@example.com").await;
+    company.refused(409, "account_exists").await;
+    company.app.join(&stranger, &company.owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    company.sso.claims(json!({ "email_verified": false }));
+    company.refused(403, "address_unverified").await;
+    company.sso.claims(json!({ "email_verified": true }));
+    let grace = company.sign_in().await;
+    assert_eq!(grace.get("/me").await.expect(200).json()["user"]["id"], json!(stranger.user_id));
+    // The word of one organization's provider opens that organization alone.
+    let own = grace.with("lakesail-organization-id", &company.owner.organization_id);
+    let _ = own.get("/org").await.expect(200);
+    let _ = grace.get("/org").await.expect(200);
+    let other = grace.with("lakesail-organization-id", &stranger.organization_id);
+    let _ = other.get("/org").await.expect(404);
+    company.sso.claims(json!({ "sub": "nobody", "email": null }));
+    company.refused(403, "address_missing").await;
+    company.sso.userinfo(json!({ "email": "linus@example.com", "email_verified": true }));
+    let linus = company.sign_in().await.get("/me").await.expect(200).json();
+    assert_eq!(linus["user"]["email"], "linus@example.com", "userinfo tells what the ID token does not");
+    company.app.deliver().await;
+}
+
+#[tokio::test]
+async fn an_unverified_address_is_confirmed_by_mail_first() {
+    let company = Company::start().await;
+    company.sso.claims(json!({ "email_verified": false }));
+    let waiting = company.exchange(&company.attempt().await).await.expect(200);
+    assert_eq!(waiting.text("nextStep"), "verify_email");
+    company.app.deliver().await;
+    let token = company.app.mails().last().unwrap().token();
+    let _ = company.app.anonymous().post("/auth/email/verify", json!({ "token": token })).await.expect(204);
+    let _ = company.sign_in().await.get("/org").await.expect(200);
+}
+
+#[tokio::test]
+async fn browsers_go_where_the_installation_lets_them() {
+    let company = Company::start().await;
+    let (location, cookie) = company.depart(&format!("?redirectUri={REDIRECT_URI}")).await;
+    let arrived = company.arrive(&company.sso.sign_in(&location), &cookie).await.expect(302);
+    assert!(arrived.header("location").unwrap().starts_with(&format!("{REDIRECT_URI}?code=")));
+    for wrong in ["https://evil.example/", "https://app.example/welcome/more", "//evil.example", "javascript:alert(1)"]
+    {
+        let path = format!("/auth/sso/{}/authorize?redirectUri={wrong}", company.idp);
+        company.app.anonymous().get(&path).await.assert_names_field("redirectUri");
+    }
+}
+
+#[tokio::test]
+async fn the_demanded_authentication_context_is_asked_for_and_checked() {
+    let company = Company::start().await;
+    let _ = company.owner.patch("/org", json!({ "settings": { "auth": { "acr": "phr" } } })).await.expect(200);
+    assert!(company.depart("").await.0.contains("acr_values=phr"));
+    company.refused(409, "identity_provider_unusable").await;
+    company.sso.claims(json!({ "acr": "phr" }));
+    let _ = company.sign_in().await.get("/org").await.expect(200);
+    company.app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_logout_at_the_provider_ends_the_logins_that_came_from_it() {
+    let company = Company::start().await;
+    let first = company.sign_in().await;
+    company.sso.claims(json!({ "sid": "session 2" }));
+    let second = company.sign_in().await;
+    let now = company.app.now().as_second();
+    let wrong = [
+        json!({ "header": { "typ": "at+jwt" } }),
+        json!({ "header": { "alg": "none" } }),
+        json!({ "header": { "alg": "HS256" } }),
+        json!({ "header": { "kid": "two" } }),
+        json!({ "iss": "https://somebody.example" }),
+        json!({ "aud": "somebody" }),
+        json!({ "events": {} }),
+        json!({ "nonce": "one" }),
+        json!({ "sub": null, "sid": null }),
+        json!({ "iat": now - 3600 }),
+        json!({ "iat": now + 61 }),
+        json!({ "exp": now - 61 }),
+        json!({ "jti": null }),
+    ];
+    for changes in wrong {
+        assert_eq!(
+            company.log_out(changes.clone()).await.expect(400).problem().code,
+            "invalid_logout_token",
+            "{changes}"
+        );
+    }
+    let _ = second.get("/me").await.expect(200);
+    let _ = company.log_out(json!({ "sub": null })).await.expect(200);
+    let _ = second.get("/me").await.expect(401);
+    let _ = first.get("/me").await.expect(200);
+    assert_eq!(
+        company.log_out(json!({ "sid": null })).await.expect(400).problem().code,
+        "invalid_logout_token",
+        "its id was used"
+    );
+    let _ = company.log_out(json!({ "sid": null, "jti": "logout 2" })).await.expect(200);
+    let _ = first.get("/me").await.expect(401);
+    let _ = company.owner.get("/me").await.expect(200);
+    let form = company.app.anonymous().call("POST", &format!("/auth/sso/{}/backchannel-logout", company.idp));
+    let _ = form.json(&json!({ "logout_token": "x" })).send().await.expect(415);
+    company.app.deliver().await;
+}

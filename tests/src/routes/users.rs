@@ -1,0 +1,111 @@
+//! Accounts that an organization manages.
+
+use std::time::Duration;
+
+use mainsheet_core::role::OrganizationRole;
+use mainsheet_testkit::{PASSWORD, Person, TestApp};
+use serde_json::{Value, json};
+
+#[tokio::test]
+async fn an_organization_makes_changes_and_deletes_accounts() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let body = json!({ "email": "ada@example.com", "givenName": "Ada", "familyName": "Lovelace" });
+    let created = owner.post("/org/users", body.clone()).await.expect(201);
+    assert_eq!(created.json()["displayName"], "Ada Lovelace");
+    assert_eq!(owner.post("/org/users", body).await.expect(409).problem().code, "email_taken");
+    owner.post("/org/users", json!({ "givenName": "Ada" })).await.assert_names_field("email");
+    let path = format!("/org/users/{}", created.text("id"));
+    assert_eq!(owner.get(&path).await.expect(200).json(), created.json());
+    let changed = owner.patch(&path, json!({ "displayName": "Countess" })).await.expect(200).json();
+    assert_eq!((&changed["displayName"], &changed["familyName"]), (&json!("Countess"), &json!("Lovelace")));
+    let page = owner.get("/org/users").await.expect(200).json();
+    assert_eq!(page["items"].as_array().unwrap().len(), 2);
+    let members = owner.get("/org/members").await.expect(200).json();
+    assert_eq!((&members["total"], &members["items"][0]["roleIds"]), (&json!(2), &json!(["MEMBER"])));
+
+    let _ = owner.delete(&path).await.expect(204);
+    app.deliver().await;
+    let _ = owner.get(&path).await.expect(404);
+    assert_eq!(owner.get("/org/members").await.expect(200).json()["total"], 1);
+    let team = owner.get(&format!("/org/teams/{}", owner.team_id)).await.expect(200).json();
+    assert_eq!(team["memberCount"], 1);
+    let left = app.dump();
+    assert!(left.rows.keys().all(|(pk, _)| *pk != format!("U#{}", created.text("id"))), "nothing is left");
+    let again = json!({ "email": "ada@example.com" });
+    let _ = owner.post("/org/users", again).await.expect(201);
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_reset_password_is_told_once_and_ends_all_logins() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let bob = app.member("bob@example.com", &owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    let path = format!("/org/users/{}/password/reset", bob.user_id);
+    let reset = owner.call("POST", &path).idempotent("once").send().await.expect(200).json();
+    let password = reset["password"].as_str().unwrap();
+    assert_eq!(owner.call("POST", &path).idempotent("once").send().await.expect(200).json(), json!({}));
+    let _ = bob.get("/me").await.expect(401);
+    let old = json!({ "refreshToken": bob.refresh_token });
+    let _ = app.anonymous().post("/auth/token/refresh", old).await.expect(401);
+    app.advance(Duration::from_secs(1));
+    let _ = app.anonymous().post("/auth/login", json!({ "email": bob.email, "password": PASSWORD })).await.expect(401);
+    let bob = Person::sign_in(&app, &bob.email, password).await;
+    let _ = owner.delete(&format!("/org/users/{}/mfa", bob.user_id)).await.expect(204);
+    let _ = bob.get("/me").await.expect(401);
+}
+
+#[tokio::test]
+async fn people_change_their_own_password_with_the_present_one() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let other_login = Person::sign_in(&app, &owner.email, PASSWORD).await;
+    let bob = app.member("bob@example.com", &owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    let path = format!("/org/users/{}/password", owner.user_id);
+    let change = |current: &str, new: &str| json!({ "currentPassword": current, "newPassword": new });
+    let next = "an entirely new password";
+    owner.post(&path, change("not the present one", next)).await.assert_names_field("currentPassword");
+    owner.post(&path, change(PASSWORD, "short")).await.assert_names_field("newPassword");
+    let _ = bob.post(&path, change(PASSWORD, next)).await.expect(404);
+    let _ = owner.post(&path, change(PASSWORD, next)).await.expect(204);
+    let _ = owner.get("/me").await.expect(200);
+    let _ = other_login.get("/me").await.expect(401);
+    app.advance(Duration::from_secs(1));
+    let _ = Person::sign_in(&app, &owner.email, next).await;
+}
+
+#[tokio::test]
+async fn accounts_of_others_are_out_of_an_organizations_hands() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let organization = owner.organization_id.clone();
+    let admin = app.member("admin@example.com", &organization, &[OrganizationRole::Admin], &[]).await;
+    let independent = app.sign_up("independent@example.com").await;
+    app.join(&independent, &organization, &[OrganizationRole::Member], &[]).await;
+    let refused = async |by: &Person, user: &str, word: &str| {
+        for (method, path, body) in [
+            ("PATCH", String::new(), json!({ "displayName": "Mine" })),
+            ("DELETE", String::new(), Value::Null),
+            ("DELETE", "/mfa".to_owned(), Value::Null),
+            ("POST", "/password/reset".to_owned(), Value::Null),
+        ] {
+            let call = by.call(method, &format!("/org/users/{user}{path}"));
+            let call = if body.is_null() { call } else { call.json(&body) };
+            let answer = call.send().await.expect(403);
+            assert!(answer.problem().message.contains(word), "{answer}");
+        }
+    };
+    refused(&owner, &independent.user_id, "other organizations").await;
+    refused(&admin, &owner.user_id, "CanManageOwners").await;
+    let offer = json!({ "email": "ext@example.com", "organizationRoleId": "MEMBER", "accountType": "external" });
+    let _ = owner.post("/org/invites", offer).await.expect(201);
+    app.deliver().await;
+    let token = app.mails().last().unwrap().token();
+    let user = json!({ "email": "ext@example.com", "givenName": "E", "familyName": "X", "password": PASSWORD });
+    let accepted = app.anonymous().post(&format!("/org/invites/{token}/accept"), json!({ "user": user })).await;
+    let accepted = accepted.expect(200).json();
+    refused(&owner, accepted["user"]["id"].as_str().unwrap(), "person's own").await;
+    let stranger = app.sign_up("stranger@example.com").await;
+    let _ = owner.get(&format!("/org/users/{}", stranger.user_id)).await.expect(404);
+}
