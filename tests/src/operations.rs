@@ -14,6 +14,10 @@ pub(crate) enum Sender {
     Person,
     /// Somebody signed in, by another login.
     SecondLogin,
+    /// Somebody who has a second factor.
+    Careful,
+    /// Somebody who gives it up.
+    Careless,
     /// A cluster's agent.
     Agent,
 }
@@ -48,6 +52,8 @@ impl Request {
             Sender::Anonymous => world.app.anonymous(),
             Sender::Person => world.owner.client.clone(),
             Sender::SecondLogin => world.second_login.client.clone(),
+            Sender::Careful => world.careful.person.client.clone(),
+            Sender::Careless => world.careless.0.client.clone(),
             Sender::Agent => world.agent.client.clone(),
         }
     }
@@ -136,8 +142,41 @@ fn identity(operation: &str, world: &World) -> Option<Request> {
         "loginWithPassword" => anonymous("/auth/login", json!({ "email": owner.email, "password": PASSWORD })),
         "refreshToken" => anonymous("/auth/token/refresh", json!({ "refreshToken": owner.refresh_token })),
         "logout" => request(Sender::SecondLogin, "POST", "/auth/logout", None),
+        "requestLoginCode" => anonymous("/auth/login/code", json!({ "email": owner.email })),
+        "loginWithCode" => {
+            let (careless, code) = &world.careless;
+            anonymous("/auth/login/code/verify", json!({ "email": careless.email, "code": code }))
+        }
+        "requestPasswordReset" => anonymous("/auth/password/forgot", json!({ "email": owner.email })),
+        "completePasswordReset" => {
+            let body = json!({ "token": world.reset_token, "newPassword": "another horse, another staple" });
+            anonymous("/auth/password/reset", body)
+        }
+        "verifyMfaChallenge" => {
+            let (token, code) = &world.careful.challenge;
+            anonymous("/auth/mfa/verify", json!({ "challengeToken": token, "recoveryCode": code }))
+        }
         "getMe" => get("/me"),
+        "updateMe" => patch("/me", json!({ "givenName": "Grace" })),
         "listMyOrganizations" => get("/me/organizations"),
+        "listMyEmails" => get("/me/emails"),
+        "addMyEmail" => post("/me/emails", json!({ "email": invited(owner, "second") })),
+        "listMyLogins" => get("/me/logins"),
+        "revokeMyLogin" => delete(format!("/me/logins/{}", world.spare_login)),
+        _ => return second_factor(operation, world),
+    })
+}
+
+fn second_factor(operation: &str, world: &World) -> Option<Request> {
+    let careful = |method, path: &str, body| request(Sender::Careful, method, path, body);
+    Some(match operation {
+        "listMyTrustedDevices" => careful("GET", "/me/trusted-devices", None),
+        "revokeMyTrustedDevice" => careful("DELETE", &format!("/me/trusted-devices/{}", world.careful.device), None),
+        "getMyMfa" => careful("GET", "/me/mfa", None),
+        "startTotpEnrolment" => careful("POST", "/me/mfa/totp", None),
+        "confirmTotpEnrolment" => careful("POST", "/me/mfa/totp/verify", Some(json!({ "code": world.careful.code }))),
+        "regenerateRecoveryCodes" => careful("POST", "/me/mfa/recovery-codes", None),
+        "resetMyMfa" => request(Sender::Careless, "DELETE", "/me/mfa", None),
         _ => return None,
     })
 }

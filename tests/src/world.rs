@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainsheet_testkit::provider::TestProvider;
-use mainsheet_testkit::{PASSWORD, Person, TestAgent, TestApp, build};
+use mainsheet_testkit::{PASSWORD, Person, SecondFactor, TestAgent, TestApp, build};
 use serde_json::{Value, json};
 
 /// The organization, its owner, and one thing of each kind for each thing that can be done to it.
@@ -81,6 +81,61 @@ pub(crate) struct World {
     pub(crate) one_time_code: String,
     /// Tokens of invitations: to look at, to accept, to cancel.
     pub(crate) invitations: [String; 3],
+    /// A login of the owner's to end.
+    pub(crate) spare_login: String,
+    /// Somebody with a second factor.
+    pub(crate) careful: Careful,
+    /// Somebody who gives up their second factor, and the code that they were mailed.
+    pub(crate) careless: (Person, String),
+    /// The token that sets somebody's new password.
+    pub(crate) reset_token: String,
+}
+
+/// Somebody with a second factor, who sets up another one.
+pub(crate) struct Careful {
+    pub(crate) person: Person,
+    /// What the new authenticator shows.
+    pub(crate) code: String,
+    /// A sign-in that is half done, and a recovery code to finish it with.
+    pub(crate) challenge: (String, String),
+    /// A device that they trust.
+    pub(crate) device: String,
+}
+
+impl Careful {
+    async fn sign_up(app: &TestApp, email: &str) -> Self {
+        let person = app.sign_up(email).await;
+        let factor = SecondFactor::set_up(app, &person.client).await;
+        let body = json!({
+            "challengeToken": challenge(app, email).await, "recoveryCode": factor.recovery_codes[0], "trustDevice": true,
+        });
+        let _ = app.anonymous().post("/auth/mfa/verify", body).await.expect(200);
+        let devices = person.get("/me/trusted-devices").await.expect(200).json();
+        let device = devices["items"][0]["id"].as_str().unwrap().to_owned();
+        let challenge = (challenge(app, email).await, factor.recovery_codes[1].clone());
+        let code = SecondFactor::begin(&person.client).await.code(app);
+        Self { person, code, challenge, device }
+    }
+}
+
+/// The token of a sign-in that waits for the second factor.
+async fn challenge(app: &TestApp, email: &str) -> String {
+    let answer = app.anonymous().post("/auth/login", json!({ "email": email, "password": PASSWORD })).await;
+    answer.expect(200).text("challengeToken")
+}
+
+/// What is on its own line in the mail that somebody is sent upon a request.
+async fn mailed(app: &TestApp, path: &str, email: &str) -> String {
+    let _ = app.anonymous().post(path, json!({ "email": email })).await.expect(202);
+    app.deliver().await;
+    app.mails().into_iter().rfind(|mail| mail.0.to == email).unwrap().token()
+}
+
+/// The login of a person that they use.
+async fn current_login(person: &Person) -> String {
+    let logins = person.get("/me/logins").await.expect(200).json();
+    let current = logins["items"].as_array().unwrap().iter().find(|login| login["isCurrent"] == true).unwrap();
+    current["id"].as_str().unwrap().to_owned()
 }
 
 /// A browser that comes back from its provider: to which path, and its cookie.
@@ -217,6 +272,12 @@ impl World {
             [invitation(&owner, "shown").await, invitation(&owner, "joining").await, invitation(&owner, "gone").await];
         let cancelled_run = owner.create(&format!("/workloads/jobs/{job}/runs"), json!({ "hold": true })).await;
         let _ = owner.act(&format!("/workloads/jobs/{job}/runs/{cancelled_run}/cancel")).await.expect(200);
+        let spare_login = current_login(&Person::sign_in(&app, &owner.email, PASSWORD).await).await;
+        let careful = Careful::sign_up(&app, &invited(&owner, "careful")).await;
+        let careless = app.sign_up(&invited(&owner, "careless")).await;
+        let code = mailed(&app, "/auth/login/code", &careless.email).await;
+        let forgetful = app.sign_up(&invited(&owner, "forgetful")).await;
+        let reset_token = mailed(&app, "/auth/password/forgot", &forgetful.email).await;
         // One that waits for an agent.
         let _ = owner.run(&job).await;
         app.deliver().await;
@@ -261,6 +322,10 @@ impl World {
             closing,
             spare_team,
             invitations,
+            spare_login,
+            careful,
+            careless: (careless, code),
+            reset_token,
         }
     }
 }

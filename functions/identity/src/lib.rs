@@ -1,17 +1,22 @@
 //! `/auth/*` and `/me`: signing up, signing in, and who one is.
 
+mod authenticator;
 mod mailbox;
 mod oidc;
 mod oidc_registration;
+mod password_rule;
 mod routes;
 mod sign_in;
 mod single_sign_on;
+mod trusted;
 
 use std::sync::Arc;
 
 use axum::extract::FromRef;
 use mainsheet_api::App;
 use mainsheet_auth::keys::{KeyRing, SigningKey};
+use mainsheet_auth::login_code::LoginCodeKey;
+use mainsheet_auth::sealed::Sealer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -24,14 +29,23 @@ pub struct IdentityState {
     app: App,
     access_key: Arc<SigningKey>,
     mail_links: KeyRing,
+    login_codes: Arc<LoginCodeKey>,
+    sealer: Arc<Sealer>,
     sso: Arc<SingleSignOn>,
 }
 
 impl IdentityState {
-    /// `access_key` signs access tokens; `mail_links` checks the tokens of links in mails; `sso` is what single sign-on stands on.
+    /// `access_key` signs access tokens; `mail_links` checks the tokens of links in mails, `login_codes` the codes; `sso` is what single
+    /// sign-on stands on, and its sealer keeps the secrets of authenticators, too.
     #[must_use]
-    pub fn new(app: App, access_key: Arc<SigningKey>, mail_links: KeyRing, sso: SingleSignOn) -> Self {
-        Self { app, access_key, mail_links, sso: Arc::new(sso) }
+    pub fn new(
+        app: App,
+        access_key: Arc<SigningKey>,
+        mail_links: KeyRing,
+        login_codes: Arc<LoginCodeKey>,
+        sso: SingleSignOn,
+    ) -> Self {
+        Self { app, access_key, mail_links, login_codes, sealer: Arc::clone(&sso.sealer), sso: Arc::new(sso) }
     }
 }
 
@@ -48,10 +62,25 @@ pub fn router(state: IdentityState) -> OpenApiRouter {
         .routes(routes!(auth::verify_email::verify_email))
         .routes(routes!(auth::resend_verification::resend_verification))
         .routes(routes!(auth::login::login))
+        .routes(routes!(auth::login_code::request_login_code))
+        .routes(routes!(auth::login_with_code::login_with_code))
+        .routes(routes!(auth::verify_mfa::verify_mfa))
+        .routes(routes!(auth::forgot_password::forgot_password))
+        .routes(routes!(auth::reset_password::reset_password))
         .routes(routes!(auth::refresh::refresh))
         .routes(routes!(auth::exchange::exchange))
         .routes(routes!(auth::logout::logout))
         .routes(routes!(auth::permissions::permissions))
+        .routes(routes!(me::get::get, me::update::update))
+        .routes(routes!(me::emails::list::list, me::emails::add::add))
+        .routes(routes!(me::logins::list::list))
+        .routes(routes!(me::logins::revoke::revoke))
+        .routes(routes!(me::trusted_devices::list::list))
+        .routes(routes!(me::trusted_devices::revoke::revoke))
+        .routes(routes!(me::mfa::get::get, me::mfa::reset::reset))
+        .routes(routes!(me::mfa::start_totp::start_totp))
+        .routes(routes!(me::mfa::confirm_totp::confirm_totp))
+        .routes(routes!(me::mfa::recovery_codes::recovery_codes))
         .routes(routes!(sso::authorize::authorize))
         .routes(routes!(sso::callback::callback))
         .routes(routes!(sso::backchannel_logout::backchannel_logout))
@@ -62,7 +91,6 @@ pub fn router(state: IdentityState) -> OpenApiRouter {
         .routes(routes!(idps::get::get, idps::update::update, idps::delete::delete))
         .routes(routes!(idps::rotate_secret::rotate_secret))
         .routes(routes!(idps::test::test))
-        .routes(routes!(me::get::get))
         .routes(routes!(me::organizations::organizations))
         .routes(routes!(me::permissions::permissions))
         .routes(routes!(me::teams::teams))

@@ -9,6 +9,7 @@ use mainsheet_core::user::{NormalizedEmail, User};
 use mainsheet_core::{Error, Result, SignUpId, Timestamp, UserId};
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::outbox::{Event, Mail};
+use mainsheet_store::sign_in::Beside;
 use mainsheet_store::throttle::{Throttle, ThrottleKey};
 use mainsheet_store::users::{Access, Credentials, WaitingSignUp};
 use mainsheet_store::{Change, Row};
@@ -24,6 +25,7 @@ pub(crate) struct Mailbox {
 pub(crate) struct Owner {
     user: User,
     access: Row<Access>,
+    credentials: Row<Credentials>,
 }
 
 impl Owner {
@@ -58,8 +60,12 @@ impl Mailbox {
     /// Whose address it is. Nobody's takes as long as somebody's.
     pub(crate) async fn owner(&self, app: &App) -> Result<Option<Owner>> {
         let user_id = self.user_id.clone().unwrap_or_else(|| UserId::generate(app.now()));
-        let profile = app.store.profile(&user_id).await?;
-        Ok(profile.map(|(user, access)| Owner { user: user.value, access }))
+        let person = app.store.at_the_door(&user_id, Beside::default()).await?.person;
+        Ok(person.map(|person| Owner {
+            user: person.user.value,
+            access: person.access,
+            credentials: person.credentials,
+        }))
     }
 
     /// Tells the owner that they have an account, or asks them once more to confirm their address.
@@ -93,6 +99,15 @@ impl Mailbox {
         let access = Access { contested_until: Some(waiting.expires_at), ..owner.access.value.clone() };
         let change = change.await_confirmation(&user_id, &id, &waiting).replace_access(&owner.access, &access);
         self.send(change, Mail::VerifyEmail { user_id, email, sign_up_id: Some(id) }).await
+    }
+
+    /// Mails a link that sets a new password, to the address that was asked for: it is one of the owner's.
+    pub(crate) async fn send_reset(&self, app: &App, owner: &Owner, email: String, origin: Origin) -> Result<()> {
+        let audit = Audit { action: "password_reset.send", ..reminder(owner, origin) };
+        let written = Some(&owner.user.email).filter(|own| NormalizedEmail::of(own) == NormalizedEmail::of(&email));
+        let email = written.cloned().unwrap_or(email);
+        let mail = Mail::ResetPassword { user_id: owner.user.id.clone(), email, seal: owner.credentials.value.seal() };
+        self.send(app.store.change(audit), mail).await
     }
 
     async fn send(&self, change: Change<'_>, mail: Mail) -> Result<()> {

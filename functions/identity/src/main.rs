@@ -1,10 +1,11 @@
-//! The Lambda function behind `/auth/*`, `/me` and `/me/organizations`. It alone can sign access tokens.
+//! The Lambda function behind `/auth/*`, `/me` and what is below it but clusters. It alone can sign access tokens.
 
 use std::sync::Arc;
 
 use lambda_http::Error;
 use mainsheet_api::{App, lambda};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
+use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws;
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
@@ -20,6 +21,7 @@ async fn main() -> Result<(), Error> {
     let app = App::new(store.clone());
     app.access_keys.warm().await?;
     let clock = store.clock().clone();
+    let login_codes = LoginCodeKey::derive(&aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?)?;
     let sealing_secret = aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?;
     let sso = SingleSignOn {
         http: GuardedHttp::new(Reach::Internet)?,
@@ -27,6 +29,7 @@ async fn main() -> Result<(), Error> {
         public_url: aws::required("MAINSHEET_PUBLIC_URL")?,
         redirect_uris: aws::list("MAINSHEET_REDIRECT_URIS"),
     };
-    let state = IdentityState::new(app, Arc::new(key), KeyRing::new(store, Purpose::MailLink), sso);
+    let mail_links = KeyRing::new(store, Purpose::MailLink);
+    let state = IdentityState::new(app, Arc::new(key), mail_links, Arc::new(login_codes), sso);
     lambda::serve(&clock, mainsheet_identity::router(state)).await
 }

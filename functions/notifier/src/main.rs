@@ -5,19 +5,22 @@ use std::sync::Arc;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use mainsheet_auth::keys::{Purpose, SigningKey};
+use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_cloud::aws;
-use mainsheet_notifier::Notifier;
+use mainsheet_notifier::{MailKeys, Notifier};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let config = aws::config().await;
-    let key = SigningKey::derive(&aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?, Purpose::MailLink)?;
+    let secret = aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?;
+    let key = SigningKey::derive(&secret, Purpose::MailLink)?;
     let store = aws::store(&config)?;
     key.publish(&store).await?;
     let mailer = Arc::new(aws::SesMailer::from_environment(&config)?);
     let public_url = aws::required("MAINSHEET_PUBLIC_URL")?;
-    let notifier = Arc::new(Notifier::new(mailer, Arc::new(key), store.clock().clone(), public_url)?);
+    let keys = MailKeys { links: Arc::new(key), codes: Arc::new(LoginCodeKey::derive(&secret)?) };
+    let notifier = Arc::new(Notifier::new(mailer, keys, store.clock().clone(), public_url)?);
     run(service_fn(|event: LambdaEvent<SqsEvent>| {
         let notifier = Arc::clone(&notifier);
         async move { Ok::<_, Error>(handle_all(&notifier, event.payload).await) }

@@ -1,10 +1,12 @@
 //! The texts of mails: each as plain text and as HTML that says the same.
 
+use std::collections::BTreeMap;
+
 use mainsheet_cloud::mail::Mail;
 use mainsheet_core::{Error, Result};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
-const TEMPLATES: [(&str, &str); 11] = [
+const TEMPLATES: [(&str, &str); 21] = [
     ("frame.html", include_str!("../templates/frame.html")),
     ("verify-email.html", include_str!("../templates/verify-email.html")),
     ("verify-email.txt", include_str!("../templates/verify-email.txt")),
@@ -14,31 +16,41 @@ const TEMPLATES: [(&str, &str); 11] = [
     ("already-registered.txt", include_str!("../templates/already-registered.txt")),
     ("emergency-used.html", include_str!("../templates/emergency-used.html")),
     ("emergency-used.txt", include_str!("../templates/emergency-used.txt")),
+    ("login-code.html", include_str!("../templates/login-code.html")),
+    ("login-code.txt", include_str!("../templates/login-code.txt")),
+    ("reset-password.html", include_str!("../templates/reset-password.html")),
+    ("reset-password.txt", include_str!("../templates/reset-password.txt")),
+    ("new-device.html", include_str!("../templates/new-device.html")),
+    ("new-device.txt", include_str!("../templates/new-device.txt")),
+    ("mfa-reset.html", include_str!("../templates/mfa-reset.html")),
+    ("mfa-reset.txt", include_str!("../templates/mfa-reset.txt")),
+    ("password-changed.html", include_str!("../templates/password-changed.html")),
+    ("password-changed.txt", include_str!("../templates/password-changed.txt")),
     ("sign-up-again.html", include_str!("../templates/sign-up-again.html")),
     ("sign-up-again.txt", include_str!("../templates/sign-up-again.txt")),
 ];
 
 /// What a template can say.
-pub(crate) struct Values<'v> {
-    pub(crate) subject: &'v str,
-    pub(crate) email: &'v str,
-    pub(crate) link: Option<&'v str>,
-    pub(crate) token: Option<&'v str>,
-    /// What else the template names.
-    pub(crate) facts: &'v [(&'static str, String)],
-}
+pub(crate) struct Values(BTreeMap<&'static str, String>);
 
-impl<'v> Values<'v> {
-    /// A mail with nothing in it to click or copy.
-    pub(crate) fn plain(subject: &'v str, email: &'v str) -> Self {
-        Self { subject, email, link: None, token: None, facts: &[] }
+impl Values {
+    /// Every mail has a subject and an address.
+    pub(crate) fn new(subject: &str, email: &str) -> Self {
+        Self(BTreeMap::from([("subject", subject.to_owned()), ("email", email.to_owned())]))
+    }
+
+    /// The same with one thing more.
+    pub(crate) fn with(mut self, name: &'static str, text: &str) -> Self {
+        self.0.insert(name, text.to_owned());
+        self
     }
 
     fn to_context(&self) -> Value {
-        let given =
-            [("link", self.link), ("token", self.token)].into_iter().filter_map(|(name, text)| Some((name, text?)));
-        let facts = self.facts.iter().map(|(name, text)| (*name, text.as_str()));
-        Value::from_pairs([("subject", self.subject), ("email", self.email)].into_iter().chain(given).chain(facts))
+        Value::from_pairs(self.0.iter().map(|(name, text)| (*name, text.as_str())))
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.0.get(name).cloned().unwrap_or_default()
     }
 }
 
@@ -58,15 +70,15 @@ impl Templates {
     }
 
     /// The mail of a template to the address in `values`.
-    pub(crate) fn write(&self, id: String, name: &str, values: &Values<'_>) -> Result<Mail> {
+    pub(crate) fn write(&self, id: String, name: &str, values: &Values) -> Result<Mail> {
         let render = |kind: &str| {
             let template = self.0.get_template(&format!("{name}.{kind}")).map_err(Error::internal)?;
             template.render(values.to_context()).map_err(Error::internal)
         };
         Ok(Mail {
             id,
-            to: values.email.to_owned(),
-            subject: values.subject.to_owned(),
+            to: values.text("email"),
+            subject: values.text("subject"),
             text: render("txt")?,
             html: render("html")?,
         })
@@ -78,14 +90,16 @@ mod tests {
     use super::*;
 
     fn written(name: &str, email: &str) -> Mail {
-        let (link, token) = (Some("https://a.example/?token=t"), Some("t"));
-        let values = Values { link, token, ..Values::plain("A subject", email) };
+        let values = Values::new("A subject", email).with("link", "https://a.example/?token=t").with("token", "t");
+        let others = ["code", "when", "address", "software", "action", "target", "at"];
+        let values = others.into_iter().fold(values, |values, name| values.with(name, "something"));
         Templates::load().unwrap().write("1".to_owned(), name, &values).unwrap()
     }
 
     #[test]
     fn every_mail_says_the_same_as_text_and_as_html() {
-        for name in ["verify-email", "already-registered", "sign-up-again"] {
+        for (file, _) in TEMPLATES.iter().filter(|(file, _)| file.ends_with(".txt")) {
+            let name = file.trim_end_matches(".txt");
             let mail = written(name, "ada@example.com");
             assert!(mail.text.contains("ada@example.com") && mail.html.contains("ada@example.com"), "{name}");
         }

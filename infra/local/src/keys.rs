@@ -6,6 +6,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use mainsheet_auth::keys::{Purpose, SigningKey};
+use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_core::{Error, Result};
 use secrecy::SecretString;
@@ -13,6 +14,11 @@ use secrecy::SecretString;
 /// The key for a purpose. Its secret is made the first time.
 pub(crate) fn signing_key(data_dir: &Path, purpose: Purpose) -> Result<SigningKey> {
     SigningKey::derive(&secret(data_dir, purpose.as_str())?, purpose)
+}
+
+/// What the codes in mails are derived with: from the secret of the links in mails.
+pub(crate) fn login_code_key(data_dir: &Path) -> Result<LoginCodeKey> {
+    LoginCodeKey::derive(&secret(data_dir, Purpose::MailLink.as_str())?)
 }
 
 /// What seals secrets at rest. Its secret is made the first time; without it, what it sealed is lost.

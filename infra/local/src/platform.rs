@@ -20,7 +20,7 @@ use mainsheet_core::{Error, Result};
 use mainsheet_embedded::EmbeddedDynamoDb;
 use mainsheet_identity::{IdentityState, SingleSignOn};
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
-use mainsheet_notifier::Notifier;
+use mainsheet_notifier::{MailKeys, Notifier};
 use mainsheet_organization::OrganizationState;
 use mainsheet_store::{Store, schema};
 use mainsheet_workloads::WorkloadsState;
@@ -32,7 +32,7 @@ use crate::agents::BuiltInAgents;
 use crate::clock::PlatformClock;
 use crate::control::{self, Control};
 use crate::docs;
-use crate::keys::{self, sealer, signing_key};
+use crate::keys::{self, login_code_key, sealer, signing_key};
 use crate::local_table::LocalTable;
 use crate::mailbox::Mailbox;
 use crate::outbox::Outbox;
@@ -98,7 +98,8 @@ impl Platform {
         mail_key.publish(&store).await?;
         let mail_key = Arc::new(mail_key);
         let links = (Arc::clone(&mail_key), public_url.clone());
-        let notifier = Notifier::new(Arc::new(mailbox.clone()), mail_key, clock.clock(), public_url)?;
+        let mail_keys = MailKeys { links: mail_key, codes: Arc::new(login_code_key(data_dir)?) };
+        let notifier = Notifier::new(Arc::new(mailbox.clone()), mail_keys, clock.clock(), public_url)?;
         let outbox =
             Outbox::open(&dynamodb, (store.clone(), TABLE), (local, queues.clone()), notifier, Arc::clone(&agents))
                 .await?;
@@ -136,8 +137,9 @@ async fn router(
         BuiltInAgent::Off => LocalRegion::Absent,
     };
     let mail_links = KeyRing::new(store, Purpose::MailLink);
+    let login_codes = Arc::new(login_code_key(data_dir)?);
     let sso = single_sign_on(settings, data_dir, &public_url)?;
-    let identity = IdentityState::new(app.clone(), Arc::new(access_key), mail_links.clone(), sso);
+    let identity = IdentityState::new(app.clone(), Arc::new(access_key), mail_links.clone(), login_codes, sso);
     let organization = OrganizationState::new(app.clone(), link_key, mail_links, public_url);
     let routers = [
         mainsheet_identity::router(identity),

@@ -14,8 +14,16 @@ static KNOWN: LazyLock<HashSet<&str>> = LazyLock::new(|| include_str!("breached-
 /// # Errors
 /// [`Error::Invalid`] for the field `password` when it is.
 pub fn refuse(password: &SecretString) -> Result<()> {
+    refuse_as("password", password)
+}
+
+/// [`refuse`] for a field of another name.
+///
+/// # Errors
+/// [`Error::Invalid`] for the field when it is.
+pub fn refuse_as(field: &str, password: &SecretString) -> Result<()> {
     if KNOWN.contains(password.expose_secret().to_lowercase().as_str()) {
-        return Err(Error::invalid("password", "is known from leaks; choose another one"));
+        return Err(Error::invalid(field, "is known from leaks; choose another one"));
     }
     Ok(())
 }

@@ -100,6 +100,8 @@ ids! {
     AuditId,
     /// A catalog.
     CatalogId,
+    /// A sign-in that is half done.
+    ChallengeId,
     /// A logical cluster, self-registered or provisioned.
     ClusterId,
     /// A cloud account connected by the customer.

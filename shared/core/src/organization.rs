@@ -52,10 +52,22 @@ pub struct AuthSettings {
     pub require_dpop: bool,
     /// Refuse passwords known from leaks.
     pub check_breached_passwords: bool,
-    /// The authentication context class that is demanded (OpenID Connect Core, `acr`).
+    /// The authentication context class that is demanded (OpenID Connect Core, `acr`). `mfa` demands a second factor of
+    /// whoever signs in, in whichever way; other values are for identity providers alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(max_length = 255)]
     pub acr: Option<String>,
+}
+
+/// The `acr` that demands a second factor.
+const ACR_OF_SECOND_FACTOR: &str = "mfa";
+
+impl AuthSettings {
+    /// Whether a second factor is demanded.
+    #[must_use]
+    pub fn demands_second_factor(&self) -> bool {
+        self.acr.as_deref() == Some(ACR_OF_SECOND_FACTOR)
+    }
 }
 
 impl Default for AuthSettings {

@@ -27,6 +27,15 @@ pub struct User {
     pub updated_at: Timestamp,
 }
 
+impl User {
+    /// What to call somebody who did not say: by their names, else by their address.
+    #[must_use]
+    pub fn named(given_name: Option<&str>, family_name: Option<&str>, email: &str) -> String {
+        let names: Vec<&str> = [given_name, family_name].into_iter().flatten().collect();
+        if names.is_empty() { email.to_owned() } else { names.join(" ") }
+    }
+}
+
 /// An email address, well-formed as HTML's `input type=email` has it, at most 254 characters (RFC 5321, 4.5.3.1.3).
 /// Compared without regard to case.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]

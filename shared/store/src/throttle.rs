@@ -1,19 +1,20 @@
-//! How often signing in failed, by account and by network address.
+//! How often signing in was tried and failed, by account and by network address.
 
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
 use mainsheet_core::user::NormalizedEmail;
-use mainsheet_core::{Error, Result, Timestamp};
+use mainsheet_core::{Error, Result, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Due, changed_meanwhile};
+use crate::change::{Due, changed_meanwhile, update_of};
+use crate::row::{DATA, attribute};
 use crate::{Change, Entity, Key, Row, Store, retry_races};
 
 /// Failures after which every further one doubles the wait, beginning with a second.
-const FREE_FAILURES: u32 = 3;
+const FREE_FAILURES: i64 = 3;
 /// Failures that lock signing in.
-const LOCKING_FAILURES: u32 = 10;
+const LOCKING_FAILURES: i64 = 10;
 /// How long it is locked.
 const LOCKED: Duration = Duration::from_secs(15 * 60);
 /// How long failures are remembered.
@@ -28,6 +29,10 @@ pub enum ThrottleKey {
     Address(String),
     /// Mails that anybody can ask for, to one address.
     Mail(NormalizedEmail),
+    /// A person's second factor.
+    SecondFactor(UserId),
+    /// Sign-ups from a network address. They weigh a tenth, too.
+    SignUp(String),
 }
 
 impl ThrottleKey {
@@ -36,15 +41,19 @@ impl ThrottleKey {
             Self::Account(email) => ("ACCOUNT", email.as_str()),
             Self::Address(address) => ("ADDRESS", address.as_str()),
             Self::Mail(email) => ("MAIL", email.as_str()),
+            Self::SecondFactor(user) => ("SECOND_FACTOR", user.as_str()),
+            Self::SignUp(address) => ("SIGN_UP", address.as_str()),
         };
         Key::global(format!("THROTTLE#{scope}#{}", hex::encode(digest(&SHA256, text.as_bytes()).as_ref())), "THROTTLE")
     }
 
-    fn weight(&self) -> u32 {
-        match self {
-            Self::Account(_) | Self::Mail(_) => 10,
-            Self::Address(_) => 1,
-        }
+    fn weight(&self) -> i64 {
+        if self.is_shared() { 1 } else { 10 }
+    }
+
+    /// Whether many people may stand behind it.
+    fn is_shared(&self) -> bool {
+        matches!(self, Self::Address(_) | Self::SignUp(_))
     }
 }
 
@@ -52,8 +61,8 @@ impl ThrottleKey {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Throttle {
-    /// Weighted failures.
-    failures: u32,
+    /// Weighted failures. What is given back after the count began anew makes it negative, which is none.
+    failures: i64,
     /// No sooner than this is the next try looked at.
     blocked_until: Timestamp,
     /// When the count begins anew.
@@ -75,9 +84,9 @@ impl Throttle {
         (self.blocked_until > now).then(|| self.blocked_until.since(now))
     }
 
-    fn after_failure(earlier: Option<&Self>, weight: u32, now: Timestamp) -> Self {
+    fn after_failure(earlier: Option<&Self>, weight: i64, now: Timestamp) -> Self {
         let earlier = earlier.filter(|throttle| throttle.forgotten_at > now);
-        let before = earlier.map_or(0, |throttle| throttle.failures);
+        let before = earlier.map_or(0, |throttle| throttle.failures.max(0));
         let failures = before.saturating_add(weight);
         let count = failures / 10;
         let delay = match count {
@@ -97,6 +106,47 @@ impl Throttle {
 }
 
 impl Store {
+    /// Counts a try for each key, before it is looked at: tries that are made all at once would all be looked at otherwise.
+    /// Whoever turns out to be right is forgiven ([`Change::forgive`]). `found` is what was read for the keys, in their order.
+    ///
+    /// # Errors
+    /// [`Error::TooManyRequests`] when the try has to wait.
+    pub async fn count_try(&self, keys: &[ThrottleKey], found: Vec<Option<Row<Throttle>>>) -> Result<()> {
+        let mut known = Some(found);
+        let attempt = || {
+            let known = known.take();
+            async move {
+                let found = match known {
+                    Some(found) => found,
+                    None => self.throttles(keys).await?,
+                };
+                let waits = found.iter().flatten().filter_map(|throttle| throttle.value.wait(self.now()));
+                if let Some(retry_after) = waits.max() {
+                    return Err(Error::TooManyRequests { retry_after });
+                }
+                let tries = keys.iter().zip(&found);
+                tries
+                    .fold(self.telemetry(), |change, (key, earlier)| change.count_failure(key, earlier.as_ref()))
+                    .commit()
+                    .await
+            }
+        };
+        match retry_races(attempt).await {
+            Err(Error::Conflict { .. }) => Err(Error::TooManyRequests { retry_after: Duration::from_secs(1) }),
+            counted => counted,
+        }
+    }
+
+    /// The throttles of these keys, in their order: one round trip.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn throttles(&self, keys: &[ThrottleKey]) -> Result<Vec<Option<Row<Throttle>>>> {
+        let keys: Vec<Key> = keys.iter().map(ThrottleKey::key).collect();
+        let mut batch = self.get_batch(keys.clone()).await?;
+        keys.iter().map(|key| batch.take(key)).collect()
+    }
+
     /// Counts a failure for each key: one transaction. `found` is what was read for the keys, in their order.
     ///
     /// # Errors
@@ -139,9 +189,23 @@ impl Change<'_> {
         }
     }
 
-    /// Forgets failures: the right password was given.
-    pub fn forget_failures(self, key: &ThrottleKey) -> Self {
-        self.remove(&key.key())
+    /// A try that was counted was right: what counts for one person is forgotten, and what counts for many is given back.
+    pub fn forgive(self, keys: &[ThrottleKey]) -> Self {
+        keys.iter()
+            .fold(self, |change, key| if key.is_shared() { change.give_back(key) } else { change.remove(&key.key()) })
+    }
+
+    fn give_back(self, key: &ThrottleKey) -> Self {
+        let weight = match attribute(&key.weight()) {
+            Ok(weight) => weight,
+            Err(error) => return self.with_defect(error),
+        };
+        let update = update_of(&key.key(), Vec::new(), &[], &[("version", 1)])
+            .update_expression("SET #data.#failures = #data.#failures - :weight ADD #a0 :a0")
+            .expression_attribute_names("#data", DATA)
+            .expression_attribute_names("#failures", "failures")
+            .expression_attribute_values(":weight", weight);
+        self.update(update, changed_meanwhile())
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::types::ConditionCheck;
 use mainsheet_core::member::AccountType;
 use mainsheet_core::organization::Organization;
@@ -12,6 +13,7 @@ use mainsheet_core::{Error, LoginId, MemberId, OrganizationId, Result, SignUpId,
 use serde::{Deserialize, Serialize};
 
 use crate::change::Due;
+use crate::emails::UserEmail;
 use crate::idempotency::{IdempotencyKey, IdempotencyRecord, Sender};
 use crate::identity_providers::SsoSession;
 use crate::organizations::{Home, home_keys, take_home};
@@ -30,8 +32,23 @@ impl Entity for User {
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Credentials {
-    /// argon2id, in PHC form.
-    pub password_hash: String,
+    /// argon2id, in PHC form; absent for who signs in in other ways.
+    pub password_hash: Option<String>,
+}
+
+impl Credentials {
+    /// Without a password, until one is set by a mailed link.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { password_hash: None }
+    }
+
+    /// What is another one as soon as the password is. It tells nothing about the password.
+    #[must_use]
+    pub fn seal(&self) -> String {
+        let hash = self.password_hash.as_deref().unwrap_or_default();
+        hex::encode(&digest(&SHA256, hash.as_bytes()).as_ref()[..16])
+    }
 }
 
 impl Entity for Credentials {
@@ -170,8 +187,19 @@ pub struct Login {
     pub last_used_at: Timestamp,
     /// When it ends unless refreshed.
     pub expires_at: Timestamp,
+    /// When they proved who they are by the first factor.
+    pub auth_time: Timestamp,
+    /// When they last proved it strongly enough for what concerns passwords, addresses, second factors and keys: by a
+    /// password or a second factor, or by whatever there is for who has neither.
+    pub proven_at: Option<Timestamp>,
+    /// How long it lasts after its last use, in seconds.
+    pub lasts_seconds: u64,
     /// The client's name for its device.
     pub device_id: Option<String>,
+    /// The network address that it began from.
+    pub remote_ip: Option<String>,
+    /// The software that it began with.
+    pub user_agent: Option<String>,
     /// The thumbprint of the client's key that its tokens are bound to (RFC 9449, `jkt`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dpop_jkt: Option<String>,
@@ -189,6 +217,34 @@ impl Entity for Login {
 
     fn expires_at(&self) -> Option<Timestamp> {
         Some(self.expires_at)
+    }
+}
+
+impl Login {
+    /// How long after a proof of who they are people may change passwords, addresses, second factors and keys (contract,
+    /// decisions, Identity: step-up).
+    const PROOF_VALID: Duration = Duration::from_secs(10 * 60);
+
+    /// They proved recently who they are: step-up.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when that is too long ago.
+    pub fn require_recent_proof(&self, now: Timestamp) -> Result<()> {
+        if self.proven_at.is_some_and(|proven_at| now.since(proven_at) < Self::PROOF_VALID) {
+            return Ok(());
+        }
+        Err(Error::Forbidden {
+            code: "step_up_required",
+            message: "This asks for a password or second factor given within the last 10 minutes. Sign in again, then repeat the \
+                      request with the new access token."
+                .to_owned(),
+        })
+    }
+
+    /// When it ends, if it is used now.
+    #[must_use]
+    pub fn end_if_used(&self, now: Timestamp) -> Timestamp {
+        now + Duration::from_secs(self.lasts_seconds)
     }
 }
 
@@ -278,7 +334,7 @@ pub(crate) fn after(now: Timestamp) -> Timestamp {
 }
 
 /// An address has an account.
-fn email_taken() -> Error {
+pub(crate) fn email_taken() -> Error {
     Error::conflict("email_taken", "This address has an account.")
 }
 
@@ -374,14 +430,15 @@ impl Store {
         self.get(&sign_up_key(user, sign_up)).await
     }
 
-    /// Removes up to 90 rows of what is left of a deleted user; `true` once nothing is.
+    /// Removes up to 75 rows of what is left of a deleted user, and their claims to addresses; `true` once nothing is.
     ///
     /// # Errors
     /// When the table does not answer.
     pub async fn erase_user(&self, user: &UserId) -> Result<bool> {
-        let request = PageRequest { limit: 90, ..PageRequest::default() };
+        let request = PageRequest { limit: 75, ..PageRequest::default() };
         let page = self.page_of_items(&Listing::of(access_key(user).pk), &request).await?;
-        let keys: Vec<Key> = page.rows.iter().filter_map(Key::of_item).collect();
+        let claims = page.rows.iter().filter_map(crate::emails::claim_of_item);
+        let keys: Vec<Key> = page.rows.iter().filter_map(Key::of_item).chain(claims).collect();
         if !keys.is_empty() {
             keys.iter().fold(self.telemetry(), crate::Change::remove).commit().await?;
         }
@@ -437,7 +494,8 @@ impl Change<'_> {
             return change;
         }
         let claim = EmailClaim { user_id: user.id.clone() };
-        change.remove(&email_key(&before)).create(&email_key(&after), &claim, email_taken())
+        let address = UserEmail::unconfirmed(user, change.now());
+        change.create(&email_key(&after), &claim, email_taken()).drop_email(&user.id, &before).overwrite_email(&address)
     }
 
     /// What proves a user's identity from now on.
@@ -445,27 +503,34 @@ impl Change<'_> {
         self.overwrite(&credentials_key(user), credentials)
     }
 
-    /// A user's second factor and recovery codes go. There are none yet.
-    pub fn wipe_second_factors(self, _user: &UserId) -> Self {
-        self
-    }
-
     /// A user's account is no more; what is left of it goes with [`crate::outbox::Event::UserDeleted`].
     pub fn delete_user(self, user: &Row<User>, access: &Row<Access>) -> Self {
         self.delete(access)
             .delete(user)
             .remove(&credentials_key(&user.value.id))
-            .remove(&email_key(&NormalizedEmail::of(&user.value.email)))
+            .drop_email(&user.value.id, &NormalizedEmail::of(&user.value.email))
     }
 
     /// A new user with an address of their own.
     pub fn create_user(self, user: &User, credentials: &Credentials, access: &Access) -> Self {
         let taken = email_taken();
+        let address = UserEmail::first_of(user, access);
         let claim = EmailClaim { user_id: user.id.clone() };
         self.create(&email_key(&NormalizedEmail::of(&user.email)), &claim, taken.clone())
             .create(&profile_key(&user.id), user, taken.clone())
             .create(&credentials_key(&user.id), credentials, taken.clone())
             .create(&access_key(&user.id), access, taken)
+            .overwrite_email(&address)
+    }
+
+    /// A user's profile changes; its address is one of theirs.
+    pub fn replace_profile(self, row: &Row<User>, user: &User) -> Self {
+        self.replace(row, user, Due::Keep)
+    }
+
+    /// What proves a user's identity from now on, in place of what was read.
+    pub fn change_credentials(self, row: &Row<Credentials>, credentials: &Credentials) -> Self {
+        self.replace(row, credentials, Due::Keep)
     }
 
     /// What a user may reach, or how their address is known, changes.
@@ -491,6 +556,11 @@ impl Change<'_> {
     /// A login's new tokens.
     pub fn replace_login(self, row: &Row<Login>, login: &Login) -> Self {
         self.replace(row, login, Due::Keep)
+    }
+
+    /// The end of a login that was read.
+    pub fn revoke_login(self, row: &Row<Login>) -> Self {
+        self.delete(row)
     }
 
     /// The end of a login.

@@ -8,6 +8,7 @@ use axum::Router;
 use mainsheet_agents::AgentsState;
 use mainsheet_api::{App, BASE, Document, assemble};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
+use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_cloud::queue::Queue;
@@ -16,7 +17,7 @@ use mainsheet_core::time::ManualClock;
 use mainsheet_core::{TeamId, Timestamp};
 use mainsheet_identity::{IdentityState, SingleSignOn};
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
-use mainsheet_notifier::Notifier;
+use mainsheet_notifier::{MailKeys, Notifier};
 use mainsheet_organization::OrganizationState;
 use mainsheet_store::Store;
 use mainsheet_store::outbox::OutboxEvent;
@@ -81,7 +82,8 @@ impl TestApp {
         let (router, document) = assemble(&clock.clock(), functions.into_iter().map(|(_, router)| router));
         let outbox = Outbox::of(table.stream());
         let mailer = CatchingMailer::default();
-        let notifier = Notifier::new(Arc::new(mailer.clone()), mail_key, clock.clock(), PUBLIC_URL.to_owned()).unwrap();
+        let keys = MailKeys { links: mail_key, codes: Arc::new(login_code_key()) };
+        let notifier = Notifier::new(Arc::new(mailer.clone()), keys, clock.clock(), PUBLIC_URL.to_owned()).unwrap();
         let _ = table.take_operations();
         Self { router, document, paths, table, store, clock, mailer, notifier, outbox, queues: MemoryQueues::default() }
     }
@@ -221,6 +223,10 @@ impl TestApp {
     }
 }
 
+fn login_code_key() -> LoginCodeKey {
+    LoginCodeKey::derive(&MAIL_LINK_SECRET.into()).unwrap()
+}
+
 async fn published_key(store: &Store, secret: &str, purpose: Purpose) -> Arc<SigningKey> {
     let key = SigningKey::derive(&secret.into(), purpose).unwrap();
     key.publish(store).await.unwrap();
@@ -240,8 +246,9 @@ fn routers(
     let workloads = WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) };
     let agents = AgentsState { app: app.clone(), sealer };
     let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
+    let identity = IdentityState::new(app.clone(), access_key, mail_links, Arc::new(login_code_key()), sso());
     [
-        ("identity", mainsheet_identity::router(IdentityState::new(app.clone(), access_key, mail_links, sso()))),
+        ("identity", mainsheet_identity::router(identity)),
         ("organization", mainsheet_organization::router(organization, audit_key)),
         ("infrastructure", mainsheet_infrastructure::router(infrastructure)),
         ("workloads", mainsheet_workloads::router(workloads)),

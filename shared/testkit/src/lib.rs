@@ -14,6 +14,7 @@ mod mail;
 mod person;
 pub mod provider;
 mod proxy;
+mod second_factor;
 mod table;
 
 pub use agent::{TestAgent, held, registration};
@@ -24,4 +25,5 @@ pub use key::TestKey;
 pub use mail::CaughtMail;
 pub use person::{PASSWORD, Person};
 pub use proxy::{Rule, Verdict, refuse_scan};
+pub use second_factor::SecondFactor;
 pub use table::{Dump, TestTable};

@@ -101,7 +101,7 @@ async fn what_is_required_is_named_when_it_is_missing() {
     let world = World::start().await;
     let before = world.app.dump();
     let cases = [
-        ("/auth/signup", build::sign_up("new@example.com", PASSWORD, "New"), "email password organizationName"),
+        ("/auth/signup", build::sign_up("new@example.com", PASSWORD, "New"), "email organizationName"),
         ("/auth/login", json!({ "email": "a@example.com", "password": "x" }), "email password"),
         ("/org/teams", build::team("Data"), "name"),
         ("/workloads/clusters", build::cluster("new"), "name"),

@@ -6,13 +6,13 @@ use mainsheet_testkit::{Answer, build};
 use serde_json::{Value, json};
 
 use crate::gates::document::{Operation, operations};
-use crate::operations::{Request, Sender, right};
+use crate::operations::{Request, right};
 use crate::world::World;
 
 /// Signing out ends the login that could ask again, and once a password is changed the present one is another.
 const NOT_REPEATED: [&str; 2] = ["logout", "changeUserPassword"];
 /// What is shown once and never again.
-const SHOWN_ONCE: [&str; 3] = ["agentRegistrationToken", "key", "password"];
+const SHOWN_ONCE: [&str; 4] = ["agentRegistrationToken", "codes", "key", "password"];
 
 fn with_keys(world: &World) -> Vec<(Operation, Request)> {
     let all = operations(&world.app).into_iter();
@@ -27,8 +27,7 @@ fn with_keys(world: &World) -> Vec<(Operation, Request)> {
 }
 
 async fn send(world: &World, request: &Request, key: &str) -> Answer {
-    assert_eq!(request.sender, Sender::Person);
-    request.call(&world.owner.client).idempotent(key).send().await
+    request.call(&request.client(world)).idempotent(key).send().await
 }
 
 /// The answer as it can be repeated.
@@ -61,7 +60,8 @@ async fn another_request_with_the_same_key_is_refused() {
         let key = format!("key-of-{}", operation.id);
         let _ = send(&world, &request, &key).await.expect(operation.success);
         let before = world.app.dump();
-        let other = world.owner.call("POST", "/org/teams").json(&json!({ "name": "other" })).idempotent(&key);
+        let other =
+            request.client(&world).call("POST", "/org/teams").json(&json!({ "name": "other" })).idempotent(&key);
         let refused = other.send().await.expect(422);
         assert_eq!(refused.problem().code, "idempotency_key_reused");
         world.app.dump().assert_same_as(&before, &format!("{refused}"));

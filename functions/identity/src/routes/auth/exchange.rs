@@ -6,14 +6,14 @@ use garde::Validate;
 use mainsheet_api::{Body, DpopKey, RequestOrigin, Result};
 use mainsheet_auth::one_time::OneTimeToken;
 use mainsheet_core::Error;
-use mainsheet_store::audit::{Actor, Audit, Scope};
-use mainsheet_store::users::Login;
+use mainsheet_store::sign_in::Beside;
 use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::IdentityState;
-use crate::sign_in::{LoginResult, new_login};
+use crate::sign_in::{LoginResult, SignIn, Way, finish};
+use crate::trusted::Shown;
 
 /// A one-time code.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -35,32 +35,21 @@ pub(crate) async fn exchange(
     State(state): State<IdentityState>,
     RequestOrigin(origin): RequestOrigin,
     DpopKey(dpop_jkt): DpopKey,
+    Shown(trusted_device): Shown,
     Body(body): Body<OneTimeCodeExchange>,
 ) -> Result<Json<LoginResult>> {
     let store = &state.app.store;
     let useless = || Error::unauthenticated("no such one-time code, or one that has expired or was traded");
     let row = store.exchange_code(&OneTimeToken::presented(body.code).sha256()).await?.ok_or_else(useless)?;
-    let user = &row.value.user_id;
-    let access = store.access(user).await?.ok_or_else(useless)?.value;
-    let organizations = store.organizations_of(&access).await?;
-    let is_strict = organizations.iter().any(|row| row.value.settings.auth.require_email_verification);
-    if access.email_verified_at.is_none() && is_strict {
-        return Ok(Json(LoginResult::verify_email()));
-    }
-    let now = state.app.now();
-    let (login, refresh) = new_login(user, None, dpop_jkt, now)?;
-    let login = Login { single_sign_on: row.value.single_sign_on.clone(), ..login };
-    let audit = Audit {
-        scope: Scope::User(user.clone()),
-        actor: Actor::User { user_id: user.clone() },
-        origin,
-        action: "login.create",
-        target: login.id.to_string(),
-    };
-    match store.change(audit).noted_in(&access).trade_exchange_code(&row).create_login(&login).commit().await {
+    let beside = Beside { trusted_device: trusted_device.as_ref().map(|token| &token.device_id), ..Beside::default() };
+    let person = store.at_the_door(&row.value.user_id, beside).await?.person.ok_or_else(useless)?;
+    let way = Way::OneTimeCode(row.value.proven_by);
+    let single_sign_on = row.value.single_sign_on.clone();
+    let sign_in =
+        SignIn { person, way, device_id: None, trusted_device, dpop_jkt, single_sign_on, origin, tries: Vec::new() };
+    match finish(&state, sign_in, |change| change.trade_exchange_code(&row)).await {
         // It was traded at the same moment, and the other trade won.
-        Err(Error::Conflict { .. }) => return Err(useless().into()),
-        traded => traded?,
+        Err(Error::Conflict { .. }) => Err(useless().into()),
+        result => Ok(Json(result?)),
     }
-    Ok(Json(LoginResult::tokens(&state.access_key, &refresh, (&login, &access), now)?))
 }

@@ -3,20 +3,18 @@
 use axum::Json;
 use axum::extract::State;
 use garde::Validate;
-use mainsheet_api::{App, Body, DpopKey, RequestOrigin, Result, text};
+use mainsheet_api::{Body, DpopKey, RequestOrigin, Result, text};
 use mainsheet_auth::password;
 use mainsheet_core::user::NormalizedEmail;
 use mainsheet_core::{Error, UserId};
-use mainsheet_store::Row;
-use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
-use mainsheet_store::throttle::ThrottleKey;
-use mainsheet_store::users::Access;
+use mainsheet_store::sign_in::Beside;
 use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::IdentityState;
-use crate::sign_in::{LoginResult, new_login};
+use crate::sign_in::{LoginResult, SignIn, Way, finish, throttle_keys};
+use crate::trusted::Shown;
 
 /// An address and its password.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -30,7 +28,7 @@ pub(crate) struct LoginRequest {
     #[garde(skip)]
     #[schema(value_type = String, format = "password")]
     password: SecretString,
-    /// The client's name for its device, for the list of logins.
+    /// The client's name for its device, for the list of logins. One that is new to the person is told of by mail.
     #[garde(inner(length(chars, min = 1, max = 255)), custom(text::optional_line))]
     #[schema(min_length = 1, max_length = 255)]
     device_id: Option<String>,
@@ -49,80 +47,31 @@ pub(crate) async fn login(
     State(state): State<IdentityState>,
     RequestOrigin(origin): RequestOrigin,
     DpopKey(dpop_jkt): DpopKey,
+    Shown(trusted_device): Shown,
     Body(body): Body<LoginRequest>,
 ) -> Result<Json<LoginResult>> {
-    let app = &state.app;
+    let store = &state.app.store;
     let email = NormalizedEmail::of(&body.email);
-    let keys = throttle_keys(&email, &origin);
-    let found = app.store.look_up_sign_in(&email, &keys).await?;
-    let waits = found.throttles.iter().flatten().filter_map(|throttle| throttle.value.wait(app.now()));
-    if let Some(retry_after) = waits.max() {
-        return Err(Error::TooManyRequests { retry_after }.into());
-    }
-    let Some((user, access)) = check_password(app, found.user_id, body.password).await? else {
-        app.store.count_failures(&keys, &found.throttles).await?;
-        return Err(Error::unauthenticated("wrong address or password").into());
-    };
-    let organizations = app.store.organizations_of(&access.value).await?;
-    let settings = || organizations.iter().map(|row| &row.value.settings.auth);
-    if !organizations.is_empty() && !settings().any(|auth| auth.allow_login_with_password) {
-        return Err(password_login_disabled().into());
-    }
-    if access.value.email_verified_at.is_none() && settings().any(|auth| auth.require_email_verification) {
-        return Ok(Json(LoginResult::verify_email()));
-    }
-    let failed_before = found.throttles.first().is_some_and(Option::is_some);
-    let served = failed_before.then_some(&keys[0]);
-    Ok(Json(sign_in(&state, (&user, &access.value), (body.device_id, dpop_jkt), origin, served).await?))
-}
-
-/// Failures count for the account, existing or not, and for the network address.
-fn throttle_keys(email: &NormalizedEmail, origin: &Origin) -> Vec<ThrottleKey> {
-    let address = origin.address.clone().map(ThrottleKey::Address);
-    [Some(ThrottleKey::Account(email.clone())), address].into_iter().flatten().collect()
-}
-
-/// Whose password it is. Nobody's takes as long as somebody's: it is looked up and hashed all the same.
-async fn check_password(
-    app: &App,
-    user: Option<UserId>,
-    password: SecretString,
-) -> Result<Option<(UserId, Row<Access>)>> {
-    let user = user.unwrap_or_else(|| UserId::generate(app.now()));
-    let found = app.store.credentials(&user).await?;
-    let (hash, access) = found.map(|(credentials, access)| (credentials.value.password_hash, access)).unzip();
-    let right = password::verify(password, hash).await?;
-    Ok(access.filter(|_| right).map(|access| (user, access)))
-}
-
-async fn sign_in(
-    state: &IdentityState,
-    (user, access): (&UserId, &Access),
-    (device_id, dpop_jkt): (Option<String>, Option<String>),
-    origin: Origin,
-    served: Option<&ThrottleKey>,
-) -> Result<LoginResult> {
-    let now = state.app.now();
-    let (login, refresh) = new_login(user, device_id, dpop_jkt, now)?;
-    let audit = Audit {
-        scope: Scope::User(user.clone()),
-        actor: Actor::User { user_id: user.clone() },
+    let tries = throttle_keys(&email, &origin);
+    let found = store.look_up_sign_in(&email, &tries).await?;
+    store.count_try(&tries, found.throttles).await?;
+    // Nobody's takes as long as somebody's: it is looked up and hashed all the same.
+    let user_id = found.user_id.unwrap_or_else(|| UserId::generate(state.app.now()));
+    let beside = Beside { trusted_device: trusted_device.as_ref().map(|token| &token.device_id), ..Beside::default() };
+    let person = store.at_the_door(&user_id, beside).await?.person;
+    let hash = person.as_ref().and_then(|person| person.credentials.value.password_hash.clone());
+    let right = password::verify(body.password, hash).await?;
+    let person = person.filter(|_| right).ok_or_else(|| Error::unauthenticated("wrong address or password"))?;
+    let way = Way::Password;
+    let sign_in = SignIn {
+        person,
+        way,
+        device_id: body.device_id,
+        trusted_device,
+        dpop_jkt,
+        single_sign_on: None,
         origin,
-        action: "login.create",
-        target: login.id.to_string(),
+        tries,
     };
-    let change = state.app.store.change(audit).noted_in(access).create_login(&login);
-    let change = match served {
-        Some(key) => change.forget_failures(key),
-        None => change,
-    };
-    change.commit().await?;
-    Ok(LoginResult::tokens(&state.access_key, &refresh, (&login, access), now)?)
-}
-
-fn password_login_disabled() -> Error {
-    Error::Forbidden {
-        code: "password_login_disabled",
-        message: "Your organization does not let people sign in with a password. Use another way.".to_owned(),
-    }
+    Ok(Json(finish(&state, sign_in, |change| change).await?))
 }

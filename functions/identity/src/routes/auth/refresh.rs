@@ -14,7 +14,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::IdentityState;
-use crate::sign_in::{LOGIN_VALID, LoginResult};
+use crate::sign_in::LoginResult;
 
 /// A refresh token.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -76,7 +76,7 @@ async fn rotate(
     let now = change.now();
     let login = Login {
         last_used_at: now,
-        expires_at: now + LOGIN_VALID,
+        expires_at: row.value.end_if_used(now),
         refresh_current_sha256: next.own_sha256(),
         ..login.clone()
     };

@@ -19,12 +19,14 @@ use mainsheet_store::members::MemberRecord;
 use mainsheet_store::organizations::founding_tenant;
 use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::teams::Seat;
+use mainsheet_store::throttle::ThrottleKey;
 use mainsheet_store::users::{Access, Credentials};
-use secrecy::{ExposeSecret, SecretString};
+use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::mailbox::Mailbox;
+use crate::password_rule::is_long_enough_if_any;
 use crate::sign_in::LoginResult;
 
 /// The longest slug that is made of a name; a suffix makes it 63 characters, a DNS label's length.
@@ -40,9 +42,8 @@ pub(crate) struct SignUpRequest {
     #[garde(length(chars, max = 254), email)]
     #[schema(format = "email", max_length = 254, examples("ada@example.com"))]
     email: String,
-    /// 12 to 128 characters; no other rules, but not one that is known from leaks. Required for now: signing in with a mailed
-    /// code instead is not available yet.
-    #[garde(custom(password_rule))]
+    /// 12 to 128 characters; no other rules, but not one that is known from leaks. Without one, they sign in with mailed codes.
+    #[garde(custom(is_long_enough_if_any))]
     #[schema(value_type = Option<String>, format = "password", min_length = 12, max_length = 128)]
     password: Option<SecretString>,
     /// First name.
@@ -59,18 +60,6 @@ pub(crate) struct SignUpRequest {
     organization_name: String,
 }
 
-const PASSWORD_REQUIRED: &str = "is required: sign in with a mailed code is not available yet";
-
-fn password_rule(password: &Option<SecretString>, (): &()) -> garde::Result {
-    let password = password.as_ref().ok_or_else(|| garde::Error::new(PASSWORD_REQUIRED))?;
-    let length = password.expose_secret().chars().count();
-    if (password::MIN_LENGTH..=password::MAX_LENGTH).contains(&length) {
-        Ok(())
-    } else {
-        Err(garde::Error::new("must be 12 to 128 characters long"))
-    }
-}
-
 /// Sign up
 ///
 /// Answers the same, after the same time, whether the address has an account or not; its owner is told by mail. Sending the
@@ -85,11 +74,14 @@ pub(crate) async fn sign_up(
     RequestOrigin(origin): RequestOrigin,
     Body(body): Body<SignUpRequest>,
 ) -> Result<(StatusCode, Json<LoginResult>)> {
-    let password = body.password.clone().ok_or_else(|| Error::invalid("password", PASSWORD_REQUIRED))?;
-    breached::refuse(&password)?;
-    let hash = password::hash(password).await?;
+    body.password.as_ref().map_or(Ok(()), breached::refuse)?;
+    count_sign_up(&app, &origin).await?;
+    let password_hash = match body.password.clone() {
+        Some(password) => Some(password::hash(password).await?),
+        None => None,
+    };
     let mailbox = Mailbox::look_up(&app, &body.email).await?;
-    let credentials = Credentials { password_hash: hash };
+    let credentials = Credentials { password_hash };
     match mailbox.owner(&app).await? {
         None => match found_organization(&app, &body, &credentials, &origin).await {
             // Somebody else signed up with this address at the same moment: their mail is on its way.
@@ -104,6 +96,14 @@ pub(crate) async fn sign_up(
         Some(_) => {}
     }
     Ok((StatusCode::CREATED, Json(LoginResult::verify_email())))
+}
+
+/// Sign-ups from one network address are throttled, as failures to sign in are.
+async fn count_sign_up(app: &App, origin: &Origin) -> mainsheet_core::Result<()> {
+    let Some(key) = origin.address.clone().map(ThrottleKey::SignUp) else { return Ok(()) };
+    let keys = [key];
+    let found = app.store.throttles(&keys).await?;
+    app.store.count_try(&keys, found).await
 }
 
 async fn found_organization(
@@ -164,8 +164,7 @@ where
 }
 
 fn new_user(id: &UserId, body: &SignUpRequest, now: Timestamp) -> User {
-    let names: Vec<&str> = [&body.given_name, &body.family_name].into_iter().flatten().map(String::as_str).collect();
-    let display_name = if names.is_empty() { body.email.clone() } else { names.join(" ") };
+    let display_name = User::named(body.given_name.as_deref(), body.family_name.as_deref(), &body.email);
     User {
         id: id.clone(),
         email: body.email.clone(),

@@ -6,7 +6,7 @@ use garde::Validate;
 use mainsheet_api::{Body, RequestOrigin, Result};
 use mainsheet_auth::mail_link::EmailVerification;
 use mainsheet_core::Error;
-use mainsheet_core::user::NormalizedEmail;
+use mainsheet_core::user::{NormalizedEmail, User};
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::retry_races;
 use serde::Deserialize;
@@ -50,7 +50,7 @@ async fn confirm(state: &IdentityState, token: &EmailVerification, origin: &Orig
     let store = &state.app.store;
     let (user, row) = store.profile(&token.user_id).await?.ok_or_else(useless)?;
     if NormalizedEmail::of(&user.value.email) != NormalizedEmail::of(&token.email) {
-        return Err(useless());
+        return confirm_another(state, &user.value, token, origin).await;
     }
     if row.value.email_verified_at.is_some() {
         return Ok(());
@@ -59,23 +59,41 @@ async fn confirm(state: &IdentityState, token: &EmailVerification, origin: &Orig
         None => None,
         Some(id) => Some(store.waiting_sign_up(&token.user_id, id).await?.ok_or_else(useless)?),
     };
-    let audit = Audit {
-        scope: Scope::User(token.user_id.clone()),
-        actor: Actor::User { user_id: token.user_id.clone() },
-        origin: origin.clone(),
-        action: "user.verify_email",
-        target: token.user_id.to_string(),
-    };
-    let change = store.change(audit);
+    let change = store.change(audit(token, origin));
     let mut access = row.value.clone();
     access.email_verified_at = Some(change.now());
     access.contested_until = None;
-    let change = change.replace_access(&row, &access);
+    let change = change.replace_access(&row, &access).confirm_primary_email(&user.value);
     let change = match &waiting {
         None => change,
         Some(waiting) => change.confirm_sign_up(&token.user_id, waiting),
     };
     change.commit().await
+}
+
+/// An address that was added to the primary one.
+async fn confirm_another(
+    state: &IdentityState,
+    user: &User,
+    token: &EmailVerification,
+    origin: &Origin,
+) -> mainsheet_core::Result<()> {
+    let store = &state.app.store;
+    let row = store.user_email(&user.id, &NormalizedEmail::of(&token.email)).await?.ok_or_else(useless)?;
+    if row.value.verified_at.is_some() {
+        return Ok(());
+    }
+    store.change(audit(token, origin)).confirm_email(&row).commit().await
+}
+
+fn audit(token: &EmailVerification, origin: &Origin) -> Audit {
+    Audit {
+        scope: Scope::User(token.user_id.clone()),
+        actor: Actor::User { user_id: token.user_id.clone() },
+        origin: origin.clone(),
+        action: "user.verify_email",
+        target: token.user_id.to_string(),
+    }
 }
 
 fn useless() -> Error {

@@ -1,8 +1,7 @@
 //! `GET /me`: who the caller is.
 
-use axum::Json;
 use axum::extract::State;
-use mainsheet_api::{Anyone, App, Result};
+use mainsheet_api::{Anyone, App, Result, Tagged};
 use mainsheet_auth::Subject;
 use mainsheet_core::service_account::ServiceAccount;
 use mainsheet_core::user::User;
@@ -22,22 +21,29 @@ pub(crate) struct Identity {
     service_account: Option<ServiceAccount>,
 }
 
+impl Identity {
+    /// A person.
+    pub(crate) fn of_user(user: User) -> Self {
+        Self { user: Some(user), service_account: None }
+    }
+}
+
 /// Show who I am
 #[utoipa::path(
     get, path = "/me", operation_id = "getMe", tag = "users",
-    responses((status = 200, description = "The caller.", body = Identity)),
+    responses((status = 200, description = "The caller.", body = Identity, headers(("ETag" = String, description = "Its version.")))),
     security(("accessToken" = [])), extensions(("x-required-relation" = json!("self")))
 )]
-pub(crate) async fn get(State(app): State<App>, Anyone(subject): Anyone) -> Result<Json<Identity>> {
+pub(crate) async fn get(State(app): State<App>, Anyone(subject): Anyone) -> Result<Tagged<Identity>> {
     match subject {
         Subject::Person(person) => {
-            let user = app.store.user(person.user_id()).await?.value;
-            Ok(Json(Identity { user: Some(user), service_account: None }))
+            let row = app.store.user(person.user_id()).await?;
+            Ok(Tagged { body: Identity::of_user(row.value), version: row.version })
         }
         Subject::ServiceAccount(account) => {
             let tenant = tenant_of_key(&account.key);
             let row = app.store.service_account(&tenant, &account.key.value.service_account_id).await?;
-            Ok(Json(Identity { user: None, service_account: Some(row.value) }))
+            Ok(Tagged { body: Identity { user: None, service_account: Some(row.value) }, version: row.version })
         }
     }
 }

@@ -16,7 +16,6 @@ use mainsheet_store::members::MemberRecord;
 use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::users::{Access, Credentials};
 use mainsheet_store::{Change, Row, Tenant};
-use secrecy::SecretString;
 
 use crate::IdentityState;
 use crate::oidc::Person;
@@ -103,7 +102,7 @@ impl SigningIn<'_> {
         };
         let change = self
             .change("sso.provision", &user.id)
-            .create_user(&user, &no_password().await?, &access)
+            .create_user(&user, &Credentials::none(), &access)
             .create_member(&self.tenant, &record)
             .link_subject(&self.tenant, &self.session, &user.id);
         let change = match access.email_verified_at {
@@ -180,12 +179,6 @@ fn new_user(person: &Person, email: String, now: Timestamp) -> User {
     let names: Vec<&str> = [&given_name, &family_name].into_iter().flatten().map(String::as_str).collect();
     let display_name = if names.is_empty() { email.clone() } else { names.join(" ") };
     User { id: UserId::generate(now), email, given_name, family_name, display_name, created_at: now, updated_at: now }
-}
-
-/// Credentials that nobody has: the hash of a text that is forgotten. A mailed link can set a password.
-async fn no_password() -> Result<Credentials> {
-    let text = SecretString::from(OneTimeToken::generate()?.reveal());
-    Ok(Credentials { password_hash: mainsheet_auth::password::hash(text).await? })
 }
 
 fn disabled() -> Error {

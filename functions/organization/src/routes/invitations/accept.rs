@@ -174,7 +174,7 @@ impl Accepting<'_> {
             return Err(Error::invalid("user.email", "is not the invited address"));
         }
         breached::refuse(&new.password).map_err(|error| renamed(error, "user.password"))?;
-        let credentials = Credentials { password_hash: password::hash(new.password.clone()).await? };
+        let credentials = Credentials { password_hash: Some(password::hash(new.password.clone()).await?) };
         let user = new_user(&new, self.state.app.now());
         let record = self.record(&user).await?;
         let code = OneTimeToken::generate()?;

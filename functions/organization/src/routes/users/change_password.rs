@@ -48,34 +48,36 @@ pub(crate) async fn change_password(
 ) -> Result<StatusCode> {
     let person = caller.person().filter(|person| *person.user_id() == user).ok_or(Error::NotFound)?;
     breached::refuse(&body.new_password).map_err(|error| renamed(error, "newPassword"))?;
-    prove(&app, &user, body.current_password).await?;
-    let credentials = Credentials { password_hash: password::hash(body.new_password).await? };
-    replace(&app, person, &credentials).await?;
+    let tries = prove(&app, &user, body.current_password).await?;
+    let credentials = Credentials { password_hash: Some(password::hash(body.new_password).await?) };
+    replace(&app, person, &credentials, &tries).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// The present password is right. Guesses are throttled as sign-ins are.
-async fn prove(app: &App, user: &UserId, current: SecretString) -> mainsheet_core::Result<()> {
+/// The present password is right. Guesses are throttled as sign-ins are; answers what was counted, to be forgiven.
+async fn prove(app: &App, user: &UserId, current: SecretString) -> mainsheet_core::Result<[ThrottleKey; 1]> {
     let email = app.store.user(user).await?.value.email;
     let keys = [ThrottleKey::Account(NormalizedEmail::of(&email))];
     let found = app.store.look_up_sign_in(&NormalizedEmail::of(&email), &keys).await?;
-    let throttle = found.throttles.iter().flatten().find_map(|throttle| throttle.value.wait(app.now()));
-    if let Some(retry_after) = throttle {
-        return Err(Error::TooManyRequests { retry_after });
-    }
-    let hash = app.store.credentials(user).await?.map(|(credentials, _)| credentials.value.password_hash);
+    app.store.count_try(&keys, found.throttles).await?;
+    let hash = app.store.credentials(user).await?.and_then(|(credentials, _)| credentials.value.password_hash);
     if password::verify(current, hash).await? {
-        return Ok(());
+        return Ok(keys);
     }
-    app.store.count_failures(&keys, &found.throttles).await?;
     Err(Error::invalid("currentPassword", "is not the present password"))
 }
 
-async fn replace(app: &App, signed_in: &SignedIn, credentials: &Credentials) -> mainsheet_core::Result<()> {
+async fn replace(
+    app: &App,
+    signed_in: &SignedIn,
+    credentials: &Credentials,
+    tries: &[ThrottleKey],
+) -> mainsheet_core::Result<()> {
     let change = app.store.change(signed_in.audit("user.change_password", signed_in.user_id()));
     let access = signed_in.access.value.clone().without_other_logins(&signed_in.login.id, change.now());
     change
         .replace_credentials(signed_in.user_id(), credentials)
+        .forgive(tries)
         .replace_access(&signed_in.access, &access)
         .commit()
         .await

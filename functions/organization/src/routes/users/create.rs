@@ -5,9 +5,8 @@ use std::collections::BTreeMap;
 use axum::extract::State;
 use axum::http::StatusCode;
 use mainsheet_api::{App, Command, Permitted, Result, Tagged, created};
+use mainsheet_auth::Caller;
 use mainsheet_auth::needs::CanManageUsers;
-use mainsheet_auth::one_time::OneTimeToken;
-use mainsheet_auth::{Caller, password};
 use mainsheet_core::member::{AccountType, Member};
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::user::User;
@@ -51,7 +50,7 @@ pub(crate) async fn create(
     let mail = Mail::VerifyEmail { user_id: user.id.clone(), email: user.email.clone(), sign_up_id: None };
     app.store
         .change(caller.audit("user.create", &user.id))
-        .create_user(&user, &nobodys_password().await?, &access)
+        .create_user(&user, &Credentials::none(), &access)
         .create_member(tenant, &record)
         .idempotent(idempotent.request(), user.id.as_str())
         .emit(Event::MailRequested { mail })
@@ -90,10 +89,4 @@ async fn new_member(app: &App, caller: &Caller, user: &User) -> mainsheet_core::
     let member = Member::joining(id, organization.id, user, AccountType::Managed, now);
     let member = Member { created_by: caller.member_id().clone(), updated_by: caller.member_id().clone(), ..member };
     Ok(MemberRecord::new(member, vec![role], BTreeMap::from([(team.id, vec![team_role])]), now))
-}
-
-/// Credentials that nobody has: there is no signing in with them before they are replaced.
-async fn nobodys_password() -> mainsheet_core::Result<Credentials> {
-    let unknown = OneTimeToken::generate()?.reveal().to_owned();
-    Ok(Credentials { password_hash: password::hash(unknown.into()).await? })
 }

@@ -40,7 +40,7 @@ pub(crate) async fn reset_password(
     }
     let user = &found.user.value.id;
     let temporary = OneTimeToken::generate()?.reveal().to_owned();
-    let credentials = Credentials { password_hash: password::hash(temporary.clone().into()).await? };
+    let credentials = Credentials { password_hash: Some(password::hash(temporary.clone().into()).await?) };
     let change = app.store.change(found.caller.audit("user.reset_password", user));
     let access = found.access.value.clone().without_logins(change.now());
     change

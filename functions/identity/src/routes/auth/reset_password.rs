@@ -1,0 +1,103 @@
+//! `POST /auth/password/reset`: a new password by a mailed link.
+
+use axum::extract::State;
+use axum::http::StatusCode;
+use garde::Validate;
+use mainsheet_api::{Body, RequestOrigin, Result};
+use mainsheet_auth::mail_link::PasswordReset;
+use mainsheet_auth::{breached, password};
+use mainsheet_core::Error;
+use mainsheet_core::user::NormalizedEmail;
+use mainsheet_store::Change;
+use mainsheet_store::outbox::{Event, Mail};
+use mainsheet_store::sign_in::{AtTheDoor, Beside};
+use mainsheet_store::throttle::ThrottleKey;
+use mainsheet_store::users::{Access, Credentials};
+use secrecy::SecretString;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::IdentityState;
+use crate::password_rule::is_long_enough;
+use crate::sign_in::audit;
+
+/// The token of a mailed link, and a new password.
+#[derive(Deserialize, Validate, ToSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct PasswordResetComplete {
+    /// What follows `token=` in the link.
+    #[garde(length(bytes, min = 1, max = 4096))]
+    #[schema(min_length = 1, max_length = 4096)]
+    token: String,
+    /// 12 to 128 characters; no other rules, but not one that is known from leaks.
+    #[garde(custom(is_long_enough))]
+    #[schema(value_type = String, format = "password", min_length = 12, max_length = 128)]
+    new_password: SecretString,
+}
+
+/// Set a new password
+///
+/// Ends every login of the person, and confirms the address that the link was mailed to. A second factor stays.
+#[utoipa::path(
+    post, path = "/auth/password/reset", operation_id = "completePasswordReset", tag = "authentication",
+    request_body = PasswordResetComplete,
+    responses((status = 204, description = "The password is set."))
+)]
+pub(crate) async fn reset_password(
+    State(state): State<IdentityState>,
+    RequestOrigin(origin): RequestOrigin,
+    Body(body): Body<PasswordResetComplete>,
+) -> Result<StatusCode> {
+    let store = &state.app.store;
+    let token = match PasswordReset::check(&state.mail_links, &body.token, state.app.now()).await {
+        Err(Error::Unauthenticated { .. }) => return Err(useless().into()),
+        token => token?,
+    };
+    breached::refuse_as("newPassword", &body.new_password)?;
+    let person = store.at_the_door(&token.user_id, Beside::default()).await?.person.ok_or_else(useless)?;
+    if person.credentials.value.seal() != token.seal || !is_address_of(&state, &person, &token.email).await? {
+        return Err(useless().into());
+    }
+    let credentials = Credentials { password_hash: Some(password::hash(body.new_password).await?) };
+    let change = store.change(audit(&person, &origin, "user.reset_password", token.user_id.as_str()));
+    let mail = Mail::PasswordChanged { email: person.user.value.email.clone(), at: change.now(), origin };
+    let change = change
+        .noted_in(&person.access.value)
+        .change_credentials(&person.credentials, &credentials)
+        .forgive(&[ThrottleKey::Account(NormalizedEmail::of(&token.email))])
+        .emit(Event::MailRequested { mail });
+    match with_access(change, &person, &token.email).commit().await {
+        // The link was used at the same moment, and the other use won.
+        Err(Error::Conflict { .. }) => Err(useless().into()),
+        changed => Ok(changed.map(|()| StatusCode::NO_CONTENT)?),
+    }
+}
+
+/// The link went to the primary address, or to another one that is known to be theirs still.
+async fn is_address_of(state: &IdentityState, person: &AtTheDoor, email: &str) -> mainsheet_core::Result<bool> {
+    let user = &person.user.value;
+    let email = NormalizedEmail::of(email);
+    if NormalizedEmail::of(&user.email) == email {
+        return Ok(true);
+    }
+    let row = state.app.store.user_email(&user.id, &email).await?;
+    Ok(row.is_some_and(|row| row.value.verified_at.is_some()))
+}
+
+/// All logins end, and the primary address is confirmed if the link went there.
+fn with_access<'s>(change: Change<'s>, person: &AtTheDoor, email: &str) -> Change<'s> {
+    let now = change.now();
+    let before = &person.access.value;
+    let is_primary = NormalizedEmail::of(&person.user.value.email) == NormalizedEmail::of(email);
+    let confirms = before.email_verified_at.is_none() && is_primary;
+    let access = before.clone().without_logins(now);
+    if !confirms {
+        return change.replace_access(&person.access, &access);
+    }
+    let access = Access { email_verified_at: Some(now), contested_until: None, ..access };
+    change.replace_access(&person.access, &access).confirm_primary_email(&person.user.value)
+}
+
+fn useless() -> Error {
+    Error::malformed("invalid_token", "The token is not one of ours, was used, or has expired. Ask for a new mail.")
+}

@@ -1,0 +1,4 @@
+//! The caller's logins.
+
+pub(crate) mod list;
+pub(crate) mod revoke;
