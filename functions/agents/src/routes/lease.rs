@@ -15,7 +15,7 @@ use mainsheet_store::clusters::{InboxEntry, InboxKind};
 use mainsheet_store::job_runs::RunOfJob;
 use tokio::time::{Instant, sleep};
 
-use crate::source::{Resolved, resolve};
+use crate::source::{Resolved, VARIABLE_PREFIX, environment, resolve};
 
 /// How often a waiting request looks into the inbox: one query each.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -117,8 +117,12 @@ async fn lease_run(app: &App, caller: &AgentCaller, found: RunOfJob) -> mainshee
 }
 
 fn leased(found: &RunOfJob, run: &JobRun, source: LeasedSource, now: Timestamp) -> LeasedRun {
-    let engine = found.version.config.lakesail.clone().unwrap_or_default();
+    let config = &found.version.config;
+    // One that cannot be used was refused with the source.
+    let environment = environment(config).unwrap_or_default();
+    let engine = config.lakesail.clone().unwrap_or_default();
     let mut settings = engine.settings;
+    settings.retain(|name, _| !name.starts_with(VARIABLE_PREFIX));
     let mode = match engine.execution_mode {
         ExecutionMode::Standalone => "standalone",
         ExecutionMode::Cluster => "cluster",
@@ -132,5 +136,9 @@ fn leased(found: &RunOfJob, run: &JobRun, source: LeasedSource, now: Timestamp) 
         resource_cleanup_mode: run.resource_cleanup_mode,
         source,
         engine: settings,
+        environment,
+        libraries: engine.libraries,
+        compute: config.compute.clone(),
+        image: engine.lakesail_image_uri,
     }
 }

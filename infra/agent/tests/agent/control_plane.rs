@@ -142,6 +142,10 @@ impl ControlPlane {
             resource_cleanup_mode: ResourceCleanupMode::Always,
             source,
             engine: BTreeMap::from([("executionMode".to_owned(), "standalone".to_owned())]),
+            environment: BTreeMap::new(),
+            libraries: Vec::new(),
+            compute: None,
+            image: None,
         };
         change(&mut lease);
         let run = Run {

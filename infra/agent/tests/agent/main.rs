@@ -11,7 +11,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use mainsheet_agent::{Agent, AgentConfig, Credentials, Environment, StartError};
+use mainsheet_agent::{Agent, AgentConfig, Credentials, Environment, Execution, StartError};
 use mainsheet_core::Clock;
 use mainsheet_core::agent_protocol::{LeasedSource, LogSource, LogStream, ReportedEvent};
 use mainsheet_core::job_run::{ResourceCleanupMode, RunStatus};
@@ -26,7 +26,13 @@ const WALK: [ReportedEvent; 4] = [
 ];
 
 fn script(source: &str) -> LeasedSource {
-    LeasedSource::Python { source: source.to_owned(), parameters: Vec::new(), named_parameters: BTreeMap::new() }
+    LeasedSource::Python {
+        source: source.to_owned(),
+        package_name: None,
+        entry_point: None,
+        parameters: Vec::new(),
+        named_parameters: BTreeMap::new(),
+    }
 }
 
 /// A script that leaves a line in `witness` each time it is executed, uses Sail, and waits for `seconds`.
@@ -143,6 +149,8 @@ async fn python_gets_its_parameters_and_a_clean_environment() {
                  print(sorted(name for name in os.environ if 'AGENT' in name or 'TOKEN' in name or 'RUST' in name))\n\
                  print('no line end', end='')\n"
             .to_owned(),
+        package_name: None,
+        entry_point: None,
         parameters: vec!["one".to_owned(), "two words".to_owned()],
         named_parameters: BTreeMap::from([("b".to_owned(), "2".to_owned()), ("a".to_owned(), String::new())]),
     };
@@ -433,7 +441,7 @@ async fn embedded_agents_share_an_environment_and_can_be_stopped_and_started() {
             data_dir: place.data_dir(),
             output_base: Some(format!("file://{}/elsewhere", place.folder.path().display())),
             capacity: Some(1),
-            environment: Arc::clone(&environment),
+            execution: Execution::Process(Arc::clone(&environment)),
             clock: Clock::system(),
         })
     };
