@@ -60,6 +60,8 @@ def program(python):
     """What Python executes."""
     source = python["source"]
     if is_wheel(source):
+        if not (python.get("packageName") and python.get("entryPoint")):
+            raise Failure("a wheel needs `packageName` and `entryPoint`")
         return [str(Path(__file__).with_name("wheel_main.py")), python["packageName"], python["entryPoint"]]
     script = run_files.RUN_DIRECTORY / "work" / "main.py"
     script.write_bytes(source.encode() if scheme_of(source) is None else read(source, LARGEST_SCRIPT_BYTES))

@@ -28,6 +28,8 @@ use crate::utilization::UtilizationMeter;
 
 /// The most runs that one request may ask for.
 const MAX_LEASES: usize = 10;
+/// Written with every heartbeat, whatever becomes of it.
+const ALIVE_FILE: &str = "alive";
 /// How long to leave a control plane alone that hands out what this agent has.
 const REPEATED_LEASE_PAUSE: Duration = Duration::from_secs(2);
 
@@ -207,6 +209,7 @@ impl Inner {
         let mut backoff = Backoff::default();
         let mut reachable = true;
         loop {
+            self.give_sign_of_life();
             match self.heartbeat().await {
                 Ok(()) => {
                     if !std::mem::replace(&mut reachable, true) {
@@ -223,6 +226,13 @@ impl Inner {
                     backoff.pause(retry_after(&error)).await;
                 }
             }
+        }
+    }
+
+    /// For whoever looks after this program; whether the control plane can be reached is not its concern.
+    fn give_sign_of_life(&self) {
+        if let Err(error) = fs::write(self.runs.with_file_name(ALIVE_FILE), "") {
+            tracing::warn!(%error, "the data directory cannot be written");
         }
     }
 

@@ -116,21 +116,21 @@ impl Kubernetes {
 
     /// Removes what belongs to no directory of a run: an agent before this one has lost it with its volume.
     pub(crate) async fn sweep(&self, runs: &Path) {
-        let known = match std::fs::read_dir(runs) {
-            Ok(entries) => entries.flatten().map(|entry| objects::name(&entry.path())).collect::<BTreeSet<_>>(),
-            Err(error) => return tracing::warn!(%error, "cannot look for what earlier runs have left"),
-        };
         let owners: Api<ConfigMap> = self.api();
         let ours = ListParams::default().labels(objects::MANAGED);
-        match patiently("list config maps", || owners.list(&ours)).await {
-            Err(error) => tracing::warn!(%error, "cannot look for what earlier runs have left"),
-            Ok(list) => {
-                for owner in list.items.iter().map(ResourceExt::name_any).filter(|name| !known.contains(name)) {
-                    tracing::info!(owner, "removing what an earlier run has left");
-                    if let Err(error) = delete(&owners, &owner, &DeleteParams::foreground()).await {
-                        tracing::warn!(%error, owner, "cannot remove what an earlier run has left");
-                    }
-                }
+        let listed = patiently("list config maps", || owners.list(&ours)).await;
+        // In this order: a run has its directory before it has anything here, and as long.
+        let known = std::fs::read_dir(runs)
+            .map(|entries| entries.flatten().map(|entry| objects::name(&entry.path())).collect::<BTreeSet<_>>());
+        let (listed, known) = match (listed, known) {
+            (Ok(listed), Ok(known)) => (listed, known),
+            (Err(error), _) => return tracing::warn!(%error, "cannot look for what earlier runs have left"),
+            (_, Err(error)) => return tracing::warn!(%error, "cannot look for what earlier runs have left"),
+        };
+        for owner in listed.items.iter().map(ResourceExt::name_any).filter(|name| !known.contains(name)) {
+            tracing::info!(owner, "removing what an earlier run has left");
+            if let Err(error) = delete(&owners, &owner, &DeleteParams::foreground()).await {
+                tracing::warn!(%error, owner, "cannot remove what an earlier run has left");
             }
         }
     }

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail it")]
 
 mod control_plane;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
+mod packages;
 mod workplace;
 
 use std::collections::BTreeMap;
@@ -175,8 +178,8 @@ async fn python_from_a_file_and_its_failures() {
     let failures = [
         (format!("file://{}", file.display()), "exit status 1: ValueError: no such luck"),
         (format!("file://{}/nowhere.py", place.folder.path().display()), "No such file"),
-        ("s3://bucket/job.py".to_owned(), "does not read s3://"),
-        ("https://example.com/job.whl".to_owned(), "wheels"),
+        ("s3://bucket/job.py".to_owned(), "has no job role"),
+        ("https://example.com/job.whl".to_owned(), "a wheel needs `packageName`"),
         ("import os; os.kill(os.getpid(), 9)".to_owned(), "SIGKILL"),
     ];
     let runs: Vec<_> = failures.iter().map(|(source, _)| place.plane.add(script(source), |_| {})).collect();
