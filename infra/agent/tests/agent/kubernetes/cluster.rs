@@ -5,14 +5,14 @@ use std::convert::Infallible;
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
+use axum::body::Body;
 use bytes::Bytes;
-use futures::StreamExt;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::jiff::Timestamp;
-use kube::client::Body;
+use kube::client::Body as Question;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -55,7 +55,7 @@ struct Objects {
     outage: Vec<u16>,
     /// Pods whose machine does not answer: they end only when forced.
     stuck: BTreeSet<String>,
-    /// Follow requests break off after so many lines.
+    /// The next follow request breaks off after so many lines.
     log_breaks_after: Option<usize>,
     forbidden: BTreeSet<String>,
 }
@@ -91,7 +91,7 @@ impl Cluster {
         self.objects.lock().unwrap()
     }
 
-    async fn serve(&self, request: Request<Body>) -> Response<Body> {
+    async fn serve(&self, request: Request<Question>) -> Response<Body> {
         let call = Call::of(request).await;
         if let Some(status) = self.objects().outage.pop() {
             return refusal(&Refusal(status, "Outage", "away for a moment".to_owned()));
@@ -137,7 +137,7 @@ impl Cluster {
                 }
                 objects.apply(call).map(|object| answer(200, &object))
             }
-            "get" if call.resource == "pods/log" => self.log(&objects, call),
+            "get" if call.resource == "pods/log" => self.log(&mut objects, call),
             "get" => objects.get(&call.key()).map(|object| answer(200, object)),
             "list" => Ok(answer(200, &objects.list(call))),
             "delete" => objects.delete(call).map(|object| answer(200, &object)),
@@ -156,7 +156,7 @@ impl Cluster {
         Ok(())
     }
 
-    fn log(&self, objects: &Objects, call: &Call) -> Answer {
+    fn log(&self, objects: &mut Objects, call: &Call) -> Answer {
         let pod = objects.get(&("pods".to_owned(), call.name.clone()))?;
         let state = &pod["status"]["containerStatuses"][0]["state"];
         if state.get("running").is_none() && state.get("terminated").is_none() {
@@ -165,6 +165,8 @@ impl Cluster {
         let since: Option<Timestamp> = call.query.get("sinceTime").map(|text| text.parse().unwrap());
         let (this, name) = (self.clone(), call.name.clone());
         let breaks_after = objects.log_breaks_after;
+        // Later each time: what overlaps with what came before must not be all that ever comes.
+        objects.log_breaks_after = breaks_after.map(|lines| lines + 5);
         let lines = futures::stream::unfold((0, 0), move |(place, sent)| {
             let (this, name) = (this.clone(), name.clone());
             async move {
@@ -182,8 +184,7 @@ impl Cluster {
                 }
             }
         });
-        let frames = lines.map(|line| line.map(http_body::Frame::data));
-        Ok(Response::builder().status(200).body(Body::wrap_body(http_body_util::StreamBody::new(frames))).unwrap())
+        Ok(Response::builder().status(200).body(Body::from_stream(lines)).unwrap())
     }
 
     fn next_line(&self, pod: &str, place: usize, since: Option<Timestamp>) -> Next {
@@ -314,7 +315,7 @@ struct Call {
 }
 
 impl Call {
-    async fn of(request: Request<Body>) -> Self {
+    async fn of(request: Request<Question>) -> Self {
         let (parts, body) = request.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
         let path = parts.uri.path().to_owned();

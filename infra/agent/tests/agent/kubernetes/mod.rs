@@ -560,6 +560,11 @@ async fn machines_volumes_and_cluster_mode_are_said_as_kubernetes_and_sail_take_
     assert_eq!(run.status, RunStatus::Succeeded, "{:?}", run.last());
     assert!(!format!("{:?}", run.log).contains(SECRET));
     // What was called is what the manifests grant, and the other way round.
+    let kept = site.add(|lease| lease.resource_cleanup_mode = ResourceCleanupMode::Never);
+    let pod = site.cluster.pod("-sail").await;
+    site.cluster.set_status(&pod, evicted());
+    assert_eq!(site.ended(&kept).await.status, RunStatus::Failed);
+    until("its secret is gone", || site.cluster.left().iter().all(|(kind, _)| kind != "secrets").then_some(())).await;
     assert_eq!(site.cluster.calls(), manifests::granted());
 }
 
