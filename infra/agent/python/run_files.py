@@ -4,7 +4,7 @@ import json
 import os
 from pathlib import Path
 
-RUN_DIRECTORY = Path(__file__).resolve().parent.parent
+RUN_DIRECTORY = Path(os.environ["MAINSHEET_RUN"])
 
 
 def own_identity():

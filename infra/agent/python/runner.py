@@ -2,21 +2,17 @@
 
 import json
 import os
-import re
 import signal
 import subprocess
 import sys
 import time
 import traceback
-import urllib.request
+from pathlib import Path
 
 import run_files
+from fetch import Failure, is_wheel, read, scheme_of
 
 LARGEST_SCRIPT_BYTES = 16 * 1024 * 1024
-
-
-class Failure(Exception):
-    """What a person has to read about why the run failed."""
 
 
 def main():
@@ -46,12 +42,10 @@ def main():
 
 
 def execute_python(python, output_uri):
-    """Runs the script as a process of its own, so that whatever it does to itself, its outcome is reported."""
-    script = run_files.RUN_DIRECTORY / "work" / "main.py"
-    script.write_bytes(read_script(python["source"]))
+    """Runs the code as a process of its own, so that whatever it does to itself, its outcome is reported."""
     named = [f"--{name}={value}" for name, value in sorted(python["namedParameters"].items())]
     status = subprocess.run(
-        [sys.executable, "-u", str(script), *python["parameters"], *named],
+        [sys.executable, "-u", *program(python), *python["parameters"], *named],
         env={**os.environ, "MAINSHEET_OUTPUT_PATH": output_uri},
         stdin=subprocess.DEVNULL,
         check=False,
@@ -62,31 +56,27 @@ def execute_python(python, output_uri):
         raise Failure(f"the script ended with exit status {status}{last_words()}")
 
 
-def read_script(source):
-    """The script itself, wherever it is."""
-    scheme = re.fullmatch(r"([a-z][a-z0-9]*)://\S+", source.strip())
-    if scheme is None:
-        return source.encode()
-    uri = source.strip()
-    if scheme[1] not in ("http", "https", "file"):
-        raise Failure(f"the process backend does not read {scheme[1]}:// sources; use https:// or file://, or the text")
-    if uri.partition("?")[0].endswith(".whl"):
-        raise Failure("the process backend does not execute wheels; give a .py file")
-    try:
-        with urllib.request.urlopen(uri, timeout=30) as response:
-            script = response.read(LARGEST_SCRIPT_BYTES + 1)
-    except (OSError, ValueError) as error:
-        raise Failure(f"cannot read {uri}: {getattr(error, 'reason', error)}") from error
-    if len(script) > LARGEST_SCRIPT_BYTES:
-        raise Failure(f"{uri} is larger than {LARGEST_SCRIPT_BYTES} bytes")
-    return script
+def program(python):
+    """What Python executes."""
+    source = python["source"]
+    if is_wheel(source):
+        if not (python.get("packageName") and python.get("entryPoint")):
+            raise Failure("a wheel needs `packageName` and `entryPoint`")
+        return [str(Path(__file__).with_name("wheel_main.py")), python["packageName"], python["entryPoint"]]
+    script = run_files.RUN_DIRECTORY / "work" / "main.py"
+    script.write_bytes(source.encode() if scheme_of(source) is None else read(source, LARGEST_SCRIPT_BYTES))
+    return [str(script)]
 
 
 def last_words():
-    """The last line that the script wrote to standard error, which in Python names the error."""
-    with (run_files.RUN_DIRECTORY / "stderr.log").open("rb") as log:
-        log.seek(max(0, log.seek(0, os.SEEK_END) - 4096))
-        lines = log.read().decode("utf-8", "replace").strip("\0 \n").splitlines()
+    """The last line that the code wrote to standard error, which in Python names the error."""
+    log = run_files.RUN_DIRECTORY / "stderr.log"
+    if not log.exists():
+        # In a pod the log is elsewhere: its end is what the agent shows.
+        return ""
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - 4096))
+        lines = file.read().decode("utf-8", "replace").strip("\0 \n").splitlines()
     return f": {lines[-1].strip()}" if lines else ""
 
 

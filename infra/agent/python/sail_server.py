@@ -1,5 +1,6 @@
 """A run's own Sail server. It takes a free port itself, so that nobody can take it in between, and leaves word of it."""
 
+import os
 import time
 
 from pysail.spark import SparkConnectServer
@@ -11,14 +12,16 @@ LOOK_EVERY_SECONDS = 5
 STAYS_WITHOUT_RUNNER_SECONDS = 600
 STAYS_AFTER_RUNNER_SECONDS = 60
 
-server = SparkConnectServer("127.0.0.1", 0)
+# In a pod others have to reach it, the port is known, and the pod's owner ends it.
+host, port = os.environ.get("MAINSHEET_SAIL_LISTEN", "127.0.0.1:0").rsplit(":", 1)
+server = SparkConnectServer(host, int(port))
 server.start(background=True)
 _, port = server.listening_address
 run_files.write("sail.json", {"process": run_files.own_identity(), "port": port})
 
 needed = time.monotonic()
 allowance = STAYS_WITHOUT_RUNNER_SECONDS
-while time.monotonic() - needed < allowance:
+while "MAINSHEET_POD" in os.environ or time.monotonic() - needed < allowance:
     time.sleep(LOOK_EVERY_SECONDS)
     if run_files.runner_is_alive():
         needed = time.monotonic()

@@ -8,6 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import pyarrow
+import pyarrow.fs
 import pyarrow.parquet
 from pyspark.sql import SparkSession
 from sqlglot.dialects import Spark
@@ -16,6 +17,7 @@ from sqlglot.tokens import TokenType
 
 from preview import Preview
 
+PART = "part-00000.parquet"
 ROW_GROUP_BYTES = 64 * 1024 * 1024
 # The commands whose rows are what was asked for. What others answer (`CREATE`: true, `INSERT`: a count) is no result.
 TELLING_COMMANDS = {"SHOW", "DESCRIBE", "DESC", "EXPLAIN"}
@@ -92,29 +94,40 @@ def batches(session, frame):
 
 
 def write(tables, output_uri, preview):
-    """Writes all rows as one Parquet file, in order; the folder appears when it is whole."""
-    folder = local_path(output_uri)
+    """Writes all rows as one Parquet file, in order, which appears when it is whole."""
+    if urllib.parse.urlsplit(output_uri).scheme == "file":
+        write_folder(tables, local_path(output_uri), preview)
+    else:
+        store, path = pyarrow.fs.FileSystem.from_uri(f"{output_uri.rstrip('/')}/{PART}")
+        try:
+            # Nobody sees an object before it is closed.
+            write_parquet(tables, path, preview, store)
+        except BaseException:
+            store.delete_file(path)
+            raise
+
+
+def write_folder(tables, folder, preview):
     partial = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(partial, ignore_errors=True)
     partial.mkdir(parents=True)
-    write_parquet(tables, partial / "part-00000.parquet", preview)
+    write_parquet(tables, partial / PART, preview)
     shutil.rmtree(folder, ignore_errors=True)
     os.replace(partial, folder)
 
 
 def local_path(output_uri):
-    parts = urllib.parse.urlsplit(output_uri)
-    if parts.scheme != "file":
-        raise ValueError(f"the process backend writes results to file:// only, not to {output_uri}")
-    return Path(urllib.request.url2pathname(parts.path))
+    return Path(urllib.request.url2pathname(urllib.parse.urlsplit(output_uri).path))
 
 
-def write_parquet(tables, path, preview):
+def write_parquet(tables, path, preview, store=None):
     writer, waiting, waiting_bytes = None, [], 0
     try:
         for table in tables:
             preview.add(table)
-            writer = writer or pyarrow.parquet.ParquetWriter(path, table.schema, compression="zstd")
+            writer = writer or pyarrow.parquet.ParquetWriter(
+                path, table.schema, compression="zstd", filesystem=store
+            )
             waiting.append(table)
             waiting_bytes += table.nbytes
             if waiting_bytes >= ROW_GROUP_BYTES:

@@ -10,7 +10,7 @@ use std::time::Duration;
 use mainsheet_core::Clock;
 use mainsheet_core::agent_protocol::{
     HEARTBEAT_INTERVAL, Heartbeat, HeldRun, LeaseAnswer, LeaseRequest, LeasedRun, MAX_HELD_RUNS, MAX_WAIT, Order,
-    RunOrder,
+    RunOrder, Utilization,
 };
 use mainsheet_core::job_run::JobRunResults;
 use reqwest::Url;
@@ -21,14 +21,15 @@ use tracing::Instrument;
 
 use crate::client::{Backoff, CallError, ControlPlane};
 use crate::credentials::Credentials;
-use crate::environment::Environment;
-use crate::process_backend::ProcessBackend;
+use crate::execution::Execution;
 use crate::run_directory::{Assignment, RunDirectory};
 use crate::supervisor::{Stop, StopSwitch, Supervisor, order_stop};
 use crate::utilization::UtilizationMeter;
 
 /// The most runs that one request may ask for.
 const MAX_LEASES: usize = 10;
+/// Written with every heartbeat, whatever becomes of it.
+const ALIVE_FILE: &str = "alive";
 /// How long to leave a control plane alone that hands out what this agent has.
 const REPEATED_LEASE_PAUSE: Duration = Duration::from_secs(2);
 
@@ -41,12 +42,13 @@ pub struct AgentConfig {
     pub credentials: Credentials,
     /// Where it keeps its runs; nobody else's at the same time.
     pub data_dir: PathBuf,
-    /// Below which URI results go (`file://` on this machine); `None` means the folder `output` in `data_dir`.
+    /// Below which URI results go: `file://` for processes, where `None` means the folder `output` in `data_dir`; `s3://`
+    /// for pods.
     pub output_base: Option<String>,
-    /// How many runs it executes at once; `None` means one a processor.
+    /// How many runs it executes at once; `None` means one a processor, or 20 as pods.
     pub capacity: Option<u32>,
-    /// The Python environment that its runs share with each other, and with other agents.
-    pub environment: Arc<Environment>,
+    /// How it executes them.
+    pub execution: Execution,
     /// What time it is.
     pub clock: Clock,
 }
@@ -109,10 +111,10 @@ impl Agent {
         let inner = Arc::new(Inner {
             control_plane: ControlPlane::new(&config.api_url, Some(&config.credentials))
                 .map_err(StartError::Setting)?,
-            output_base: output_base(config.output_base.as_deref(), &data_dir)?,
+            output_base: config.execution.output_base(config.output_base.as_deref(), &data_dir)?,
             runs: data_dir.join("runs"),
-            capacity: capacity(config.capacity),
-            environment: config.environment,
+            capacity: capacity(config.capacity, &config.execution),
+            execution: config.execution,
             clock: config.clock,
             held: Mutex::default(),
             tasks: Mutex::default(),
@@ -122,7 +124,7 @@ impl Agent {
         });
         let found = RunDirectory::scan(&inner.runs);
         let found = found.map_err(|error| StartError::DataDir { path: inner.runs.clone(), error })?;
-        inner.environment.prepare();
+        inner.execution.prepare(&inner.runs);
         for run in found {
             tracing::info!(run = %run.1.lease.run.job_run_id, "going on with a run");
             inner.follow(run);
@@ -164,7 +166,7 @@ struct Inner {
     output_base: Url,
     runs: PathBuf,
     capacity: usize,
-    environment: Arc<Environment>,
+    execution: Execution,
     clock: Clock,
     /// The runs that this agent has a lease on, and how to stop them.
     held: Mutex<BTreeMap<HeldRun, StopSwitch>>,
@@ -207,6 +209,7 @@ impl Inner {
         let mut backoff = Backoff::default();
         let mut reachable = true;
         loop {
+            self.give_sign_of_life();
             match self.heartbeat().await {
                 Ok(()) => {
                     if !std::mem::replace(&mut reachable, true) {
@@ -226,18 +229,29 @@ impl Inner {
         }
     }
 
+    /// For whoever looks after this program; whether the control plane can be reached is not its concern.
+    fn give_sign_of_life(&self) {
+        if let Err(error) = fs::write(self.runs.with_file_name(ALIVE_FILE), "") {
+            tracing::warn!(%error, "the data directory cannot be written");
+        }
+    }
+
     /// Waits for the next heartbeat's time, which comes early when the environment is ready.
     async fn pause_between_heartbeats(&self) {
-        if self.environment.message().is_some() {
-            let _ = timeout(HEARTBEAT_INTERVAL, self.environment.ready()).await;
+        if self.execution.message().is_some() {
+            let _ = timeout(HEARTBEAT_INTERVAL, self.execution.ready()).await;
         } else {
             sleep(HEARTBEAT_INTERVAL).await;
         }
     }
 
     async fn heartbeat(&self) -> Result<(), CallError> {
-        let utilization = locked(&self.meter).measure(u32::try_from(self.capacity).unwrap_or(u32::MAX));
-        let heartbeat = Heartbeat { holding: self.holding(), utilization, message: self.environment.message() };
+        let capacity = u32::try_from(self.capacity).unwrap_or(u32::MAX);
+        let utilization = match self.execution.is_on_this_machine() {
+            true => locked(&self.meter).measure(capacity),
+            false => Utilization { capacity, ..Utilization::default() },
+        };
+        let heartbeat = Heartbeat { holding: self.holding(), utilization, message: self.execution.message() };
         let answer = self.control_plane.heartbeat(&heartbeat).await?;
         self.obey(&answer.runs);
         Ok(())
@@ -245,7 +259,7 @@ impl Inner {
 
     /// Asks for work until the credentials are revoked.
     async fn take_leases(self: &Arc<Self>) {
-        self.environment.ready().await;
+        self.execution.ready().await;
         let mut backoff = Backoff::default();
         loop {
             let holding = self.holding();
@@ -302,8 +316,9 @@ impl Inner {
     fn follow(self: &Arc<Self>, run: (RunDirectory, Assignment)) {
         let held = run.1.lease.run.clone();
         let stop = watch::Sender::new(None);
-        let backend = ProcessBackend::new(run.0.clone(), Arc::clone(&self.environment));
-        let made = Supervisor::new(run, backend, self.control_plane.clone(), self.clock.clone(), stop.clone());
+        let made = self.execution.backend(&run.0).and_then(|backend| {
+            Supervisor::new(run, backend, self.control_plane.clone(), self.clock.clone(), stop.clone())
+        });
         let supervisor = match made {
             Ok(supervisor) => supervisor,
             Err(error) => {
@@ -358,9 +373,9 @@ fn retry_after(error: &CallError) -> Option<Duration> {
     }
 }
 
-fn capacity(asked: Option<u32>) -> usize {
-    let processors = || std::thread::available_parallelism().map_or(1, usize::from);
-    asked.map_or_else(processors, |asked| usize::try_from(asked).unwrap_or(MAX_HELD_RUNS)).clamp(1, MAX_HELD_RUNS)
+fn capacity(asked: Option<u32>, execution: &Execution) -> usize {
+    let asked = asked.map(|asked| usize::try_from(asked).unwrap_or(MAX_HELD_RUNS));
+    asked.unwrap_or_else(|| execution.usual_capacity()).clamp(1, MAX_HELD_RUNS)
 }
 
 fn lock(data_dir: &Path) -> Result<File, StartError> {
@@ -371,18 +386,6 @@ fn lock(data_dir: &Path) -> Result<File, StartError> {
         Err(fs::TryLockError::WouldBlock) => Err(StartError::InUse(data_dir.to_owned())),
         Err(fs::TryLockError::Error(error)) => Err(StartError::DataDir { path, error }),
     }
-}
-
-fn output_base(asked: Option<&str>, data_dir: &Path) -> Result<Url, StartError> {
-    let refuse = |why: &str| StartError::Setting(format!("the output base {}: {why}", asked.unwrap_or_default()));
-    let Some(text) = asked else {
-        return Url::from_directory_path(data_dir.join("output")).map_err(|()| refuse("no absolute path"));
-    };
-    let url: Url = format!("{}/", text.trim_end_matches('/')).parse().map_err(|_| refuse("not a URI"))?;
-    if url.scheme() != "file" || url.to_file_path().is_err() {
-        return Err(refuse("the process backend writes to file:///... only"));
-    }
-    Ok(url)
 }
 
 /// Where an attempt's results go: a place of its own, so that an attempt that has lost its lease unknowingly cannot

@@ -45,7 +45,12 @@ impl Credentials {
     ///
     /// # Errors
     /// [`CredentialsError`]. A control plane that cannot be reached is no error: it is waited for.
-    pub async fn obtain(data_dir: &Path, api_url: &str, token: Option<&str>) -> Result<Self, CredentialsError> {
+    pub async fn obtain(
+        data_dir: &Path,
+        api_url: &str,
+        token: Option<&str>,
+        backend: AgentBackend,
+    ) -> Result<Self, CredentialsError> {
         let path = data_dir.join(CREDENTIALS_FILE);
         std::fs::create_dir_all(data_dir).map_err(|error| CredentialsError::file(data_dir, error))?;
         let kept: Option<Kept> = read_json(&path).map_err(|error| CredentialsError::file(&path, error))?;
@@ -58,7 +63,7 @@ impl Credentials {
             None => Kept { secret: new_secret()?, registered: None },
         };
         write_json(&path, &kept).map_err(|error| CredentialsError::file(&path, error))?;
-        let registered = register(api_url, token, &kept.secret).await?;
+        let registered = register(api_url, token, &kept.secret, backend).await?;
         let credentials = Self::new(registered.agent_id.clone(), kept.secret.clone().into());
         kept.registered = Some(registered);
         write_json(&path, &kept).map_err(|error| CredentialsError::file(&path, error))?;
@@ -108,13 +113,18 @@ fn new_secret() -> Result<String, CredentialsError> {
     Ok(hex(&bytes))
 }
 
-async fn register(api_url: &str, token: &str, secret: &str) -> Result<AgentRegistered, CredentialsError> {
+async fn register(
+    api_url: &str,
+    token: &str,
+    secret: &str,
+    backend: AgentBackend,
+) -> Result<AgentRegistered, CredentialsError> {
     let control_plane = ControlPlane::new(api_url, None).map_err(CredentialsError::Unusable)?;
     let registration = AgentRegistration {
         registration_token: token.to_owned(),
         secret_sha256: sha256(secret.as_bytes()),
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        backend: AgentBackend::Process,
+        backend,
     };
     tracing::info!(api_url, "registering");
     persist(|| control_plane.register(&registration)).await.map_err(|error| match error {

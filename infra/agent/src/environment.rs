@@ -65,6 +65,11 @@ impl Environment {
         }
     }
 
+    /// Where layers of packages over it are kept, for all runs together.
+    pub(crate) fn layers(&self) -> PathBuf {
+        self.folder.join("layers")
+    }
+
     /// What is being done while it cannot be used yet, for a person; `None` once it is ready.
     #[must_use]
     pub fn message(&self) -> Option<String> {

@@ -4,9 +4,13 @@
 //! own. See the crate's README for what happens when it is killed.
 
 mod agent;
+mod backend;
 mod client;
 mod credentials;
 mod environment;
+mod execution;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
 mod log_journal;
 mod process;
 mod process_backend;
@@ -19,3 +23,6 @@ mod utilization;
 pub use agent::{Agent, AgentConfig, AgentEnd, AgentHandle, StartError};
 pub use credentials::{Credentials, CredentialsError};
 pub use environment::Environment;
+pub use execution::Execution;
+#[cfg(feature = "kubernetes")]
+pub use kubernetes::{Kubernetes, KubernetesSettings};

@@ -11,30 +11,39 @@ use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use mainsheet_core::agent_protocol::{LeasedSource, ResultPreview};
+use async_trait::async_trait;
 use reqwest::Url;
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
+use crate::backend::{Backend, BackendError, Job, OUTCOME_FILE, PROGRAMS, Remains, Result, RunnerStatus, SailStatus};
 use crate::environment::Environment;
 use crate::log_journal::{SAIL_LOG, STDERR_LOG, STDOUT_LOG};
 use crate::process::{self, ProcessIdentity, ROLE_VARIABLE, RUN_VARIABLE};
 use crate::run_directory::{Assignment, RunDirectory};
 use crate::sail_catalogs;
 
-/// The Python files of a run's processes.
-const PROGRAMS: [(&str, &str); 5] = [
-    ("run_files.py", include_str!("../python/run_files.py")),
-    ("sail_server.py", include_str!("../python/sail_server.py")),
-    ("runner.py", include_str!("../python/runner.py")),
-    ("sql_job.py", include_str!("../python/sql_job.py")),
-    ("preview.py", include_str!("../python/preview.py")),
-];
 const SAIL: &str = "sail";
 const RUNNER: &str = "runner";
+const PACKAGES: &str = "packages";
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a Sail server or a runner may take to come up.
+const START: Duration = Duration::from_secs(60);
+/// Where the packages of a run are, once they are installed.
+const SITE: &str = "site";
+/// Of the agent's own variables, those by which packages are found and fetched.
+const FETCH_VARIABLES: [&str; 8] = [
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+];
 
 /// What a Sail server leaves word of once it listens.
 #[derive(Deserialize)]
@@ -43,45 +52,10 @@ struct SailFile {
     port: u16,
 }
 
-/// What the runner needs to know.
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Job<'a> {
-    source: &'a LeasedSource,
-    output_uri: &'a str,
-}
-
-/// How the job's code ended, as the runner's last act tells.
-#[derive(Debug, Clone, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(crate) struct Outcome {
-    pub(crate) succeeded: bool,
-    pub(crate) message: Option<String>,
-    pub(crate) execution_time_us: u64,
-}
-
-/// Where a run's Sail server stands.
-pub(crate) enum SailStatus {
-    /// There is none.
-    Absent,
-    /// It is coming up.
-    Starting,
-    /// It takes connections at this port.
-    Answers(u16),
-}
-
-/// Where a run's runner stands.
-pub(crate) enum RunnerStatus {
-    /// None was started.
-    Absent,
-    /// It has not come to the job's code yet.
-    Starting,
-    /// It executes the job's code.
-    Executes,
-    /// The job's code has ended.
-    Ended(Outcome),
-    /// It began to execute the job's code and is gone without a word.
-    Lost,
+/// What `packages.py` leaves word of: why packages could not be installed.
+#[derive(Deserialize)]
+struct PackagesFile {
+    message: Option<String>,
 }
 
 /// The processes of one attempt of a run.
@@ -118,66 +92,25 @@ impl ProcessBackend {
         Self { directory, environment, sail: OwnChild::default(), runner: OwnChild::default() }
     }
 
-    /// Looks after the Sail server.
-    ///
-    /// # Errors
-    /// When the run's directory cannot be read.
-    pub(crate) async fn sail(&self) -> io::Result<SailStatus> {
-        let comes = self.comes(&self.sail, SAIL);
-        match self.directory.read::<SailFile>("sail.json")? {
-            Some(sail) if sail.process.lives() => {
-                let connect = TcpStream::connect((Ipv4Addr::LOCALHOST, sail.port));
-                Ok(match timeout(CONNECT_TIMEOUT, connect).await {
-                    Ok(Ok(_)) => SailStatus::Answers(sail.port),
-                    _ => SailStatus::Starting,
-                })
-            }
-            _ if comes => Ok(SailStatus::Starting),
-            _ => Ok(SailStatus::Absent),
-        }
-    }
-
-    /// Whether the Sail server's process executes.
-    ///
-    /// # Errors
-    /// When the run's directory cannot be read.
-    pub(crate) fn sail_lives(&self) -> io::Result<bool> {
-        Ok(self.directory.read::<SailFile>("sail.json")?.is_some_and(|sail| sail.process.lives()))
-    }
-
-    /// Starts a Sail server. Its own file tells the port that it took.
-    ///
-    /// # Errors
-    /// When the file system or the operating system refuses.
-    pub(crate) async fn start_sail(&self, assignment: &Assignment) -> io::Result<()> {
-        let mode = match assignment.lease.engine.get("executionMode").map(String::as_str) {
-            Some("cluster") => "local-cluster",
-            _ => "local",
-        };
-        let mut command = self.command(SAIL, "sail_server.py").await?;
-        let log = self.log(SAIL_LOG)?;
-        command.env("SAIL_MODE", mode).stdout(log.try_clone()?).stderr(log);
-        if let Some(catalogs) = &assignment.lease.catalogs {
-            command.envs(sail_catalogs::environment(catalogs));
-        }
-        self.sail.keep(command.spawn()?);
-        Ok(())
-    }
-
-    /// Looks after the runner.
-    ///
-    /// # Errors
-    /// When the run's directory cannot be read.
-    pub(crate) fn runner(&self) -> io::Result<RunnerStatus> {
-        if let Some(started) = self.started()? {
-            return self.started_runner(&started);
-        }
-        let comes = self.comes(&self.runner, RUNNER);
-        // Once more, because it may have been quick.
-        match self.started()? {
-            Some(started) => self.started_runner(&started),
-            None if comes => Ok(RunnerStatus::Starting),
-            None => Ok(RunnerStatus::Absent),
+    /// Installs what the run's code needs besides the environment. Done before, it is done quickly.
+    async fn install_packages(&self, assignment: &Assignment) -> Result<()> {
+        let mut command = self.command(PACKAGES, "packages.py", assignment).await?;
+        let own = std::env::vars_os().filter(|(name, _)| {
+            let name = name.to_string_lossy();
+            name.starts_with("PIP_") || FETCH_VARIABLES.contains(&name.as_ref())
+        });
+        command
+            .envs(own)
+            .env("MAINSHEET_LAYERS", self.environment.layers())
+            .stdout(self.log(STDOUT_LOG)?)
+            .stderr(self.log(STDERR_LOG)?)
+            .kill_on_drop(true);
+        let status = command.status().await?;
+        let told = self.directory.read::<PackagesFile>("packages.json")?.and_then(|file| file.message);
+        match told {
+            None if status.success() => Ok(()),
+            Some(message) => Err(BackendError::Refused(message)),
+            None => Err(BackendError::Refused(format!("the packages cannot be installed: pip ended with {status}"))),
         }
     }
 
@@ -188,46 +121,11 @@ impl ProcessBackend {
     fn started_runner(&self, runner: &ProcessIdentity) -> io::Result<RunnerStatus> {
         // In this order: its outcome is the last thing that it does.
         let lives = runner.lives();
-        Ok(match self.directory.read("outcome.json")? {
+        Ok(match self.directory.read(OUTCOME_FILE)? {
             Some(outcome) => RunnerStatus::Ended(outcome),
             None if lives => RunnerStatus::Executes,
-            None => RunnerStatus::Lost,
+            None => RunnerStatus::Lost("the runner ended without leaving an outcome".to_owned()),
         })
-    }
-
-    /// Starts a runner that talks to the Sail server at `port`. Of several runners only the first to claim the run
-    /// executes it, whatever happens in between: see `runner.py`.
-    ///
-    /// # Errors
-    /// When the file system or the operating system refuses.
-    pub(crate) async fn start_runner(&self, assignment: &Assignment, port: u16) -> io::Result<()> {
-        let job = Job { source: &assignment.lease.source, output_uri: &assignment.results.output_path };
-        self.directory.write("job.json", &job)?;
-        let mut command = self.command(RUNNER, "runner.py").await?;
-        command
-            .env("SPARK_REMOTE", format!("sc://{}:{port}", Ipv4Addr::LOCALHOST))
-            .stdout(self.log(STDOUT_LOG)?)
-            .stderr(self.log(STDERR_LOG)?);
-        self.runner.keep(command.spawn()?);
-        Ok(())
-    }
-
-    /// The preview that a runner left.
-    ///
-    /// # Errors
-    /// When the run's directory cannot be read.
-    pub(crate) fn preview(&self) -> io::Result<Option<ResultPreview>> {
-        self.directory.read("preview.json")
-    }
-
-    /// Ends every process of the run, within 5 seconds even those that do not want to.
-    pub(crate) async fn end_processes(&self) {
-        let sail = self.directory.read::<SailFile>("sail.json").ok().flatten().map(|sail| sail.process);
-        let runner = self.started().ok().flatten();
-        // Started a moment ago, they may have left no word and show no variables yet.
-        let own = [self.sail.identity(), self.runner.identity()].into_iter().flatten();
-        let leaders: Vec<ProcessIdentity> = sail.into_iter().chain(runner).chain(own).collect();
-        process::end_all(self.directory.root(), &leaders).await;
     }
 
     /// Whether a process in this role executes that has left no word of itself yet. To be asked before looking for that
@@ -238,7 +136,7 @@ impl ProcessBackend {
     }
 
     /// A Python program of ours, as a process group of its own, in an environment that holds nothing of the agent's.
-    async fn command(&self, role: &str, program: &str) -> io::Result<Command> {
+    async fn command(&self, role: &str, program: &str, assignment: &Assignment) -> io::Result<Command> {
         let python = self.environment.ready().await;
         let programs = self.directory.path("bin");
         let work = self.directory.path("work");
@@ -266,13 +164,100 @@ impl ProcessBackend {
             .env("PYTHONDONTWRITEBYTECODE", "1")
             .env(RUN_VARIABLE, self.directory.root())
             .env(ROLE_VARIABLE, role)
+            .envs(&assignment.lease.environment)
             .stdin(Stdio::null())
             .process_group(0);
+        if self.directory.path(SITE).exists() {
+            command.env("PYTHONPATH", self.directory.path(SITE));
+        }
         Ok(command)
     }
 
     fn log(&self, name: &str) -> io::Result<File> {
         OpenOptions::new().append(true).create(true).open(self.directory.path(name))
+    }
+}
+
+#[async_trait]
+impl Backend for ProcessBackend {
+    fn patience(&self) -> Duration {
+        START
+    }
+
+    async fn sail(&self) -> Result<SailStatus> {
+        let comes = self.comes(&self.sail, SAIL);
+        match self.directory.read::<SailFile>("sail.json")? {
+            Some(sail) if sail.process.lives() => {
+                let connect = TcpStream::connect((Ipv4Addr::LOCALHOST, sail.port));
+                Ok(match timeout(CONNECT_TIMEOUT, connect).await {
+                    Ok(Ok(_)) => SailStatus::Answers(format!("{}:{}", Ipv4Addr::LOCALHOST, sail.port)),
+                    _ => SailStatus::Starting(None),
+                })
+            }
+            _ if comes => Ok(SailStatus::Starting(None)),
+            _ => Ok(SailStatus::Absent),
+        }
+    }
+
+    /// Its own file tells the port that it took.
+    async fn start_sail(&self, assignment: &Assignment) -> Result<()> {
+        self.directory.write("job.json", &Job::of(assignment))?;
+        if assignment.lease.needs_packages() {
+            self.install_packages(assignment).await?;
+        }
+        let mode = match assignment.lease.engine.get("executionMode").map(String::as_str) {
+            Some("cluster") => "local-cluster",
+            _ => "local",
+        };
+        let mut command = self.command(SAIL, "sail_server.py", assignment).await?;
+        let log = self.log(SAIL_LOG)?;
+        command.env("SAIL_MODE", mode).stdout(log.try_clone()?).stderr(log);
+        if let Some(catalogs) = &assignment.lease.catalogs {
+            command.envs(sail_catalogs::environment(catalogs));
+        }
+        self.sail.keep(command.spawn()?);
+        Ok(())
+    }
+
+    async fn sail_lost(&self) -> Result<Option<String>> {
+        let lives = self.directory.read::<SailFile>("sail.json")?.is_some_and(|sail| sail.process.lives());
+        Ok((!lives).then(|| "the Sail server ended while the job was running".to_owned()))
+    }
+
+    async fn runner(&self) -> Result<RunnerStatus> {
+        if let Some(started) = self.started()? {
+            return Ok(self.started_runner(&started)?);
+        }
+        let comes = self.comes(&self.runner, RUNNER);
+        // Once more, because it may have been quick.
+        match self.started()? {
+            Some(started) => Ok(self.started_runner(&started)?),
+            None if comes => Ok(RunnerStatus::Starting(None)),
+            None => Ok(RunnerStatus::Absent),
+        }
+    }
+
+    /// Of several runners only the first to claim the run executes it, whatever happens in between: see `runner.py`.
+    async fn start_runner(&self, assignment: &Assignment, sail: &str) -> Result<()> {
+        let mut command = self.command(RUNNER, "runner.py", assignment).await?;
+        command.env("SPARK_REMOTE", format!("sc://{sail}")).stdout(self.log(STDOUT_LOG)?).stderr(self.log(STDERR_LOG)?);
+        self.runner.keep(command.spawn()?);
+        Ok(())
+    }
+
+    /// Ends every process of the run, within 5 seconds even those that do not want to.
+    async fn end(&self) {
+        let sail = self.directory.read::<SailFile>("sail.json").ok().flatten().map(|sail| sail.process);
+        let runner = self.started().ok().flatten();
+        // Started a moment ago, they may have left no word and show no variables yet.
+        let own = [self.sail.identity(), self.runner.identity()].into_iter().flatten();
+        let leaders: Vec<ProcessIdentity> = sail.into_iter().chain(runner).chain(own).collect();
+        process::end_all(self.directory.root(), &leaders).await;
+    }
+
+    async fn clean_up(&self, _: Remains) -> Result<()> {
+        // All of it is in the run's directory.
+        Ok(())
     }
 }
 

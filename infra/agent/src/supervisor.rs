@@ -4,7 +4,7 @@
 //! again from the run's directory.
 
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use mainsheet_core::Clock;
@@ -14,9 +14,10 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::backend::{self, Backend, BackendError, Outcome, Remains, RunnerStatus, SailStatus};
 use crate::client::{CallError, ControlPlane, persist};
 use crate::log_journal::{LogJournal, SAIL_LOG, STDERR_LOG, tail};
-use crate::process_backend::{Outcome, ProcessBackend, RunnerStatus, SailStatus, unfinished_results};
+use crate::process_backend::unfinished_results;
 use crate::report_journal::ReportJournal;
 use crate::run_directory::{Assignment, RunDirectory};
 
@@ -24,10 +25,6 @@ use crate::run_directory::{Assignment, RunDirectory};
 const POLL: Duration = Duration::from_millis(100);
 /// How often log lines are sent.
 const SEND_INTERVAL: Duration = Duration::from_secs(1);
-/// How long a Sail server may take until it answers.
-const SAIL_START: Duration = Duration::from_secs(60);
-/// How long the runner may take until it executes the job's code.
-const RUNNER_START: Duration = Duration::from_secs(60);
 /// How long the runner has to notice itself that its Sail server is gone.
 const SAIL_LOSS_GRACE: Duration = Duration::from_secs(3);
 /// How long to wait after the file system refused something.
@@ -90,13 +87,15 @@ enum Interruption {
     Call(#[from] CallError),
     #[error(transparent)]
     Disk(#[from] io::Error),
+    #[error(transparent)]
+    Backend(#[from] BackendError),
 }
 
 /// Follows one attempt of a run.
 pub(crate) struct Supervisor {
     assignment: Assignment,
     directory: RunDirectory,
-    backend: ProcessBackend,
+    backend: Arc<dyn Backend>,
     control_plane: ControlPlane,
     clock: Clock,
     reports: Mutex<ReportJournal>,
@@ -113,7 +112,7 @@ impl Supervisor {
     /// When the directory cannot be read or is damaged.
     pub(crate) fn new(
         (directory, assignment): (RunDirectory, Assignment),
-        backend: ProcessBackend,
+        backend: Arc<dyn Backend>,
         control_plane: ControlPlane,
         clock: Clock,
         stop: StopSwitch,
@@ -150,6 +149,10 @@ impl Supervisor {
                     tracing::error!(%error, "the run's directory cannot be used; trying again");
                     sleep(DISK_RETRY).await;
                 }
+                Interruption::Backend(error) => {
+                    tracing::error!(%error, "the run cannot be cleaned up; trying again");
+                    sleep(DISK_RETRY).await;
+                }
                 Interruption::Call(error) => return self.give_up(error, released).await,
             }
         }
@@ -157,15 +160,15 @@ impl Supervisor {
 
     async fn give_up(&self, error: CallError, released: &(dyn Fn() + Send + Sync)) -> Result<(), CallError> {
         tracing::warn!(%error, "abandoning the run");
-        self.backend.end_processes().await;
+        self.backend.end().await;
         self.remove_unfinished_results();
-        let removed = match &error {
+        let remains = match &error {
             // Kept as the reminder that this must not be executed again, should it be handed out again.
-            CallError::Refused(_) => self.directory.keep(),
-            _ if self.reports().ending().is_some() && !self.is_removed_afterwards() => self.directory.keep(),
-            _ => self.directory.remove(),
+            CallError::Refused(_) => Remains::Keep,
+            _ if self.reports().ending().is_some() => self.remains(),
+            _ => Remains::Remove,
         };
-        if let Err(error) = removed {
+        if let Err(error) = self.dispose(remains).await {
             tracing::warn!(%error, "cannot clean up");
         }
         released();
@@ -176,7 +179,7 @@ impl Supervisor {
         let ended = self.reports().ending();
         if ended.is_none() {
             let ending = self.work().await?;
-            self.backend.end_processes().await;
+            self.backend.end().await;
             self.conclude(ending).await?;
         }
         self.deliver_reports().await?;
@@ -200,23 +203,24 @@ impl Supervisor {
                 error => Err(error),
             },
             error = self.take_in_logs() => Err(error.into()),
+            error = self.backend.bring_logs() => Err(error.into()),
         }
     }
 
     async fn execute(&self) -> Ending {
         match self.try_execute().await {
             Ok(ending) => ending,
-            Err(error) => Ending::failed(format!("the agent cannot execute the run: {error}")),
+            Err(error) => Ending::failed(error.to_string()),
         }
     }
 
-    async fn try_execute(&self) -> io::Result<Ending> {
-        if matches!(self.backend.runner()?, RunnerStatus::Absent | RunnerStatus::Starting) {
-            let port = match self.bring_up_sail().await? {
-                Ok(port) => port,
+    async fn try_execute(&self) -> backend::Result<Ending> {
+        if matches!(self.backend.runner().await?, RunnerStatus::Absent | RunnerStatus::Starting(_)) {
+            let sail = match self.bring_up_sail().await? {
+                Ok(sail) => sail,
                 Err(message) => return Ok(Ending::failed(message)),
             };
-            if let Err(message) = self.bring_up_runner(port).await? {
+            if let Err(message) = self.bring_up_runner(&sail).await? {
                 return Ok(Ending::failed(message));
             }
         }
@@ -224,8 +228,8 @@ impl Supervisor {
         self.await_outcome().await
     }
 
-    /// Brings up the run's Sail server, or finds it again; gives its port, or why there is none.
-    async fn bring_up_sail(&self) -> io::Result<Result<u16, String>> {
+    /// Brings up the run's Sail server, or finds it again; gives its host and port, or why there is none.
+    async fn bring_up_sail(&self) -> backend::Result<Result<String, String>> {
         self.note(ReportedEvent::SailRequested)?;
         if matches!(self.backend.sail().await?, SailStatus::Absent) {
             self.backend.start_sail(&self.assignment).await?;
@@ -234,43 +238,52 @@ impl Supervisor {
         let begun = Instant::now();
         loop {
             match self.backend.sail().await? {
-                SailStatus::Answers(port) => {
+                SailStatus::Answers(sail) => {
                     self.note(ReportedEvent::SailAnswered)?;
-                    return Ok(Ok(port));
+                    return Ok(Ok(sail));
                 }
                 SailStatus::Absent => return Ok(Err(self.with_tail("the Sail server could not start", SAIL_LOG))),
-                SailStatus::Starting if begun.elapsed() >= SAIL_START => {
-                    let message = format!("the Sail server did not answer within {} s", SAIL_START.as_secs());
-                    return Ok(Err(self.with_tail(&message, SAIL_LOG)));
+                SailStatus::Gone(why) => return Ok(Err(self.with_tail(&why, SAIL_LOG))),
+                SailStatus::Starting(why) if begun.elapsed() >= self.backend.patience() => {
+                    return Ok(Err(self.with_tail(&self.too_slow("the Sail server did not answer", why), SAIL_LOG)));
                 }
-                SailStatus::Starting => sleep(POLL).await,
+                SailStatus::Starting(_) => sleep(POLL).await,
             }
         }
     }
 
     /// Brings up the runner, or finds it again, until it executes the job's code; else says why it does not.
-    async fn bring_up_runner(&self, port: u16) -> io::Result<Result<(), String>> {
-        if matches!(self.backend.runner()?, RunnerStatus::Absent) {
-            self.backend.start_runner(&self.assignment, port).await?;
+    async fn bring_up_runner(&self, sail: &str) -> backend::Result<Result<(), String>> {
+        if matches!(self.backend.runner().await?, RunnerStatus::Absent) {
+            self.backend.start_runner(&self.assignment, sail).await?;
         }
         let begun = Instant::now();
         loop {
-            match self.backend.runner()? {
+            match self.backend.runner().await? {
                 RunnerStatus::Absent => return Ok(Err(self.with_tail("the runner could not start", STDERR_LOG))),
-                RunnerStatus::Starting if begun.elapsed() >= RUNNER_START => {
-                    let message = format!("the runner did not start within {} s", RUNNER_START.as_secs());
-                    return Ok(Err(self.with_tail(&message, STDERR_LOG)));
+                RunnerStatus::Starting(why) if begun.elapsed() >= self.backend.patience() => {
+                    return Ok(Err(self.with_tail(&self.too_slow("the runner did not start", why), STDERR_LOG)));
                 }
-                RunnerStatus::Starting => sleep(POLL).await,
+                RunnerStatus::Starting(_) => {}
                 _ => return Ok(Ok(())),
             }
+            if let Some(why) = self.backend.sail_lost().await? {
+                return Ok(Err(self.with_tail(&why, SAIL_LOG)));
+            }
+            sleep(POLL).await;
         }
     }
 
-    async fn await_outcome(&self) -> io::Result<Ending> {
+    fn too_slow(&self, what: &str, why: Option<String>) -> String {
+        let seconds = self.backend.patience().as_secs();
+        let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
+        format!("{what} within {seconds} s{why}")
+    }
+
+    async fn await_outcome(&self) -> backend::Result<Ending> {
         let mut sail_lost = None;
         loop {
-            match self.backend.runner()? {
+            match self.backend.runner().await? {
                 RunnerStatus::Ended(outcome) if outcome.succeeded => return Ok(Ending::Succeeded(outcome)),
                 RunnerStatus::Ended(outcome) => {
                     return Ok(Ending::Failed {
@@ -278,17 +291,18 @@ impl Supervisor {
                         execution_time_us: Some(outcome.execution_time_us),
                     });
                 }
-                RunnerStatus::Absent | RunnerStatus::Starting | RunnerStatus::Lost => {
-                    return Ok(Ending::failed(
-                        self.with_tail("the runner ended without leaving an outcome", STDERR_LOG),
-                    ));
+                RunnerStatus::Lost(why) => return Ok(Ending::failed(self.with_tail(&why, STDERR_LOG))),
+                RunnerStatus::Absent | RunnerStatus::Starting(_) => {
+                    return Ok(Ending::failed(self.with_tail("the runner is gone", STDERR_LOG)));
                 }
                 RunnerStatus::Executes => {}
             }
-            if self.backend.sail_lives()? {
-                sail_lost = None;
-            } else if sail_lost.get_or_insert_with(Instant::now).elapsed() >= SAIL_LOSS_GRACE {
-                return Ok(Ending::failed(self.with_tail("the Sail server ended while the job was running", SAIL_LOG)));
+            match self.backend.sail_lost().await? {
+                None => sail_lost = None,
+                Some(why) if sail_lost.get_or_insert_with(Instant::now).elapsed() >= SAIL_LOSS_GRACE => {
+                    return Ok(Ending::failed(self.with_tail(&why, SAIL_LOG)));
+                }
+                Some(_) => {}
             }
             sleep(POLL).await;
         }
@@ -430,15 +444,16 @@ impl Supervisor {
     }
 
     async fn deliver_results(&self) -> Result<(), Interruption> {
-        let Some(preview) = self.backend.preview()? else { return Ok(()) };
+        let Some(preview) = backend::preview(&self.directory)? else { return Ok(()) };
         let message = ResultsReport { attempt: self.run().attempt, preview };
         Ok(persist(|| self.control_plane.results(self.run(), &message)).await?)
     }
 
     async fn clean_up(&self) -> Result<(), Interruption> {
-        if !self.is_removed_afterwards() {
-            return Ok(self.directory.keep()?);
+        if self.remains() == Remains::Keep {
+            return self.dispose(Remains::Keep).await;
         }
+        self.backend.clean_up(Remains::Remove).await?;
         self.directory.clear()?;
         self.note(ReportedEvent::Cleaned)?;
         match self.deliver_reports().await {
@@ -449,11 +464,23 @@ impl Supervisor {
         Ok(self.directory.remove()?)
     }
 
-    fn is_removed_afterwards(&self) -> bool {
+    async fn dispose(&self, remains: Remains) -> Result<(), Interruption> {
+        self.backend.clean_up(remains).await?;
+        match remains {
+            Remains::Keep => self.directory.keep()?,
+            Remains::Remove => self.directory.remove()?,
+        }
+        Ok(())
+    }
+
+    /// What the run's cleanup mode says, once it has ended.
+    fn remains(&self) -> Remains {
         match self.assignment.lease.resource_cleanup_mode {
-            ResourceCleanupMode::Always => true,
-            ResourceCleanupMode::OnSuccess => self.reports().ending() == Some(ReportedEvent::Succeed),
-            ResourceCleanupMode::Never => false,
+            ResourceCleanupMode::Always => Remains::Remove,
+            ResourceCleanupMode::OnSuccess if self.reports().ending() == Some(ReportedEvent::Succeed) => {
+                Remains::Remove
+            }
+            ResourceCleanupMode::OnSuccess | ResourceCleanupMode::Never => Remains::Keep,
         }
     }
 

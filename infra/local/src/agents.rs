@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mainsheet_agent::{Agent, AgentConfig, AgentHandle, Credentials, Environment};
+use mainsheet_agent::{Agent, AgentConfig, AgentHandle, Credentials, Environment, Execution};
 use mainsheet_core::agent_protocol::AgentBackend;
 use mainsheet_core::cluster::{Agent as AgentRecord, LOCAL_REGION};
 use mainsheet_core::{AgentId, ClusterId, Error, Result};
@@ -142,7 +142,7 @@ impl BuiltInAgents {
             data_dir: self.folder.join(cluster.as_str()),
             output_base: Some(self.results.clone()),
             capacity: self.capacity,
-            environment: Arc::clone(&self.environment),
+            execution: Execution::Process(Arc::clone(&self.environment)),
             clock: self.store.clock().clone(),
         });
         self.running.lock().await.insert(cluster, agent.map_err(Error::unavailable)?);

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::catalog::LeasedCatalogs;
+use crate::job::{Compute, Library};
 use crate::job_run::{JobRunResults, ResourceCleanupMode, RunEvent};
 use crate::{AgentId, ClusterId, JobId, JobRunId, OrganizationId, Timestamp};
 
@@ -212,6 +213,18 @@ pub struct LeasedRun {
     /// The catalogs that it finds its tables in; absent when its job names none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub catalogs: Option<LeasedCatalogs>,
+    /// Environment variables of the job's code and of its engine.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub environment: BTreeMap<String, String>,
+    /// Python packages for the job's code.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub libraries: Vec<Library>,
+    /// Machines, where the agent has a choice of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub compute: Option<Compute>,
+    /// The engine's image, where there are images; the agent's own unless given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub image: Option<String>,
 }
 
 /// What a run executes.
@@ -223,10 +236,16 @@ pub enum LeasedSource {
         /// The text.
         text: String,
     },
-    /// One Python file.
+    /// One Python file, or a wheel with an entry point.
     Python {
-        /// A URI (`https://`, `file://`, `s3://`) of a `.py` file, else the script's text.
+        /// A URI (`https://`, `file://`, `s3://`) of a `.py` file or a wheel, else the script's text.
         source: String,
+        /// The package of a wheel; given with a wheel only.
+        #[serde(rename = "packageName", default, skip_serializing_if = "Option::is_none")]
+        package_name: Option<String>,
+        /// What to call in it: the name of an entry point, else of a function of the package.
+        #[serde(rename = "entryPoint", default, skip_serializing_if = "Option::is_none")]
+        entry_point: Option<String>,
         /// Arguments by position.
         parameters: Vec<String>,
         /// Arguments by name, given as `--name=value` after those by position.
@@ -295,6 +314,15 @@ pub enum ReportedEvent {
     Cancel,
     /// What the cleanup mode says is removed. Comes after the run has ended, without a lease.
     Cleaned,
+}
+
+impl LeasedRun {
+    /// Whether packages have to be installed before its code can be executed.
+    #[must_use]
+    pub fn needs_packages(&self) -> bool {
+        let wheel = matches!(&self.source, LeasedSource::Python { package_name: Some(_), .. });
+        wheel || !self.libraries.is_empty()
+    }
 }
 
 impl ReportedEvent {

@@ -17,7 +17,7 @@ use mainsheet_store::job_runs::RunOfJob;
 use tokio::time::{Instant, sleep};
 
 use crate::AgentsState;
-use crate::source::{Resolved, resolve};
+use crate::source::{Resolved, VARIABLE_PREFIX, environment, resolve};
 
 /// How often a waiting request looks into the inbox: one query each.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
@@ -149,8 +149,12 @@ async fn work(
 }
 
 fn leased(found: &RunOfJob, run: &JobRun, work: Work, now: Timestamp) -> LeasedRun {
-    let engine = found.version.config.lakesail.clone().unwrap_or_default();
+    let config = &found.version.config;
+    // One that cannot be used was refused with the source.
+    let environment = environment(config).unwrap_or_default();
+    let engine = config.lakesail.clone().unwrap_or_default();
     let mut settings = engine.settings;
+    settings.retain(|name, _| !name.starts_with(VARIABLE_PREFIX));
     let mode = match engine.execution_mode {
         ExecutionMode::Standalone => "standalone",
         ExecutionMode::Cluster => "cluster",
@@ -165,5 +169,9 @@ fn leased(found: &RunOfJob, run: &JobRun, work: Work, now: Timestamp) -> LeasedR
         source: work.source,
         engine: settings,
         catalogs: work.catalogs,
+        environment,
+        libraries: engine.libraries,
+        compute: config.compute.clone(),
+        image: engine.lakesail_image_uri,
     }
 }

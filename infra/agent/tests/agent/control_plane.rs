@@ -143,6 +143,10 @@ impl ControlPlane {
             source,
             engine: BTreeMap::from([("executionMode".to_owned(), "standalone".to_owned())]),
             catalogs: None,
+            environment: BTreeMap::new(),
+            libraries: Vec::new(),
+            compute: None,
+            image: None,
         };
         change(&mut lease);
         let run = Run {

@@ -3,6 +3,9 @@
 #![allow(clippy::unwrap_used, reason = "a helper of a test may fail it")]
 
 mod control_plane;
+#[cfg(feature = "kubernetes")]
+mod kubernetes;
+mod packages;
 mod workplace;
 
 use std::collections::BTreeMap;
@@ -11,7 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use mainsheet_agent::{Agent, AgentConfig, Credentials, Environment, StartError};
+use mainsheet_agent::{Agent, AgentConfig, Credentials, Environment, Execution, StartError};
 use mainsheet_core::Clock;
 use mainsheet_core::agent_protocol::{LeasedSource, LogSource, LogStream, ReportedEvent};
 use mainsheet_core::job_run::{ResourceCleanupMode, RunStatus};
@@ -26,7 +29,13 @@ const WALK: [ReportedEvent; 4] = [
 ];
 
 fn script(source: &str) -> LeasedSource {
-    LeasedSource::Python { source: source.to_owned(), parameters: Vec::new(), named_parameters: BTreeMap::new() }
+    LeasedSource::Python {
+        source: source.to_owned(),
+        package_name: None,
+        entry_point: None,
+        parameters: Vec::new(),
+        named_parameters: BTreeMap::new(),
+    }
 }
 
 /// A script that leaves a line in `witness` each time it is executed, uses Sail, and waits for `seconds`.
@@ -143,6 +152,8 @@ async fn python_gets_its_parameters_and_a_clean_environment() {
                  print(sorted(name for name in os.environ if 'AGENT' in name or 'TOKEN' in name or 'RUST' in name))\n\
                  print('no line end', end='')\n"
             .to_owned(),
+        package_name: None,
+        entry_point: None,
         parameters: vec!["one".to_owned(), "two words".to_owned()],
         named_parameters: BTreeMap::from([("b".to_owned(), "2".to_owned()), ("a".to_owned(), String::new())]),
     };
@@ -167,8 +178,8 @@ async fn python_from_a_file_and_its_failures() {
     let failures = [
         (format!("file://{}", file.display()), "exit status 1: ValueError: no such luck"),
         (format!("file://{}/nowhere.py", place.folder.path().display()), "No such file"),
-        ("s3://bucket/job.py".to_owned(), "does not read s3://"),
-        ("https://example.com/job.whl".to_owned(), "wheels"),
+        ("s3://bucket/job.py".to_owned(), "has no job role"),
+        ("https://example.com/job.whl".to_owned(), "a wheel needs `packageName`"),
         ("import os; os.kill(os.getpid(), 9)".to_owned(), "SIGKILL"),
     ];
     let runs: Vec<_> = failures.iter().map(|(source, _)| place.plane.add(script(source), |_| {})).collect();
@@ -433,7 +444,7 @@ async fn embedded_agents_share_an_environment_and_can_be_stopped_and_started() {
             data_dir: place.data_dir(),
             output_base: Some(format!("file://{}/elsewhere", place.folder.path().display())),
             capacity: Some(1),
-            environment: Arc::clone(&environment),
+            execution: Execution::Process(Arc::clone(&environment)),
             clock: Clock::system(),
         })
     };
