@@ -137,9 +137,10 @@ impl Way {
         }
     }
 
-    /// Whether it shows that the address is the person's own.
+    /// Whether it shows that the address is the person's own. What shows that before a one-time code is given out has confirmed
+    /// the address already.
     fn proves_address(self) -> bool {
-        self != Self::Password
+        self == Self::MailedCode
     }
 }
 

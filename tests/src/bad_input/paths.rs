@@ -91,6 +91,6 @@ async fn unknown_paths_and_methods_are_problems_too() {
         let _ = world.owner.get(path).await.expect(404);
     }
     let refused = world.owner.delete("/me").await.expect(405);
-    assert_eq!(refused.header("allow"), Some("GET,HEAD"));
+    assert_eq!(refused.header("allow"), Some("GET,HEAD,PATCH"));
     assert_eq!(refused.problem().code, "method_not_allowed");
 }

@@ -64,7 +64,8 @@ async fn codes_tell_nothing_about_who_has_an_account() {
     let app = TestApp::start().await;
     let _ = app.sign_up(EMAIL).await;
     let ask = async |email: &str| {
-        let ask = app.anonymous().post("/auth/login/code", json!({ "email": email }));
+        let anonymous = app.anonymous();
+        let ask = anonymous.post("/auth/login/code", json!({ "email": email }));
         let (answer, trips) = app.measure(ask).await;
         (answer.expect(202).anonymous(), trips)
     };
