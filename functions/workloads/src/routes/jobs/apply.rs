@@ -19,6 +19,9 @@ use crate::versions::{
 };
 use crate::view::JobView;
 
+/// New teams and dependencies together, each of which is one of the 100 actions that a transaction takes.
+const MAX_CHECKED: usize = 80;
+
 /// The parameters of the path.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -147,6 +150,10 @@ async fn plan_change(app: &App, caller: &Caller, row: &Row<Job>, file: JobCreate
     }
     let added: Vec<_> = own.team_ids.iter().filter(|team| !before.team_ids.contains(team)).cloned().collect();
     caller.require_in_all(Relation::CanManageJobs, &added)?;
+    if added.len() + job.current.depends_on.len() > MAX_CHECKED {
+        let message = "adds more teams at once than go with that many jobs in `dependsOn`; add some of them first";
+        return Err(Error::invalid("teamIds", message).into());
+    }
     let since = Shared { created_at: now, created_by: caller.member_id().clone() };
     job.shared.retain(|team, _| own.team_ids.contains(team));
     job.shared.extend(added.into_iter().map(|team| (team, since.clone())));
