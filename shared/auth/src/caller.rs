@@ -24,7 +24,7 @@ pub enum Subject {
     /// A person.
     Person(Box<SignedIn>),
     /// A machine.
-    ServiceAccount(KeyHolder),
+    ServiceAccount(Box<KeyHolder>),
 }
 
 /// A person who is signed in, in no organization's name.
@@ -106,7 +106,7 @@ impl Subject {
         origin: Origin,
     ) -> Result<Self> {
         if service_key::is_key(token) {
-            KeyHolder::authenticate(store, token, asked, origin).await.map(Self::ServiceAccount)
+            KeyHolder::authenticate(store, token, asked, origin).await.map(Box::new).map(Self::ServiceAccount)
         } else {
             SignedIn::authenticate(store, ring, token, asked, origin).await.map(|person| Self::Person(Box::new(person)))
         }
@@ -275,7 +275,7 @@ impl KeyHolder {
         let granted = granted([&self.key.value.grants], now);
         Ok(Caller {
             team_grants: None,
-            subject: Subject::ServiceAccount(self),
+            subject: Subject::ServiceAccount(Box::new(self)),
             tenant,
             organization: None,
             member_id,

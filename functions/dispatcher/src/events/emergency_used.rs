@@ -37,7 +37,7 @@ pub(crate) async fn handle(store: &Store, tenant: &Tenant, event: &OutboxEvent, 
     for (part, owners) in owners.chunks(AT_ONCE).enumerate() {
         let change = store.change(audit(tenant, "emergency.notify", used.member_id)).once(tenant, &event.id, part);
         let mails = owners.iter().map(|owner| Event::MailRequested { mail: mail(owner) });
-        match mails.fold(change, |change, mail| change.emit(mail)).commit().await {
+        match mails.fold(change, mainsheet_store::Change::emit).commit().await {
             Err(Error::Conflict { code: HANDLED_BEFORE, .. }) => {}
             asked => asked?,
         }
