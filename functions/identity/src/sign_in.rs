@@ -395,7 +395,9 @@ mod tests {
 
     #[test]
     fn the_strictest_organization_counts_and_nobody_is_locked_out_by_a_contradiction() {
-        let cases: [(&[(bool, bool)], bool, bool); 7] = [
+        /// What each organization allows (passwords, mailed codes), and whether a password and a code are let in.
+        type Case = (&'static [(bool, bool)], bool, bool);
+        let cases: [Case; 7] = [
             (&[], true, true),
             (&[(true, true)], true, true),
             (&[(false, true), (true, true)], false, true),
