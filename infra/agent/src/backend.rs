@@ -68,7 +68,10 @@ pub(crate) enum SailStatus {
     /// It takes connections at this host and port.
     Answers(String),
     /// It was there and is not any more, or will never come up, for this reason.
-    #[cfg_attr(not(feature = "kubernetes"), allow(dead_code, reason = "only pods are lost without a word of their own"))]
+    #[cfg_attr(
+        not(feature = "kubernetes"),
+        allow(dead_code, reason = "only pods are lost without a word of their own")
+    )]
     Gone(String),
 }
 
