@@ -1,6 +1,7 @@
 //! The Lambda function behind `/agent/*`.
 
 use lambda_http::Error;
+use mainsheet_agents::{Waiting, router_with};
 use mainsheet_api::{App, lambda};
 use mainsheet_cloud::aws;
 
@@ -10,5 +11,5 @@ async fn main() -> Result<(), Error> {
     // Read during INIT, which also opens the connection to the table.
     app.access_keys.warm().await?;
     let clock = app.store.clock().clone();
-    lambda::serve(&clock, mainsheet_agents::router(app)).await
+    lambda::serve(&clock, router_with(app, Waiting::Polled)).await
 }

@@ -46,7 +46,8 @@ pub(crate) async fn resolve(store: &Store, tenant: &Tenant, found: &RunOfJob) ->
 }
 
 fn resolve_python(python: &PythonSource) -> Resolved {
-    let is_wheel = is_uri(&python.source) && python.source.split(['?', '#']).next().unwrap_or_default().ends_with(".whl");
+    let is_wheel =
+        is_uri(&python.source) && python.source.split(['?', '#']).next().unwrap_or_default().ends_with(".whl");
     match (is_wheel, &python.package_name, &python.entry_point) {
         (true, Some(_), Some(_)) | (false, None, None) => Resolved::Source(LeasedSource::Python {
             source: python.source.clone(),
@@ -76,7 +77,9 @@ pub(crate) fn environment(config: &JobConfig) -> std::result::Result<BTreeMap<St
             return Err(format!("`{name}` is no name for an environment variable: `config.lakesail[\"{setting}\"]`."));
         }
         if is_reserved(name) {
-            return Err(format!("The environment variable `{name}` is the platform's: remove `config.lakesail[\"{setting}\"]`."));
+            return Err(format!(
+                "The environment variable `{name}` is the platform's: remove `config.lakesail[\"{setting}\"]`."
+            ));
         }
         variables.insert(name.to_owned(), value.clone());
     }

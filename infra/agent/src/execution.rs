@@ -90,9 +90,7 @@ impl Execution {
     /// When the directory cannot be used.
     pub(crate) fn backend(&self, directory: &RunDirectory) -> io::Result<Arc<dyn Backend>> {
         Ok(match self {
-            Self::Process(environment) => {
-                Arc::new(ProcessBackend::new(directory.clone(), Arc::clone(environment)))
-            }
+            Self::Process(environment) => Arc::new(ProcessBackend::new(directory.clone(), Arc::clone(environment))),
             #[cfg(feature = "kubernetes")]
             Self::Kubernetes(cluster) => Arc::new(cluster.backend(directory.clone())?),
         })

@@ -236,10 +236,7 @@ impl Backend for ProcessBackend {
     /// Of several runners only the first to claim the run executes it, whatever happens in between: see `runner.py`.
     async fn start_runner(&self, assignment: &Assignment, sail: &str) -> Result<()> {
         let mut command = self.command(RUNNER, "runner.py", assignment).await?;
-        command
-            .env("SPARK_REMOTE", format!("sc://{sail}"))
-            .stdout(self.log(STDOUT_LOG)?)
-            .stderr(self.log(STDERR_LOG)?);
+        command.env("SPARK_REMOTE", format!("sc://{sail}")).stdout(self.log(STDOUT_LOG)?).stderr(self.log(STDERR_LOG)?);
         self.runner.keep(command.spawn()?);
         Ok(())
     }

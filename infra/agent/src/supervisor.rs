@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, sleep, timeout};
 
+use crate::backend::{self, Backend, BackendError, Outcome, Remains, RunnerStatus, SailStatus};
 use crate::client::{CallError, ControlPlane, persist};
 use crate::log_journal::{LogJournal, SAIL_LOG, STDERR_LOG, tail};
-use crate::backend::{self, Backend, BackendError, Outcome, Remains, RunnerStatus, SailStatus};
 use crate::process_backend::unfinished_results;
 use crate::report_journal::ReportJournal;
 use crate::run_directory::{Assignment, RunDirectory};
@@ -477,7 +477,9 @@ impl Supervisor {
     fn remains(&self) -> Remains {
         match self.assignment.lease.resource_cleanup_mode {
             ResourceCleanupMode::Always => Remains::Remove,
-            ResourceCleanupMode::OnSuccess if self.reports().ending() == Some(ReportedEvent::Succeed) => Remains::Remove,
+            ResourceCleanupMode::OnSuccess if self.reports().ending() == Some(ReportedEvent::Succeed) => {
+                Remains::Remove
+            }
             ResourceCleanupMode::OnSuccess | ResourceCleanupMode::Never => Remains::Keep,
         }
     }

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use axum::Json;
 use axum::extract::State;
+use axum::{Extension, Json};
 use mainsheet_api::{AgentCaller, App, Body, Result};
 use mainsheet_core::agent_protocol::{
-    HeldRun, LEASE, LeaseAnswer, LeaseRequest, LeasedRun, LeasedSource, MAX_WAIT, Order, RunOrder,
+    ASK_AGAIN, HeldRun, LEASE, LeaseAnswer, LeaseRequest, LeasedRun, LeasedSource, MAX_WAIT, Order, RunOrder,
 };
 use mainsheet_core::job::ExecutionMode;
 use mainsheet_core::job_run::{JobRun, RunEvent, RunStatus};
@@ -15,6 +15,7 @@ use mainsheet_store::clusters::{InboxEntry, InboxKind};
 use mainsheet_store::job_runs::RunOfJob;
 use tokio::time::{Instant, sleep};
 
+use crate::Waiting;
 use crate::source::{Resolved, VARIABLE_PREFIX, environment, resolve};
 
 /// How often a waiting request looks into the inbox: one query each.
@@ -22,7 +23,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Ask for work
 ///
-/// Waits up to `waitSeconds` for something to do.
+/// Waits up to `waitSeconds` for something to do, or says with `askAgainAfterMs` when to come again.
 #[utoipa::path(
     post, path = "/agent/lease", operation_id = "leaseJobRuns", tag = "agents",
     request_body = LeaseRequest,
@@ -31,9 +32,14 @@ const LOOK_EVERY: Duration = Duration::from_millis(500);
 )]
 pub(crate) async fn lease(
     State(app): State<App>,
+    Extension(waiting): Extension<Waiting>,
     caller: AgentCaller,
     Body(body): Body<LeaseRequest>,
 ) -> Result<Json<LeaseAnswer>> {
+    if waiting == Waiting::Polled {
+        let answer = look(&app, &caller, &body).await?;
+        return Ok(Json(LeaseAnswer { ask_again_after_ms: milliseconds(ASK_AGAIN), ..answer }));
+    }
     let wait = Duration::from_secs(body.wait_seconds.into()).min(MAX_WAIT);
     let until = Instant::now() + wait;
     loop {
@@ -44,6 +50,10 @@ pub(crate) async fn lease(
         }
         sleep(LOOK_EVERY).await;
     }
+}
+
+fn milliseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
 }
 
 /// One look into the inbox of the agent's cluster.
@@ -67,7 +77,7 @@ async fn look(app: &App, caller: &AgentCaller, request: &LeaseRequest) -> Result
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(LeaseAnswer { runs, orders })
+    Ok(LeaseAnswer { runs, orders, ask_again_after_ms: 0 })
 }
 
 fn held_run(entry: &InboxEntry) -> HeldRun {

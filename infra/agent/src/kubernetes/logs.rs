@@ -76,9 +76,8 @@ impl PodLog {
             let file = OpenOptions::new().append(true).create(true).open(directory.path(name))?;
             this.files.insert((*name).to_owned(), file);
         }
-        let is_whole = |(name, file): (&String, &File)| {
-            file.metadata().is_ok_and(|metadata| metadata.len() >= this.length(name))
-        };
+        let is_whole =
+            |(name, file): (&String, &File)| file.metadata().is_ok_and(|metadata| metadata.len() >= this.length(name));
         if !this.files.iter().all(is_whole) {
             // A power cut took what was written last: all over again.
             this.progress = Progress::default();

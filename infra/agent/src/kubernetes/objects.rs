@@ -240,7 +240,10 @@ impl RunObjects {
             variable("SAIL_MODE", "kubernetes-cluster"),
             variable("SAIL_CLUSTER__DRIVER_LISTEN_HOST", "0.0.0.0"),
             field("SAIL_CLUSTER__DRIVER_EXTERNAL_HOST", "status.podIP"),
-            variable("SAIL_CLUSTER__WORKER_INITIAL_COUNT", &most.unwrap_or(DEFAULT_WORKERS).min(DEFAULT_WORKERS).to_string()),
+            variable(
+                "SAIL_CLUSTER__WORKER_INITIAL_COUNT",
+                &most.unwrap_or(DEFAULT_WORKERS).min(DEFAULT_WORKERS).to_string(),
+            ),
             // 0 is no maximum.
             variable("SAIL_CLUSTER__WORKER_MAX_COUNT", &most.unwrap_or(0).to_string()),
             variable("SAIL_KUBERNETES__IMAGE", image(settings, assignment)),

@@ -1,6 +1,8 @@
 //! What a pod's status means.
 
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition, PodStatus};
+use k8s_openapi::api::core::v1::{
+    ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodCondition, PodStatus,
+};
 
 /// Reasons for which a container never comes up by waiting.
 const HOPELESS: [&str; 8] = [
@@ -67,7 +69,8 @@ impl PodState {
         if let Some(why) = failed_packages(status) {
             return Self::Failed(why);
         }
-        if let Some((reason, message)) = waiting_reason(status.init_container_statuses.iter().flatten().chain(container))
+        if let Some((reason, message)) =
+            waiting_reason(status.init_container_statuses.iter().flatten().chain(container))
             && HOPELESS.contains(&reason)
         {
             let what = if reason.contains("Image") { "its image cannot be had" } else { "its container cannot start" };
@@ -127,7 +130,8 @@ fn disruption(pod: &Pod, status: &PodStatus) -> Option<String> {
 fn failed_packages(status: &PodStatus) -> Option<String> {
     let mut containers = status.init_container_statuses.iter().flatten();
     containers.find_map(|container| {
-        let terminated = container.state.as_ref()?.terminated.as_ref().filter(|terminated| terminated.exit_code != 0)?;
+        let terminated =
+            container.state.as_ref()?.terminated.as_ref().filter(|terminated| terminated.exit_code != 0)?;
         let message = terminated.message.as_deref().map(str::trim).filter(|message| !message.is_empty());
         let reason = terminated.reason.as_deref().unwrap_or_default();
         Some(message.map_or_else(

@@ -92,8 +92,7 @@ async fn libraries_are_installed_once_and_found_by_every_run_that_names_them() {
     for _ in 0..2 {
         let id = place.plane.add(script("import helper, numpy; print(helper.WORD)"), |lease| {
             let requirements = Requirements { source: Some("numpy\n".to_owned()), uri: None };
-            lease.libraries =
-                vec![whl(&path), Library { pypi: None, requirements: Some(requirements), whl: None }];
+            lease.libraries = vec![whl(&path), Library { pypi: None, requirements: Some(requirements), whl: None }];
         });
         let run = place.finished(&id).await;
         assert_eq!(run.status, RunStatus::Succeeded, "{:?} {:?}", run.last(), run.log);

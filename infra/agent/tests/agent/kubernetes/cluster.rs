@@ -130,7 +130,8 @@ impl Cluster {
                 if !objects.objects.contains_key(&call.key()) {
                     self.authorize(&mut objects, call, "create")?;
                 }
-                let blocks = call.body["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty());
+                let blocks =
+                    call.body["metadata"]["ownerReferences"].as_array().is_some_and(|owners| !owners.is_empty());
                 if blocks {
                     // Asked for by clusters that guard `blockOwnerDeletion`.
                     objects.calls.insert(("update".to_owned(), "configmaps/finalizers".to_owned()));
@@ -150,7 +151,8 @@ impl Cluster {
         let forbidden = objects.forbidden.contains(&call.resource) || !self.granted.contains(&right);
         objects.calls.insert(right);
         if forbidden {
-            let message = format!("{} is forbidden: User \"mainsheet-agent\" cannot {verb} {}", call.name, call.resource);
+            let message =
+                format!("{} is forbidden: User \"mainsheet-agent\" cannot {verb} {}", call.name, call.resource);
             return Err(Refusal(403, "Forbidden", message));
         }
         Ok(())
@@ -361,7 +363,8 @@ impl Objects {
 
     fn list(&mut self, call: &Call) -> Value {
         let selector = call.query.get("labelSelector").cloned().unwrap_or_default();
-        let (label, wanted) = selector.split_once('=').map_or((selector.as_str(), None), |(label, value)| (label, Some(value)));
+        let (label, wanted) =
+            selector.split_once('=').map_or((selector.as_str(), None), |(label, value)| (label, Some(value)));
         let selected = |object: &&Value| {
             let label = object["metadata"]["labels"][label].as_str();
             label.is_some() && wanted.is_none_or(|wanted| label == Some(wanted))
@@ -371,7 +374,9 @@ impl Objects {
         let answer = json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": self.version.to_string()}, "items": items});
         // After a look, pods that are to end have ended.
         let ending = |((resource, name), object): (&Key, &Value)| {
-            let ends = resource == "pods" && object["metadata"].get("deletionTimestamp").is_some() && !self.stuck.contains(name);
+            let ends = resource == "pods"
+                && object["metadata"].get("deletionTimestamp").is_some()
+                && !self.stuck.contains(name);
             ends.then(|| (resource.clone(), name.clone()))
         };
         for key in self.objects.iter().filter_map(ending).collect::<Vec<_>>() {
@@ -382,7 +387,9 @@ impl Objects {
     }
 
     fn apply(&mut self, call: &Call) -> Result<Value, Refusal> {
-        if call.content_type != "application/apply-patch+yaml" || call.query.get("fieldManager").is_none_or(String::is_empty) {
+        if call.content_type != "application/apply-patch+yaml"
+            || call.query.get("fieldManager").is_none_or(String::is_empty)
+        {
             return Err(Refusal(415, "UnsupportedMediaType", "not a server-side apply".to_owned()));
         }
         let object = &call.body;
@@ -427,7 +434,12 @@ impl Objects {
         let invalid = |message: String| Refusal(422, "Invalid", message);
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let is_plain = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || letter == '-';
-        if name != call.name || name.len() > 63 || !name.chars().all(is_plain) || name.starts_with('-') || name.ends_with('-') {
+        if name != call.name
+            || name.len() > 63
+            || !name.chars().all(is_plain)
+            || name.starts_with('-')
+            || name.ends_with('-')
+        {
             return Err(invalid(format!("metadata.name: Invalid value: {name:?}")));
         }
         let labels = object["metadata"]["labels"].as_object().into_iter().flatten();
@@ -461,12 +473,17 @@ impl Objects {
     /// The checks of a restricted namespace, and that everything a pod refers to is there.
     fn check_pod(&mut self, pod: &Value) -> Result<(), Refusal> {
         let spec = &pod["spec"];
-        let refuse = |what: &str| Err(Refusal(403, "Forbidden", format!("violates PodSecurity \"restricted\": {what}")));
-        if spec["securityContext"]["runAsNonRoot"] != true || spec["securityContext"]["seccompProfile"]["type"] != "RuntimeDefault" {
+        let refuse =
+            |what: &str| Err(Refusal(403, "Forbidden", format!("violates PodSecurity \"restricted\": {what}")));
+        if spec["securityContext"]["runAsNonRoot"] != true
+            || spec["securityContext"]["seccompProfile"]["type"] != "RuntimeDefault"
+        {
             return refuse("securityContext");
         }
         let volumes: Vec<&Value> = spec["volumes"].as_array().unwrap().iter().collect();
-        for container in spec["containers"].as_array().unwrap().iter().chain(spec["initContainers"].as_array().into_iter().flatten()) {
+        for container in
+            spec["containers"].as_array().unwrap().iter().chain(spec["initContainers"].as_array().into_iter().flatten())
+        {
             let context = &container["securityContext"];
             if context["allowPrivilegeEscalation"] != false || context["capabilities"]["drop"] != json!(["ALL"]) {
                 return refuse("container securityContext");
@@ -487,7 +504,8 @@ impl Objects {
             }
         }
         for volume in volumes {
-            let references = [("configmaps", &volume["configMap"]["name"]), ("secrets", &volume["secret"]["secretName"])];
+            let references =
+                [("configmaps", &volume["configMap"]["name"]), ("secrets", &volume["secret"]["secretName"])];
             let class = &volume["ephemeral"]["volumeClaimTemplate"]["spec"]["storageClassName"];
             for (resource, name) in references.into_iter().chain([("storageclasses", class)]) {
                 if let Some(name) = name.as_str()
@@ -536,7 +554,10 @@ impl Objects {
             let idle = |(key, object): &(&Key, &Value)| {
                 key.0 == "configmaps"
                     && object["metadata"].get("deletionTimestamp").is_some()
-                    && !self.objects.values().any(|other| owner_of(other).as_deref() == object["metadata"]["uid"].as_str())
+                    && !self
+                        .objects
+                        .values()
+                        .any(|other| owner_of(other).as_deref() == object["metadata"]["uid"].as_str())
             };
             let idle = self.objects.iter().filter(idle).map(|(key, _)| key.clone());
             let gone: Vec<Key> = orphans.chain(idle).collect();
@@ -559,12 +580,15 @@ pub(crate) fn unknown_fields<K: DeserializeOwned + Serialize>(object: &Value) ->
 fn missing(given: &Value, known: &Value, at: String) -> Vec<String> {
     match (given, known) {
         (Value::Object(given), Value::Object(known)) => {
-            given.iter().flat_map(|(name, value)| match known.get(name) {
-                Some(known) => missing(value, known, format!("{at}/{name}")),
-                // The typed form leaves empty things out.
-                None if value.as_object().is_some_and(serde_json::Map::is_empty) => Vec::new(),
-                None => vec![format!("{at}/{name}")],
-            }).collect()
+            given
+                .iter()
+                .flat_map(|(name, value)| match known.get(name) {
+                    Some(known) => missing(value, known, format!("{at}/{name}")),
+                    // The typed form leaves empty things out.
+                    None if value.as_object().is_some_and(serde_json::Map::is_empty) => Vec::new(),
+                    None => vec![format!("{at}/{name}")],
+                })
+                .collect()
         }
         (Value::Array(given), Value::Array(known)) if given.len() == known.len() => {
             given.iter().zip(known).flat_map(|(given, known)| missing(given, known, format!("{at}[]"))).collect()

@@ -176,12 +176,14 @@ fn disrupted() -> Value {
     let mut status = running(true);
     let message = "Taint manager: deleting due to NoExecute taint";
     let reason = "DeletionByTaintManager";
-    status["conditions"] = json!([{"type": "DisruptionTarget", "status": "True", "reason": reason, "message": message}]);
+    status["conditions"] =
+        json!([{"type": "DisruptionTarget", "status": "True", "reason": reason, "message": message}]);
     status
 }
 
 fn packages_failed() -> Value {
-    let terminated = json!({"terminated": {"exitCode": 1, "message": "the packages cannot be installed: no such thing"}});
+    let terminated =
+        json!({"terminated": {"exitCode": 1, "message": "the packages cannot be installed: no such thing"}});
     json!({"phase": "Failed", "initContainerStatuses": [{
         "name": "packages", "image": "", "imageID": "", "ready": false, "restartCount": 0, "state": terminated,
     }]})
@@ -218,7 +220,10 @@ async fn a_run_walks_through_its_pods_and_leaves_nothing() {
 }
 
 #[rstest]
-#[case::image(waiting("ImagePullBackOff", "no such image"), "its image cannot be had (ImagePullBackOff: no such image)")]
+#[case::image(
+    waiting("ImagePullBackOff", "no such image"),
+    "its image cannot be had (ImagePullBackOff: no such image)"
+)]
 #[case::configuration(waiting("CreateContainerConfigError", "secret not found"), "its container cannot start")]
 #[case::memory(terminated(137, "OOMKilled", ""), "took more memory than its limit of 8Gi")]
 #[case::crash(terminated(3, "Error", "0 E boom"), "ended with exit status 3")]
@@ -490,7 +495,8 @@ fn everything(lease: &mut LeasedRun) {
     lease.engine = BTreeMap::from([("executionMode".to_owned(), "cluster".to_owned())]);
     lease.environment = BTreeMap::from([("TOKEN".to_owned(), SECRET.to_owned())]);
     lease.image = Some("registry.example/engine:7".to_owned());
-    lease.libraries = vec![Library { pypi: None, requirements: None, whl: Some("https://example.com/a.whl".to_owned()) }];
+    lease.libraries =
+        vec![Library { pypi: None, requirements: None, whl: Some("https://example.com/a.whl".to_owned()) }];
     lease.compute = Some(Compute {
         driver: Some(DriverCompute {
             instance_type: Some("c8g.2xlarge".to_owned()),
@@ -515,7 +521,8 @@ async fn machines_volumes_and_cluster_mode_are_said_as_kubernetes_and_sail_take_
     let pod = site.cluster.object("pods", &sail).unwrap();
     let spec = &pod["spec"];
     assert_eq!(spec["nodeSelector"], json!({"node.kubernetes.io/instance-type": "c8g.2xlarge"}));
-    let terms = &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"];
+    let terms =
+        &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"];
     let durable = json!({"key": "karpenter.sh/capacity-type", "operator": "NotIn", "values": ["spot"]});
     assert_eq!(terms[0]["matchExpressions"][0], durable);
     assert_eq!(spec["serviceAccountName"], "mainsheet-job");
