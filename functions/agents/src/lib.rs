@@ -15,6 +15,15 @@ use utoipa_axum::routes;
 
 use routes::{events, heartbeat, lease, logs, register, results};
 
+/// What happens to a request for work when there is none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// It is held open for as long as it asks, for one process that serves all.
+    Held,
+    /// It is answered at once, for functions: their time is paid for while they wait.
+    Polled,
+}
+
 /// The state of this function's routes.
 #[derive(Debug, Clone)]
 pub struct AgentsState {
@@ -22,6 +31,8 @@ pub struct AgentsState {
     pub app: App,
     /// Opens what catalogs are opened with.
     pub sealer: Arc<Sealer>,
+    /// What happens to a request for work when there is none.
+    pub waiting: Waiting,
 }
 
 impl FromRef<AgentsState> for App {

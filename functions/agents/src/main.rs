@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use lambda_http::Error;
-use mainsheet_agents::AgentsState;
+use mainsheet_agents::{AgentsState, Waiting, router};
 use mainsheet_api::{App, lambda};
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws;
@@ -16,5 +16,6 @@ async fn main() -> Result<(), Error> {
     // Read during INIT, which also opens the connection to the table.
     app.access_keys.warm().await?;
     let clock = app.store.clock().clone();
-    lambda::serve(&clock, mainsheet_agents::router(AgentsState { app, sealer: Arc::new(sealer) })).await
+    let state = AgentsState { app, sealer: Arc::new(sealer), waiting: Waiting::Polled };
+    lambda::serve(&clock, router(state)).await
 }

@@ -28,6 +28,8 @@ use crate::utilization::UtilizationMeter;
 
 /// The most runs that one request may ask for.
 const MAX_LEASES: usize = 10;
+/// The longest that a control plane may ask an agent to stay away.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
 /// Written with every heartbeat, whatever becomes of it.
 const ALIVE_FILE: &str = "alive";
 /// How long to leave a control plane alone that hands out what this agent has.
@@ -277,7 +279,9 @@ impl Inner {
             match answer {
                 Ok(answer) => {
                     backoff.reset();
+                    let pause = pause_after(&answer);
                     self.take(answer).await;
+                    sleep(pause).await;
                 }
                 Err(CallError::Revoked) => return,
                 Err(error) => {
@@ -364,6 +368,12 @@ impl Inner {
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// How long to wait before asking for work again: not at all after an answer that held some.
+fn pause_after(answer: &LeaseAnswer) -> Duration {
+    let is_empty = answer.runs.is_empty() && answer.orders.is_empty();
+    if is_empty { Duration::from_millis(answer.ask_again_after_ms.into()).min(LONGEST_PAUSE) } else { Duration::ZERO }
 }
 
 fn retry_after(error: &CallError) -> Option<Duration> {

@@ -1,7 +1,7 @@
 //! The ways in which an agent can execute runs.
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use mainsheet_core::agent_protocol::AgentBackend;
@@ -41,17 +41,16 @@ impl Execution {
     }
 
     /// Begins in the background whatever has to be done before runs.
+    #[cfg_attr(not(feature = "kubernetes"), allow(unused_variables, reason = "processes leave nothing elsewhere"))]
     pub(crate) fn prepare(&self, runs: &Path) {
         match self {
             Self::Process(environment) => environment.prepare(),
             #[cfg(feature = "kubernetes")]
             Self::Kubernetes(cluster) => {
-                let (cluster, runs): (_, PathBuf) = (Arc::clone(cluster), runs.to_owned());
+                let (cluster, runs) = (Arc::clone(cluster), runs.to_owned());
                 tokio::spawn(async move { cluster.sweep(&runs).await });
             }
         }
-        #[cfg(not(feature = "kubernetes"))]
-        let _: Option<(&Path, PathBuf)> = Some((runs, PathBuf::new()));
     }
 
     /// What is being done while no run can be executed, for a person.

@@ -12,7 +12,7 @@ use axum::extract::Request;
 use axum::http::Method;
 use axum::middleware::{Next, from_fn};
 use fd_lock::RwLock;
-use mainsheet_agents::AgentsState;
+use mainsheet_agents::{AgentsState, Waiting};
 use mainsheet_api::{App, BASE, assemble, with_problems};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
@@ -146,7 +146,7 @@ async fn router(
         mainsheet_organization::router(organization, Arc::new(audit_key)),
         mainsheet_infrastructure::router(InfrastructureState { app: app.clone(), local_region }),
         mainsheet_workloads::router(WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) }),
-        mainsheet_agents::router(AgentsState { app, sealer }),
+        mainsheet_agents::router(AgentsState { app, sealer, waiting: Waiting::Held }),
     ];
     let clock = control.clock.clock();
     let (protocol, document) = assemble(&clock, routers);

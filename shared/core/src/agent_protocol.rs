@@ -23,6 +23,9 @@ pub const CANCEL_GRACE: Duration = Duration::from_secs(30);
 pub const HEARTBEAT_VALID: Duration = Duration::from_secs(120);
 /// The longest a lease request is held open.
 pub const MAX_WAIT: Duration = Duration::from_secs(20);
+/// How long an agent leaves alone a control plane that does not hold requests open. With it half of all runs are leased
+/// within a second of being ready, at the price that `infra/docs/agent-polling.md` computes.
+pub const ASK_AGAIN: Duration = Duration::from_millis(1700);
 /// Rows in a result preview.
 pub const PREVIEW_ROWS: usize = 100;
 /// The largest result preview, in bytes of JSON.
@@ -188,6 +191,10 @@ pub struct LeaseAnswer {
     pub runs: Vec<LeasedRun>,
     /// Held runs that have to stop.
     pub orders: Vec<RunOrder>,
+    /// How long to leave the control plane alone when both are empty, in milliseconds: where holding a request open costs
+    /// more than answering many, requests are answered at once.
+    #[serde(default)]
+    pub ask_again_after_ms: u32,
 }
 
 /// All that an agent needs to execute a run.

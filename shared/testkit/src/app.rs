@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
-use mainsheet_agents::AgentsState;
+use mainsheet_agents::{AgentsState, Waiting};
 use mainsheet_api::{App, BASE, Document, assemble};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_auth::login_code::LoginCodeKey;
@@ -244,7 +244,7 @@ fn routers(
     let organization = OrganizationState::new(app.clone(), mail_key, mail_links.clone(), PUBLIC_URL.to_owned());
     let sealer = Arc::new(Sealer::derive(&SEALING_SECRET.into()).unwrap());
     let workloads = WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) };
-    let agents = AgentsState { app: app.clone(), sealer };
+    let agents = AgentsState { app: app.clone(), sealer, waiting: Waiting::Held };
     let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
     let identity = IdentityState::new(app.clone(), access_key, mail_links, Arc::new(login_code_key()), sso());
     [

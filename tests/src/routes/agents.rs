@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use mainsheet_testkit::{TestAgent, TestApp, build, held, registration};
+use rstest::rstest;
 use serde_json::{Value, json};
 
 use crate::world::leased_run;
@@ -73,6 +74,77 @@ async fn a_lease_whose_answer_was_lost_is_handed_out_again() {
     assert_eq!(agent.lease(holding, 1).await.expect(200).json()["runs"], json!([]));
     assert_eq!(agent.lease(&[], 0).await.expect(200).json()["runs"], json!([]), "no capacity, no work");
     assert_eq!(owner.run_state(&job, leased["jobRunId"].as_str().unwrap()).await.json()["status"], "starting");
+}
+
+#[rstest]
+#[case::wheel(
+    json!({"python": {"source": "s3://code/etl-1.0-py3-none-any.whl", "packageName": "etl", "entryPoint": "run"}}),
+    Ok(json!({"python": {
+        "source": "s3://code/etl-1.0-py3-none-any.whl", "packageName": "etl", "entryPoint": "run",
+        "parameters": [], "namedParameters": {},
+    }}))
+)]
+#[case::wheel_without_entry_point(
+    json!({"python": {"source": "https://example.com/a.whl", "packageName": "etl"}}),
+    Err("A wheel needs `python.packageName` and `python.entryPoint`.")
+)]
+#[case::secret(
+    json!({"python": {"source": "print(1)"}, "lakesail": {"secret.TOKEN": "my-token"}}),
+    Err("Secrets do not exist yet")
+)]
+#[case::variable_of_ours(
+    json!({"python": {"source": "print(1)"}, "lakesail": {"env.LD_PRELOAD": "/tmp/x.so"}}),
+    Err("`LD_PRELOAD` is the platform's")
+)]
+#[case::no_variable(
+    json!({"python": {"source": "print(1)"}, "lakesail": {"env.A=B": "1"}}),
+    Err("`A=B` is no name for an environment variable")
+)]
+#[tokio::test]
+async fn what_cannot_be_executed_fails_at_its_lease_and_says_why(
+    #[case] config: Value,
+    #[case] expected: Result<Value, &str>,
+) {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let agent = owner.cluster("main").await;
+    let mut job = build::job("daily", &agent.cluster_id, &owner.team_id);
+    job["config"] = config;
+    let job = owner.post("/workloads/jobs", job).await.expect(201).text("id");
+    let run = owner.run(&job).await;
+    app.deliver().await;
+    let leased = agent.lease(&[], 1).await.expect(200).json();
+    match expected {
+        Ok(source) => assert_eq!(leased["runs"][0]["source"], source),
+        Err(reason) => {
+            assert_eq!(leased["runs"], json!([]));
+            let state = owner.run_state(&job, &run).await.json();
+            assert_eq!(state["status"], "failed");
+            assert!(state["statusMessage"].as_str().unwrap().contains(reason), "{state}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_lease_holds_all_that_a_run_needs_besides_its_code() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let agent = owner.cluster("main").await;
+    let mut job = build::job("daily", &agent.cluster_id, &owner.team_id);
+    let library = json!({"pypi": {"package": "tabulate==0.9.0"}});
+    let compute = json!({"worker": {"maxNodes": 3, "capacityType": "spot"}});
+    job["config"]["compute"] = compute.clone();
+    job["config"]["lakesail"] = json!({
+        "executionMode": "cluster", "lakesailImageUri": "registry.example/sail:1", "libraries": [library],
+        "env.REGION": "eu", "tier": "gold",
+    });
+    let job = owner.post("/workloads/jobs", job).await.expect(201).text("id");
+    let _ = leased_run(&app, &owner, &agent, &job).await;
+    let run = agent.lease(&[], 1).await.expect(200).json()["runs"][0].clone();
+    assert_eq!(run["environment"], json!({"REGION": "eu"}));
+    assert_eq!(run["engine"], json!({"executionMode": "cluster", "tier": "gold"}));
+    assert_eq!(run["libraries"], json!([library]));
+    assert_eq!((&run["compute"], &run["image"]), (&compute, &json!("registry.example/sail:1")));
 }
 
 #[tokio::test]

@@ -4,9 +4,9 @@ use std::time::Duration;
 
 use axum::Json;
 use axum::extract::State;
-use mainsheet_api::{AgentCaller, Body};
+use mainsheet_api::{AgentCaller, Body, Result};
 use mainsheet_core::agent_protocol::{
-    HeldRun, LEASE, LeaseAnswer, LeaseRequest, LeasedRun, LeasedSource, MAX_WAIT, Order, RunOrder,
+    ASK_AGAIN, HeldRun, LEASE, LeaseAnswer, LeaseRequest, LeasedRun, LeasedSource, MAX_WAIT, Order, RunOrder,
 };
 use mainsheet_core::catalog::LeasedCatalogs;
 use mainsheet_core::job::ExecutionMode;
@@ -16,15 +16,15 @@ use mainsheet_store::clusters::{InboxEntry, InboxKind};
 use mainsheet_store::job_runs::RunOfJob;
 use tokio::time::{Instant, sleep};
 
-use crate::AgentsState;
 use crate::source::{Resolved, VARIABLE_PREFIX, environment, resolve};
+use crate::{AgentsState, Waiting};
 
 /// How often a waiting request looks into the inbox: one query each.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
 /// Ask for work
 ///
-/// Waits up to `waitSeconds` for something to do.
+/// Waits up to `waitSeconds` for something to do, or says with `askAgainAfterMs` when to come again.
 #[utoipa::path(
     post, path = "/agent/lease", operation_id = "leaseJobRuns", tag = "agents",
     request_body = LeaseRequest,
@@ -35,7 +35,11 @@ pub(crate) async fn lease(
     State(state): State<AgentsState>,
     caller: AgentCaller,
     Body(body): Body<LeaseRequest>,
-) -> mainsheet_api::Result<Json<LeaseAnswer>> {
+) -> Result<Json<LeaseAnswer>> {
+    if state.waiting == Waiting::Polled {
+        let answer = look(&state, &caller, &body).await?;
+        return Ok(Json(LeaseAnswer { ask_again_after_ms: milliseconds(ASK_AGAIN), ..answer }));
+    }
     let wait = Duration::from_secs(body.wait_seconds.into()).min(MAX_WAIT);
     let until = Instant::now() + wait;
     loop {
@@ -48,8 +52,12 @@ pub(crate) async fn lease(
     }
 }
 
+fn milliseconds(time: Duration) -> u32 {
+    u32::try_from(time.as_millis()).unwrap_or(u32::MAX)
+}
+
 /// One look into the inbox of the agent's cluster.
-async fn look(state: &AgentsState, caller: &AgentCaller, request: &LeaseRequest) -> mainsheet_api::Result<LeaseAnswer> {
+async fn look(state: &AgentsState, caller: &AgentCaller, request: &LeaseRequest) -> Result<LeaseAnswer> {
     let inbox = state.app.store.inbox(&caller.tenant, &caller.agent.value.cluster_id).await?;
     let mine = |entry: &&InboxEntry| entry.agent_id.as_ref() == Some(&caller.agent.value.id);
     let held = |entry: &&InboxEntry| request.holding.contains(&held_run(entry));
@@ -69,7 +77,7 @@ async fn look(state: &AgentsState, caller: &AgentCaller, request: &LeaseRequest)
             Err(error) => return Err(error.into()),
         }
     }
-    Ok(LeaseAnswer { runs, orders })
+    Ok(LeaseAnswer { runs, orders, ask_again_after_ms: 0 })
 }
 
 fn held_run(entry: &InboxEntry) -> HeldRun {

@@ -279,7 +279,7 @@ fn try_lease(table: &mut Table, body: &LeaseRequest) -> LeaseAnswer {
         }
         runs.push(run.lease.clone());
     }
-    LeaseAnswer { runs, orders }
+    LeaseAnswer { runs, orders, ask_again_after_ms: 0 }
 }
 
 /// Finds a run under its present lease.

@@ -229,7 +229,7 @@ impl Cluster {
     /// What its container prints: lines with the numbers that `pod.py` gives.
     pub(crate) fn print(&self, pod: &str, lines: &[String]) {
         let mut objects = self.objects();
-        let now = Timestamp::now();
+        let now = now();
         objects.logs.entry(pod.to_owned()).or_default().extend(lines.iter().map(|line| (now, line.clone())));
     }
 
@@ -302,6 +302,10 @@ impl Cluster {
     }
 }
 
+fn now() -> Timestamp {
+    mainsheet_core::Clock::system().now().to_string().parse().unwrap()
+}
+
 enum Next {
     Line(String),
     Skip,
@@ -325,7 +329,7 @@ impl Call {
         let path = parts.uri.path().to_owned();
         let core = format!("/api/v1/namespaces/{NAMESPACE}/");
         let rest = path.strip_prefix(&core).or_else(|| path.strip_prefix("/apis/storage.k8s.io/v1/"));
-        let mut segments = rest.unwrap_or_else(|| panic!("{path}")).split('/');
+        let mut segments = rest.unwrap().split('/');
         let mut resource = segments.next().unwrap().to_owned();
         let name = segments.next().unwrap_or_default().to_owned();
         if let Some(part) = segments.next() {
@@ -528,7 +532,7 @@ impl Objects {
             return Err(Refusal(409, "Conflict", "the UID in the precondition does not match".to_owned()));
         }
         self.version += 1;
-        object["metadata"]["deletionTimestamp"] = json!(Timestamp::now().to_string());
+        object["metadata"]["deletionTimestamp"] = json!(now().to_string());
         let is_running = matches!(object["status"]["phase"].as_str(), Some("Pending" | "Running"));
         let stays = match call.resource.as_str() {
             "pods" => is_running && call.body["gracePeriodSeconds"] != 0,
