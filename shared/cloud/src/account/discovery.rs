@@ -1,6 +1,9 @@
 //! What an account has: regions, machines, networks, quotas, and what in it is the platform's.
 
 use async_trait::async_trait;
+use mainsheet_core::ConnectionId;
+use mainsheet_core::connection::AccountId;
+use mainsheet_core::region::Region;
 use serde::{Deserialize, Serialize};
 
 use super::{CloudResult, Tags};
@@ -43,14 +46,14 @@ pub trait Discovery: Send + Sync {
     ///
     /// # Errors
     /// Those of every call.
-    async fn owned(&self, connection: &str) -> CloudResult<Vec<OwnedResource>>;
+    async fn owned(&self, connection: &ConnectionId) -> CloudResult<Vec<OwnedResource>>;
 }
 
 /// What came of looking who the platform is in an account.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verification {
-    /// The account: 12 digits.
-    pub account_id: String,
+    /// The account.
+    pub account_id: AccountId,
     /// The stack that made the role, where the role was made by one.
     pub stack_arn: Option<String>,
     /// Actions, as in IAM policies, that the platform needs and the role does not permit. The account is good when there are none.
@@ -61,7 +64,7 @@ pub struct Verification {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CloudRegion {
     /// As in `eu-central-1`.
-    pub code: String,
+    pub code: Region,
     /// For people, as in `Europe (Frankfurt)`; the code where there is no name.
     pub name: String,
     /// The part of the world, as in `Europe`.

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use mainsheet_core::connection::RoleArn;
+use mainsheet_core::region::Region;
+
 /// What every call into a customer's account returns.
 pub type CloudResult<T, E = CloudError> = std::result::Result<T, E>;
 
@@ -12,7 +15,7 @@ pub enum CloudError {
     #[error("the role {role_arn} cannot be assumed: {message}")]
     RoleNotAssumable {
         /// The role.
-        role_arn: String,
+        role_arn: RoleArn,
         /// What the provider said.
         message: String,
     },
@@ -36,7 +39,7 @@ pub enum CloudError {
     #[error("the region {region} is not available")]
     RegionUnavailable {
         /// The region.
-        region: String,
+        region: Region,
     },
     /// Too many calls. Nothing was done; the same call may be made again.
     #[error("throttled")]

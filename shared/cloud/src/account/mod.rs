@@ -21,6 +21,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use mainsheet_core::connection::RoleArn;
+use mainsheet_core::region::Region;
 use secrecy::SecretString;
 
 pub use action::Action;
@@ -70,12 +72,12 @@ impl<T: Discovery + Stacks + Clusters + KubernetesApi> CloudAccount for T {}
 /// What it takes to enter an account.
 #[derive(Debug, Clone)]
 pub struct Access {
-    /// The customer's role, as `arn:aws:iam::123456789012:role/mainsheet-connection`.
-    pub role_arn: String,
+    /// The customer's role.
+    pub role_arn: RoleArn,
     /// What the role demands of whoever assumes it.
     pub external_id: SecretString,
-    /// Where to work, as `eu-central-1`.
-    pub region: String,
+    /// Where to work.
+    pub region: Region,
     /// What the session is called in the customer's audit trail: 2 to 64 letters, digits and `=,.@-`. One for each operation or
     /// request, so that each can be found there.
     pub session_name: String,
