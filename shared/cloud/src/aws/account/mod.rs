@@ -24,6 +24,7 @@ use async_trait::async_trait;
 use aws_config::timeout::TimeoutConfig;
 use aws_config::{Region as SdkRegion, SdkConfig};
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
+use aws_smithy_http_client::{Builder as HttpClientBuilder, tls};
 use mainsheet_core::connection::RoleArn;
 use mainsheet_core::region::Region;
 use mainsheet_core::{Clock, Timestamp};
@@ -65,7 +66,10 @@ impl AwsAccounts {
     #[must_use]
     pub fn new(config: &SdkConfig, clock: Clock) -> Self {
         let timeouts = TimeoutConfig::builder().operation_timeout(CALL).operation_attempt_timeout(ATTEMPT).build();
-        let config = config.to_builder().timeout_config(timeouts).build();
+        // Left to themselves, the clients of each service of each session would have connections of their own.
+        let tls = tls::Provider::Rustls(tls::rustls_provider::CryptoMode::AwsLc);
+        let http = config.http_client().unwrap_or_else(|| HttpClientBuilder::new().tls_provider(tls).build_https());
+        let config = config.to_builder().timeout_config(timeouts).http_client(http).build();
         Self(Arc::new(Inner { config, clock, sessions: Mutex::default() }))
     }
 
