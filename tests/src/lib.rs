@@ -1,8 +1,9 @@
 //! What holds across functions, tried through the routers in process: how routes behave (`routes`), what they refuse
-//! (`bad_input`), and the gates that every change has to pass (`gates`).
+//! (`bad_input`), what becomes of them when the table fails (`faults`), and the gates that every change has to pass (`gates`).
 #![cfg(test)]
 
 mod bad_input;
+mod faults;
 mod gates;
 mod operations;
 mod routes;

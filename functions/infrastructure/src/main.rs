@@ -9,7 +9,7 @@ use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 async fn main() -> Result<(), Error> {
     let app = App::new(aws::store(&aws::config().await)?);
     // Read during INIT, which also opens the connection to the table.
-    app.access_keys.warm().await?;
+    app.warm().await?;
     let clock = app.store.clock().clone();
     let state = InfrastructureState { app, local_region: LocalRegion::Absent };
     lambda::serve(&clock, mainsheet_infrastructure::router(state)).await

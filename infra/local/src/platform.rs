@@ -130,7 +130,7 @@ async fn router(
     let audit_key = signing_key(data_dir, Purpose::Audit)?;
     audit_key.publish(&store).await?;
     let app = App::new(store.clone());
-    app.access_keys.warm().await?;
+    app.warm().await?;
     let sealer = Arc::new(sealer(data_dir)?);
     let local_region = match settings.built_in_agent {
         BuiltInAgent::On => LocalRegion::BuiltInAgent,

@@ -20,6 +20,7 @@ pub mod job_runs;
 pub mod jobs;
 mod key;
 pub mod logs;
+mod marker;
 pub mod members;
 pub mod organizations;
 pub mod outbox;

@@ -15,6 +15,7 @@ use mainsheet_cloud::queue::Queue;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::time::ManualClock;
 use mainsheet_core::{TeamId, Timestamp};
+use mainsheet_embedded::Stream;
 use mainsheet_identity::{IdentityState, SingleSignOn};
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 use mainsheet_notifier::{MailKeys, Notifier};
@@ -27,9 +28,10 @@ use utoipa_axum::router::OpenApiRouter;
 use crate::client::Client;
 use crate::delivery::{MemoryQueues, Outbox};
 use crate::doors::{Seating, join, leave_all};
+use crate::fault::{Fault, Lasting};
 use crate::mail::{CatchingMailer, CaughtMail};
 use crate::person::Person;
-use crate::proxy::Rule;
+use crate::proxy::{Rule, refuse_scan};
 use crate::table::{Dump, TestTable};
 
 /// The secrets that tests sign with.
@@ -43,6 +45,13 @@ pub(crate) const PUBLIC_URL: &str = "https://mainsheet.example";
 pub const REDIRECT_URI: &str = "https://app.example/welcome";
 /// When every test begins.
 const BEGINNING: &str = "2026-11-21T08:30:00.000Z";
+
+/// A control plane at one moment.
+pub struct Snapshot {
+    folder: tempfile::TempDir,
+    stream: Stream,
+    now: Timestamp,
+}
 
 /// The control plane. Dropping it while events or messages wait fails the test: call [`TestApp::deliver`] first.
 pub struct TestApp {
@@ -76,7 +85,7 @@ impl TestApp {
         let mail_key = published_key(&store, MAIL_LINK_SECRET, Purpose::MailLink).await;
         let audit_key = published_key(&store, AUDIT_SECRET, Purpose::Audit).await;
         let app = App::new(store.clone());
-        app.access_keys.warm().await.unwrap();
+        app.warm().await.unwrap();
         let functions = routers(&app, access_key, Arc::clone(&mail_key), audit_key);
         let paths = functions.iter().map(|(name, router)| (*name, paths_of(router))).collect();
         let (router, document) = assemble(&clock.clock(), functions.into_iter().map(|(_, router)| router));
@@ -171,16 +180,61 @@ impl TestApp {
             let event: OutboxEvent = serde_json::from_str(&message.body).unwrap();
             assert_eq!(event.id.to_string(), message.id);
             for _ in 0..2 {
-                self.handle(queue, &event).await;
+                self.try_to_handle(queue, &event).await.unwrap();
             }
         }
     }
 
-    async fn handle(&self, queue: Queue, event: &OutboxEvent) {
-        match queue {
-            Queue::Mail => self.notifier.handle(event.clone()).await.unwrap(),
-            Queue::Runs => mainsheet_dispatcher::handle(&self.store, event).await.unwrap(),
+    /// Like [`TestApp::deliver`], for times when handling goes wrong: what fails is delivered again, up to a few times. Answers how
+    /// many failed.
+    pub async fn deliver_through_faults(&self) -> usize {
+        let mut failures = 0;
+        loop {
+            while let Some(event) = self.outbox.take() {
+                mainsheet_relay::carry(&self.queues, &event).await.unwrap();
+            }
+            let Some((queue, message)) = self.queues.receive() else { return failures };
+            let event: OutboxEvent = serde_json::from_str(&message.body).unwrap();
+            if let Err(error) = self.try_to_handle(queue, &event).await {
+                failures += 1;
+                assert!(failures < 20, "{event:?} cannot be handled: {error}");
+                self.queues.put_back(queue, message);
+            }
         }
+    }
+
+    async fn try_to_handle(&self, queue: Queue, event: &OutboxEvent) -> mainsheet_core::Result<()> {
+        match queue {
+            Queue::Mail => self.notifier.handle(event.clone()).await,
+            Queue::Runs => Box::pin(mainsheet_dispatcher::handle(&self.store, event)).await,
+        }
+    }
+
+    /// Everything as it is now, to come back to. Nothing may wait.
+    pub fn snapshot(&self) -> Snapshot {
+        assert!(self.queues.is_empty(), "messages wait");
+        let folder = tempfile::tempdir().unwrap();
+        self.table.save(&folder.path().join("table"));
+        Snapshot { folder, stream: self.outbox.stream(), now: self.now() }
+    }
+
+    /// Goes back to a moment whose clock showed the same.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        assert_eq!(self.now(), snapshot.now, "clocks do not go back");
+        self.queues.clear();
+        self.table.load(&snapshot.folder.path().join("table"));
+        self.outbox.go_to(snapshot.stream.clone());
+    }
+
+    /// From now on the table's calls are counted from 0, and the one at `index` goes wrong.
+    pub fn fault(&self, index: usize, fault: Fault, lasting: Lasting) {
+        let _ = self.table.take_operations();
+        self.table.set_rule(crate::fault::at(index, fault, lasting));
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn heal(&self) {
+        self.table.set_rule(refuse_scan());
     }
 
     /// The scheduler's tick, and what follows from it.

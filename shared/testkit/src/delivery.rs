@@ -26,6 +26,15 @@ impl MemoryQueues {
         self.0.lock().unwrap().pop_front()
     }
 
+    /// Puts back what could not be handled.
+    pub(crate) fn put_back(&self, queue: Queue, message: Message) {
+        self.0.lock().unwrap().push_back((queue, message));
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.lock().unwrap().is_empty()
     }
@@ -37,6 +46,18 @@ pub(crate) struct Outbox(Mutex<(Stream, VecDeque<OutboxEvent>)>);
 impl Outbox {
     pub(crate) fn of(stream: Stream) -> Self {
         Self(Mutex::new((stream, VecDeque::new())))
+    }
+
+    /// Where it stands.
+    pub(crate) fn stream(&self) -> Stream {
+        let guard = self.read();
+        assert!(guard.1.is_empty(), "events wait");
+        guard.0.clone()
+    }
+
+    /// Goes on from another place.
+    pub(crate) fn go_to(&self, stream: Stream) {
+        *self.0.lock().unwrap() = (stream, VecDeque::new());
     }
 
     /// The oldest one.

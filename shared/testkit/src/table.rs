@@ -1,8 +1,11 @@
 //! The embedded table, with a counting proxy in front of it and a side door for tests to look in.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use dynoxide::Database;
 use dynoxide::actions::describe_table::DescribeTableRequest;
 use dynoxide::actions::scan::ScanRequest;
@@ -41,7 +44,9 @@ impl TestTable {
     }
 
     async fn with(dynamodb: EmbeddedDynamoDb, proxy: Option<Proxy>, address: &str) -> Self {
-        let client = client(address);
+        // As patient as in AWS, without the waiting.
+        let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
+        let client = Client::from_conf(client(address).config().to_builder().retry_config(retries).build());
         schema::create_table(&client, TABLE).await.unwrap();
         Self { dynamodb, client, proxy }
     }
@@ -85,6 +90,16 @@ impl TestTable {
     /// Decides from now on what becomes of each round trip.
     pub fn set_rule(&self, rule: Rule) {
         self.proxy.as_ref().expect("rules are the proxy's").set_rule(rule);
+    }
+
+    /// Keeps all of the database in a file that is not there yet.
+    pub(crate) fn save(&self, file: &Path) {
+        self.database().vacuum_into(file.to_str().unwrap()).unwrap();
+    }
+
+    /// The database is again what was kept in a file.
+    pub(crate) fn load(&self, file: &Path) {
+        self.database().restore_from(file.to_str().unwrap()).unwrap();
     }
 
     /// The table's definition, as DynamoDB describes it.

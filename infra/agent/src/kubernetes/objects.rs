@@ -93,7 +93,8 @@ impl RunObjects {
 
     /// What only the run's pods read: what to execute, the values of its environment variables, and its catalogs.
     pub(crate) fn secret(&self, assignment: &Assignment) -> std::io::Result<Value> {
-        let environment = assignment.lease.environment.iter().map(|(name, value)| (format!("env.{name}"), value.clone()));
+        let environment =
+            assignment.lease.environment.iter().map(|(name, value)| (format!("env.{name}"), value.clone()));
         let catalogs = catalogs(assignment).into_iter().map(|(name, value)| (format!("catalog.{name}"), value));
         let mut data: BTreeMap<String, String> = environment.chain(catalogs).collect();
         data.insert("job.json".to_owned(), serde_json::to_string(&Job::of(assignment))?);
