@@ -13,6 +13,7 @@ pub mod member;
 pub mod organization;
 pub mod query;
 pub mod role;
+pub mod schedule;
 pub mod sealed;
 pub mod service_account;
 pub mod team;
