@@ -297,8 +297,9 @@ impl ReferenceStateMachine for Runs {
             Action::Advance(seconds) => world.now += seconds,
             Action::Tick { .. } => world.tick(),
             Action::Deliver => {
-                for run in world.runs.iter_mut().filter(|run| std::mem::take(&mut run.announced)) {
-                    if run.stands == Stands::Pending && !run.is_held_back && !run.is_deleted {
+                for run in &mut world.runs {
+                    let is_new = std::mem::take(&mut run.announced);
+                    if is_new && run.stands == Stands::Pending && !run.is_held_back && !run.is_deleted {
                         run.make_ready();
                     }
                 }
