@@ -282,6 +282,11 @@ impl Demands {
         self.0.iter().any(|auth| auth.require_email_verification)
     }
 
+    /// Whether a password has to be one that is not known from leaks; who belongs nowhere is asked for that, too.
+    pub(crate) fn unleaked_password(&self) -> bool {
+        self.0.is_empty() || self.0.iter().any(|auth| auth.check_breached_passwords)
+    }
+
     fn second_factor(&self) -> bool {
         self.0.iter().any(AuthSettings::demands_second_factor)
     }
