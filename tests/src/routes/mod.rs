@@ -16,7 +16,7 @@ mod keys;
 mod logs;
 mod mailed_codes;
 mod me;
-mod members;
+pub(crate) mod members;
 mod mfa;
 mod my_work;
 mod new_passwords;

@@ -5,6 +5,7 @@ mod idle;
 mod list;
 mod overhead;
 mod round_trips;
+mod sign_in;
 mod table;
 mod timing;
 
@@ -37,6 +38,7 @@ pub(crate) async fn run(options: &Options) -> ExitCode {
     round_trips::print();
     let mut lines = overhead::measure(options).await;
     lines.extend(list::measure(options).await);
+    lines.extend(sign_in::measure().await);
     if !options.without_platform {
         lines.extend(idle::measure(options));
     }
