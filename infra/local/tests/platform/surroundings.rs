@@ -19,8 +19,10 @@ async fn the_reference_is_served_whole_from_here() {
         assert_eq!(answer.status(), StatusCode::OK, "{part}");
     }
     assert!(!page.contains("http://") && !page.contains("https://"), "{page}");
-    let page = Client::new().get(format!("{}/verify-email?token=t", platform.url())).send().await.unwrap();
-    assert_eq!(page.status(), StatusCode::OK, "the page that links in mails lead to");
+    for landing in ["verify-email?token=t", "signed-in?code=c"] {
+        let page = Client::new().get(format!("{}/{landing}", platform.url())).send().await.unwrap();
+        assert_eq!(page.status(), StatusCode::OK, "{landing}: links in mails and single sign-on lead there");
+    }
     let document: Value = fetch("openapi.json").await.unwrap().json().await.unwrap();
     assert_eq!(document["openapi"], "3.1.0");
 }

@@ -51,7 +51,7 @@ pub(super) fn print(lines: &[Line]) {
         let most = line.rounds.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let bar = match &line.bar {
             None => String::new(),
-            Some(bar) if *bar.start() == 0.0 => format!("<= {}", bar.end()),
+            Some(bar) if *bar.start() <= 0.0 => format!("<= {}", bar.end()),
             Some(bar) => format!("{}-{}", bar.start(), bar.end()),
         };
         let verdict = if line.bar.is_none() {
