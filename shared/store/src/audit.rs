@@ -20,7 +20,7 @@ const MAX_LOOKED_AT: usize = 1000;
 /// The most months that are looked at for one page of the trail.
 const MAX_MONTHS: usize = 12;
 /// The most organizations whose trail tells of a sign-in.
-const MAX_NOTED_IN: usize = 20;
+pub(crate) const MAX_NOTED_IN: usize = 20;
 
 /// Whose trail a record belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -186,6 +186,18 @@ impl Entity for AuditRecord {
 }
 
 impl Audit {
+    /// What the platform itself does in an organization's name.
+    #[must_use]
+    pub fn of_platform(tenant: &Tenant, action: &'static str, target: &impl ToString) -> Self {
+        Self {
+            scope: Scope::Tenant(tenant.clone()),
+            actor: Actor::Platform,
+            origin: Origin::default(),
+            action,
+            target: target.to_string(),
+        }
+    }
+
     /// The record as it will be kept.
     pub(crate) fn record(&self, details: Option<Details>, now: Timestamp) -> AuditRecord {
         AuditRecord {

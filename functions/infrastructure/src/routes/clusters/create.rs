@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::LocalRegion;
-use crate::view::ClusterView;
+use crate::view::cluster::ClusterView;
 
 /// How long an agent can register with a new token.
 const TOKEN_VALID: Duration = Duration::from_secs(24 * 3600);
@@ -69,16 +69,18 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Tagged<RegisteredCluster>)> {
     if let Some(earlier) = idempotent.earlier::<ClusterId>()? {
         let row = app.store.cluster(caller.tenant(), &earlier).await?;
-        let cluster = ClusterView::of(&row, app.now());
+        let cluster = ClusterView::of(&row, None, app.now());
         return Ok(created(RegisteredCluster { cluster, agent_registration_token: None }, row.version));
     }
     let region = region(body.region, local)?;
-    let change = app.store.change(caller.audit("cluster.register", &body.name));
+    let id = ClusterId::generate(app.now());
+    let change = app.store.change(caller.audit("cluster.register", &id));
     let now = change.now();
     let cluster = Cluster {
-        id: ClusterId::generate(now),
+        id,
         name: body.name,
         region,
+        provisioned: None,
         teams: BTreeMap::new(),
         created_at: now,
         created_by: caller.member_id().clone(),
