@@ -13,9 +13,11 @@ pub mod member;
 pub mod organization;
 pub mod query;
 pub mod role;
+pub mod schedule;
 pub mod sealed;
 pub mod service_account;
 pub mod team;
+pub mod tick;
 pub mod time;
 pub mod user;
 

@@ -52,17 +52,24 @@ pub struct Listing {
     index: Option<&'static str>,
     descending: bool,
     prefix: Option<&'static str>,
+    between: Option<(String, String)>,
 }
 
 impl Listing {
     /// All rows of a partition by their sort key.
     pub(crate) fn of(partition: impl Into<String>) -> Self {
-        Self { partition: partition.into(), index: None, descending: false, prefix: None }
+        Self { partition: partition.into(), index: None, descending: false, prefix: None, between: None }
     }
 
     /// Those alone whose sort key begins with this.
     pub(crate) fn beginning_with(mut self, prefix: &'static str) -> Self {
         self.prefix = Some(prefix);
+        self
+    }
+
+    /// Those alone whose place in the list's order is within these texts.
+    pub(crate) fn between(mut self, first: String, last: String) -> Self {
+        self.between = Some((first, last));
         self
     }
 
@@ -81,8 +88,8 @@ impl Listing {
 
     /// What a marker of this list must have been made for.
     pub(crate) fn fingerprint(&self, position: &str, issued_at: i64) -> String {
-        let Self { partition, index, descending, prefix } = self;
-        let scope = format!("{partition}|{index:?}|{descending}|{prefix:?}|{position}|{issued_at}");
+        let Self { partition, index, descending, prefix, between } = self;
+        let scope = format!("{partition}|{index:?}|{descending}|{prefix:?}|{between:?}|{position}|{issued_at}");
         URL_SAFE_NO_PAD.encode(&digest(&SHA256, scope.as_bytes()).as_ref()[..12])
     }
 }
@@ -285,12 +292,17 @@ impl Store {
             .key_condition_expression("#pk = :pk")
             .expression_attribute_names("#pk", PK)
             .expression_attribute_values(":pk", AttributeValue::S(listing.partition.clone()));
-        match listing.prefix {
-            None => query,
-            Some(prefix) => query
+        match (listing.prefix, &listing.between) {
+            (None, None) => query,
+            (Some(prefix), _) => query
                 .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
                 .expression_attribute_names("#sk", SK)
                 .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned())),
+            (None, Some((first, last))) => query
+                .key_condition_expression("#pk = :pk AND #order BETWEEN :first AND :last")
+                .expression_attribute_names("#order", listing.index.unwrap_or(SK))
+                .expression_attribute_values(":first", AttributeValue::S(first.clone()))
+                .expression_attribute_values(":last", AttributeValue::S(last.clone())),
         }
     }
 }
