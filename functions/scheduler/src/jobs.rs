@@ -10,10 +10,10 @@ use mainsheet_core::job::ConcurrencyPolicy;
 use mainsheet_core::job_run::{JobRun, RunEvent, RunTrigger, Waiting};
 use mainsheet_core::tick::{Tick, TickOutcome, TickReason, Verdict, decide};
 use mainsheet_core::{Error, Result, Timestamp};
+use mainsheet_store::Store;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::jobs::{latest_moment, live_runs};
 use mainsheet_store::ticks::{DueJob, TICK_DECIDED};
-use mainsheet_store::Store;
 
 /// Jobs that are worked on at once: the table answers while others wait.
 const AT_ONCE: usize = 32;
@@ -77,7 +77,8 @@ async fn carry_out(
     next: Option<Timestamp>,
     now: Timestamp,
 ) -> Result<ControlFlow<(), Option<JobRun>>> {
-    let ticks = |run: Option<&JobRun>| -> Vec<Tick> { verdicts.iter().map(|verdict| entry(job, verdict, run, now)).collect() };
+    let ticks =
+        |run: Option<&JobRun>| -> Vec<Tick> { verdicts.iter().map(|verdict| entry(job, verdict, run, now)).collect() };
     let ran = verdicts.iter().find(|verdict| verdict.reason.outcome() == TickOutcome::Ran);
     let run = ran.map(|verdict| run_of(job, verdict.ticks.first, now)).transpose()?;
     match write(store, job, &ticks(run.as_ref()), run.as_ref(), next).await {

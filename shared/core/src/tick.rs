@@ -277,8 +277,7 @@ mod tests {
         use MissedSchedulePolicy::{All, Latest, Skip};
         use TickReason::{CaughtUp, Due, NotCaughtUp, Overtaken, TooMany};
         let decided = |policy, (owed, now): (Owed, Timestamp)| {
-            let schedule =
-                Schedule { max_concurrent_runs: 1000, ..schedule(ConcurrencyPolicy::Allow, policy) };
+            let schedule = Schedule { max_concurrent_runs: 1000, ..schedule(ConcurrencyPolicy::Allow, policy) };
             reasons(&decide(&owed, &schedule, 0, now))
         };
         for policy in [Latest, Skip, All] {

@@ -340,9 +340,11 @@ impl Change<'_> {
     pub(crate) fn add_run(self, tenant: &Tenant, run: &JobRun) -> Self {
         let link = RunOfTenant { job_id: run.job_id.clone(), job_run_id: run.id.clone() };
         let used = || Error::internal("a run id that was used before");
-        let change = self
-            .create(&run_key(tenant, &run.job_id, &run.id), run, used())
-            .create(&run_of_tenant_key(tenant, &run.id), &link, used());
+        let change = self.create(&run_key(tenant, &run.job_id, &run.id), run, used()).create(
+            &run_of_tenant_key(tenant, &run.id),
+            &link,
+            used(),
+        );
         if run.status == RunStatus::Ready {
             let (key, entry) = entry(tenant, InboxKind::Ready, run);
             return change.overwrite(&key, &entry);

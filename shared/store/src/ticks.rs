@@ -131,7 +131,8 @@ impl Rescheduled {
     fn of(row: &Row<Job>, job: &Job, now: Timestamp) -> Result<Self> {
         let (before, after) = (schedule_of(&row.value)?, schedule_of(job)?);
         let due_at = next_run_at(row);
-        let timing = |job: &Job| (job.current.schedule.cron_expression.clone(), job.current.schedule.cron_timezone.clone());
+        let timing =
+            |job: &Job| (job.current.schedule.cron_expression.clone(), job.current.schedule.cron_timezone.clone());
         let stays = timing(&row.value) == timing(job) && before.is_some() && after.is_some();
         let mut this = Self { next: due_at, beside: Item::new(), entries: Vec::new(), resumed: None };
         if !(stays && due_at.is_some()) {
@@ -461,9 +462,9 @@ impl Change<'_> {
             .expression_attribute_values(":due", AttributeValue::S(row.text(DUE_AT).unwrap_or_default().to_owned()));
         let change = self.update(update, changed_meanwhile());
         let decided = || Error::conflict(TICK_DECIDED, "Another scheduler decided about this tick.");
-        let change = ticks.iter().fold(change, |change, tick| {
-            change.create(&tick_key(tenant, &row.value.id, tick), tick, decided())
-        });
+        let change = ticks
+            .iter()
+            .fold(change, |change, tick| change.create(&tick_key(tenant, &row.value.id, tick), tick, decided()));
         match run {
             Some(run) if run.status == RunStatus::Ready => {
                 change.require_cluster(tenant, &run.cluster_id).add_run(tenant, run)

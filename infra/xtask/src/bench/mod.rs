@@ -6,6 +6,7 @@ mod list;
 mod overhead;
 mod round_trips;
 mod table;
+mod ticks;
 mod timing;
 
 use std::process::ExitCode;
@@ -37,6 +38,7 @@ pub(crate) async fn run(options: &Options) -> ExitCode {
     round_trips::print();
     let mut lines = overhead::measure(options).await;
     lines.extend(list::measure(options).await);
+    lines.extend(ticks::measure(options).await);
     if !options.without_platform {
         lines.extend(idle::measure(options));
     }

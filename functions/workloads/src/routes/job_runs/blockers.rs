@@ -162,7 +162,9 @@ fn of_dependency(caller: &Caller, key: String, job: Option<LatestRun>, waiting: 
         None => "at all".to_owned(),
     };
     let Some(LatestRun { job, run }) = job else {
-        let message = format!("It depends on `{key}`, and no job has that key. Publish a version without it, or release this run.");
+        let message = format!(
+            "It depends on `{key}`, and no job has that key. Publish a version without it, or release this run."
+        );
         return Blocker { job_key: Some(key), ..Blocker::new(BlockerType::Dependency, message) };
     };
     if !sees(&job) {

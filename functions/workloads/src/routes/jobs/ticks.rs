@@ -80,18 +80,16 @@ fn message(tick: &Tick) -> String {
         TickReason::CaughtUp => {
             format!("The scheduler came {late} seconds late; by `missedSchedulePolicy` a run was created all the same.")
         }
-        TickReason::RunNotEnded => {
-            "A run of the job had not ended, and `concurrencyPolicy` is `skip`.".to_owned()
-        }
+        TickReason::RunNotEnded => "A run of the job had not ended, and `concurrencyPolicy` is `skip`.".to_owned(),
         TickReason::AtCap => "As many runs as `maxConcurrentRuns` says had not ended.".to_owned(),
-        TickReason::ClusterGone => {
-            "The job's cluster was retired. Publish a version with another cluster.".to_owned()
-        }
+        TickReason::ClusterGone => "The job's cluster was retired. Publish a version with another cluster.".to_owned(),
         TickReason::Paused => "The job was paused: its ticks were not due.".to_owned(),
         TickReason::PausedBefore => "The job was paused before the scheduler came.".to_owned(),
         TickReason::Unscheduled => "A version without a schedule came into force before the scheduler came.".to_owned(),
         TickReason::Overtaken => {
-            format!("The scheduler came {late} seconds late; `missedSchedulePolicy` is `latest`, and a newer tick was due.")
+            format!(
+                "The scheduler came {late} seconds late; `missedSchedulePolicy` is `latest`, and a newer tick was due."
+            )
         }
         TickReason::NotCaughtUp => {
             format!("The scheduler came {late} seconds late, and `missedSchedulePolicy` is `skip`.")
