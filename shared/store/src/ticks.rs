@@ -49,7 +49,7 @@ impl Entity for Tick {
     const KIND: &'static str = "tick";
 
     fn order(&self) -> Vec<(&'static str, String)> {
-        vec![(BY_NAME, format!("{}#{}", outcome(self.outcome), self.scheduled_at))]
+        vec![(BY_NAME, format!("{}#{}#", outcome(self.outcome), self.scheduled_at))]
     }
 
     fn expires_at(&self) -> Option<Timestamp> {
@@ -108,7 +108,10 @@ pub fn schedule_of(job: &Job) -> Result<Option<Schedule>> {
 }
 
 /// What a change of a job does to its ticks.
-pub struct Rescheduled {
+struct Rescheduled {
+    /// Its place in the due index.
+    place: Due,
+    /// When it is due then.
     next: Option<Timestamp>,
     beside: Item,
     /// New entries of the ledger.
@@ -121,7 +124,8 @@ impl Rescheduled {
     /// A job that is new.
     fn new(job: &Job, now: Timestamp) -> Result<Self> {
         let next = schedule_of(job)?.and_then(|schedule| schedule.next_after(now));
-        let mut this = Self { next, beside: Item::new(), entries: Vec::new(), resumed: None };
+        let mut this = Self::due_as_it_was(None);
+        this.move_to(next);
         this.counts_since(now);
         Ok(this)
     }
@@ -134,7 +138,7 @@ impl Rescheduled {
         let timing =
             |job: &Job| (job.current.schedule.cron_expression.clone(), job.current.schedule.cron_timezone.clone());
         let stays = timing(&row.value) == timing(job) && before.is_some() && after.is_some();
-        let mut this = Self { next: due_at, beside: Item::new(), entries: Vec::new(), resumed: None };
+        let mut this = Self::due_as_it_was(due_at);
         if !(stays && due_at.is_some()) {
             let owed = match &before {
                 Some(before) => owed(row, before, now),
@@ -144,12 +148,12 @@ impl Rescheduled {
             let entry = |ticks: Stretch, reason| ticks.entry(reason, version, now);
             match after {
                 Some(after) => {
-                    this.next = owed.last().or_else(|| after.next_after(now));
+                    this.move_to(owed.last().or_else(|| after.next_after(now)));
                     this.entries.extend(owed.all_but(1).map(|ticks| entry(ticks, TickReason::ScheduleChanged)));
                     this.counts_since(now);
                 }
                 None => {
-                    this.next = None;
+                    this.move_to(None);
                     let reason = match job.status {
                         JobStatus::Active => TickReason::Unscheduled,
                         JobStatus::Paused => TickReason::PausedBefore,
@@ -164,6 +168,15 @@ impl Rescheduled {
             (JobStatus::Active, JobStatus::Active) | (JobStatus::Paused, JobStatus::Paused) => {}
         }
         Ok(this)
+    }
+
+    fn due_as_it_was(next: Option<Timestamp>) -> Self {
+        Self { place: Due::Keep, next, beside: Item::new(), entries: Vec::new(), resumed: None }
+    }
+
+    fn move_to(&mut self, next: Option<Timestamp>) {
+        self.place = next.map_or(Due::Never, Due::At);
+        self.next = next;
     }
 
     fn counts_since(&mut self, now: Timestamp) {
@@ -425,15 +438,13 @@ impl Change<'_> {
             Ok(rescheduled) => rescheduled,
             Err(error) => return self.with_defect(error),
         };
-        let Rescheduled { next, mut beside, entries, resumed } = rescheduled;
-        let place = match next {
-            None => Due::Never,
-            // It may have been moved on by a tick meanwhile: what stays is left alone.
-            Some(_) if next == next_run_at(row) => Due::Keep,
-            Some(next) => {
+        let Rescheduled { place, mut beside, entries, resumed, .. } = rescheduled;
+        let place = match place {
+            Due::At(next) => {
                 beside.extend(due(&job.id, next));
                 Due::Keep
             }
+            place => place,
         };
         let change = self.replace_with(row, job, place, beside);
         let change = entries
