@@ -243,7 +243,10 @@ async fn a_run_that_waits_is_replaced_by_the_newest() {
     assert_eq!(statuses.len(), 3, "{statuses:?}");
     assert_eq!(statuses[1], "cancelled", "superseded while it waited");
     assert_eq!(scene.told(&job).await[1], "10:00 1 replaced newer_tick");
-    assert_eq!((statuses[0], statuses[2]), ("cancelled", "ready"), "the agent did not stop it in time");
+    assert_eq!((statuses[0], statuses[2]), ("starting", "pending"), "the newest waits for the oldest");
+    let _ = scene.agent.report(&held, 1, &["cancel"]).await.expect(200);
+    scene.app.deliver().await;
+    assert_eq!(scene.runs(&job).await[2]["status"], "ready");
 }
 
 #[tokio::test]
