@@ -32,5 +32,6 @@ mod signing_up;
 mod single_sign_on;
 mod team_members;
 mod teams;
+mod ticks;
 mod users;
 mod versions;

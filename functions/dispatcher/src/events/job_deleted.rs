@@ -1,4 +1,4 @@
-//! A job was deleted: its runs and versions go. An agent that still executes one is told to abandon it.
+//! A job was deleted: its runs, versions and ledger go. An agent that still executes one is told to abandon it.
 
 use mainsheet_core::{Error, JobId, Result};
 use mainsheet_store::{PageRequest, Store, Tenant};
@@ -25,5 +25,6 @@ pub(crate) async fn handle(store: &Store, tenant: &Tenant, job: &JobId) -> Resul
         }
     }
     while !store.erase_versions(tenant, job).await? {}
+    while !store.erase_ticks(tenant, job).await? {}
     Ok(())
 }

@@ -7,6 +7,7 @@ mod overhead;
 mod round_trips;
 mod sign_in;
 mod table;
+mod ticks;
 mod timing;
 
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ pub(crate) async fn run(options: &Options) -> ExitCode {
     let mut lines = overhead::measure(options).await;
     lines.extend(list::measure(options).await);
     lines.extend(sign_in::measure().await);
+    lines.extend(ticks::measure(options).await);
     if !options.without_platform {
         lines.extend(idle::measure(options));
     }

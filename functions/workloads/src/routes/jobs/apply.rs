@@ -117,12 +117,13 @@ pub(crate) async fn apply(
         None => plan_new(&app, &caller, file).await?,
         Some(row) => plan_change(&app, &caller, row, file).await?,
     };
+    let now = app.now();
     let writes = !query.dry_run && plan.action != JobAction::Unchanged;
     if writes {
         carry_out(&app, &caller, row.as_ref(), &plan).await?;
     }
     let version = row.as_ref().map_or(0, |row| row.version) + u64::from(writes);
-    let job = JobView::from(&plan.job);
+    let job = JobView::after(row.as_ref(), &plan.job, now)?;
     let body = JobApplied { action: plan.action, dry_run: query.dry_run, changes: plan.changes, job };
     Ok(Tagged { body, version })
 }

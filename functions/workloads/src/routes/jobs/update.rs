@@ -67,6 +67,7 @@ pub(crate) async fn update(
     if job.current.depends_on.iter().any(|dependency| dependency.job_key == job.job_key) {
         return Err(Error::invalid("jobKey", "is the key of a job that this one depends on").into());
     }
+    let view = JobView::after(Some(row), &job, change.now())?;
     change.replace_job(caller.tenant(), row, &job).commit().await?;
-    Ok(Tagged { body: JobView::from(&job), version: row.version + 1 })
+    Ok(Tagged { body: view, version: row.version + 1 })
 }
