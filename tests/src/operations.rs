@@ -396,6 +396,7 @@ fn jobs(operation: &str, world: &World) -> Option<Request> {
         "deleteJob" => delete(format!("/workloads/jobs/{}", world.spare_job)),
         "updateJob" => patch(format!("/workloads/jobs/{}", world.job), json!({ "description": "Sales" })),
         "exportJob" => get(format!("/workloads/jobs/{}/export", world.job)),
+        "previewJobSchedule" => get(format!("/workloads/jobs/{}/schedule?cronExpression=@daily", world.job)),
         "applyJob" => {
             let file = build::job("versioned", &world.agent.cluster_id, &world.owner.team_id);
             let file = build::with(file, "/timeoutSeconds", json!(30));

@@ -6,4 +6,5 @@ pub(crate) mod delete;
 pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod list;
+pub(crate) mod schedule;
 pub(crate) mod update;
