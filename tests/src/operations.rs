@@ -397,6 +397,7 @@ fn jobs(operation: &str, world: &World) -> Option<Request> {
         "updateJob" => patch(format!("/workloads/jobs/{}", world.job), json!({ "description": "Sales" })),
         "listJobTicks" => get(format!("/workloads/jobs/{}/ticks", world.job)),
         "exportJob" => get(format!("/workloads/jobs/{}/export", world.job)),
+        "previewJobSchedule" => get(format!("/workloads/jobs/{}/schedule?cronExpression=@daily", world.job)),
         "applyJob" => {
             let file = build::job("versioned", &world.agent.cluster_id, &world.owner.team_id);
             let file = build::with(file, "/timeoutSeconds", json!(30));

@@ -64,6 +64,7 @@ pub fn router(state: WorkloadsState) -> OpenApiRouter {
         .routes(routes!(jobs::list::list, jobs::create::create))
         .routes(routes!(jobs::get::get, jobs::update::update, jobs::delete::delete))
         .routes(routes!(jobs::export::export))
+        .routes(routes!(jobs::schedule::schedule))
         .routes(routes!(jobs::apply::apply))
         .routes(routes!(jobs::ticks::list))
         .routes(routes!(

@@ -62,8 +62,8 @@ pub enum JobOrder {
 /// A key that belongs to a job of the organization.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct JobKeyClaim {
-    job_id: JobId,
+pub(crate) struct JobKeyClaim {
+    pub(crate) job_id: JobId,
 }
 
 impl Entity for JobKeyClaim {
@@ -74,7 +74,7 @@ pub(crate) fn job_key(tenant: &Tenant, job: &JobId) -> Key {
     Key::of_tenant(tenant, "JOBS", job.as_str())
 }
 
-fn claim_key(tenant: &Tenant, key: &str) -> Key {
+pub(crate) fn claim_key(tenant: &Tenant, key: &str) -> Key {
     Key::of_tenant(tenant, "JOB_KEYS", key)
 }
 

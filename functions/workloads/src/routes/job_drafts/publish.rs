@@ -37,7 +37,9 @@ pub(crate) async fn publish(
     let settings = VersionSettings::of(&draft.value.version);
     let job = row.value.published(settings.published(number, based_on, caller.member_id(), change.now()));
     let view = JobView::after(Some(row), &job, change.now())?;
+    let dependencies = app.store.dependencies(caller.tenant(), Some(&row.value), &job).await?;
     let change = change.publish_version(caller.tenant(), row, &job, left.as_ref()).leave_draft(&draft);
+    let change = change.depend(caller.tenant(), &dependencies);
     let change = require_cluster(change, caller, &row.value, &job);
     require_named(change, caller, &job, &job.current, None)
         .idempotent(idempotent.request(), job.id.as_str())

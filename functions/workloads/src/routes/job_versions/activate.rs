@@ -57,7 +57,9 @@ pub(crate) async fn activate(
     job.updated_at = change.now();
     job.updated_by = caller.member_id().clone();
     let view = JobView::after(Some(row), &job, change.now())?;
+    let dependencies = app.store.dependencies(caller.tenant(), Some(&row.value), &job).await?;
     let change = change.activate_version(caller.tenant(), row, &job, left.as_ref());
+    let change = change.depend(caller.tenant(), &dependencies);
     require_cluster(change, caller, &row.value, &job)
         .idempotent(idempotent.request(), job.id.as_str())
         .commit()

@@ -179,10 +179,12 @@ pub(crate) async fn create(
     }
     caller.require_in_all(Relation::CanManageJobs, &body.team_ids)?;
     let (job, query) = prepare(&app, &caller, body).await?;
+    let dependencies = app.store.dependencies(caller.tenant(), None, &job).await?;
     let change = app.store.change(caller.audit("job.create", &job.id));
     let view = JobView::after(None, &job, change.now())?;
     require_named(change, &caller, &job, &job.current, query.as_ref())
         .create_job(caller.tenant(), &job)
+        .depend(caller.tenant(), &dependencies)
         .idempotent(idempotent.request(), job.id.as_str())
         .commit()
         .await?;

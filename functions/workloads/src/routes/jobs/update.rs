@@ -68,6 +68,7 @@ pub(crate) async fn update(
         return Err(Error::invalid("jobKey", "is the key of a job that this one depends on").into());
     }
     let view = JobView::after(Some(row), &job, change.now())?;
-    change.replace_job(caller.tenant(), row, &job).commit().await?;
+    let dependencies = app.store.dependencies(caller.tenant(), Some(&row.value), &job).await?;
+    change.replace_job(caller.tenant(), row, &job).depend(caller.tenant(), &dependencies).commit().await?;
     Ok(Tagged { body: view, version: row.version + 1 })
 }
