@@ -11,7 +11,7 @@ use mainsheet_core::job::Job;
 use mainsheet_core::{Error, Result};
 
 use crate::change::update_of;
-use crate::jobs::{JobKeyClaim, claim_key, job_key};
+use crate::jobs::job_key;
 use crate::{Change, Key, Row, Store, Tenant};
 
 /// The most jobs that depend on each other in a row.
@@ -75,13 +75,8 @@ impl Store {
 
     /// The jobs that have these keys: two round trips.
     async fn jobs_by_keys(&self, tenant: &Tenant, keys: &[String]) -> Result<Vec<Row<Job>>> {
-        let claims: Vec<Key> = keys.iter().map(|key| claim_key(tenant, key)).collect();
-        let mut batch = self.get_batch(claims.iter().cloned()).await?;
-        let mut jobs = Vec::with_capacity(claims.len());
-        for claim in &claims {
-            let found: Option<Row<JobKeyClaim>> = batch.take(claim)?;
-            jobs.extend(found.map(|row| job_key(tenant, &row.value.job_id)));
-        }
+        let ids = self.job_ids_by_keys(tenant, keys).await?;
+        let jobs: Vec<Key> = ids.iter().flatten().map(|id| job_key(tenant, id)).collect();
         let mut batch = self.get_batch(jobs.iter().cloned()).await?;
         jobs.iter().filter_map(|key| batch.take(key).transpose()).collect()
     }

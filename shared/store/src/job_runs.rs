@@ -177,8 +177,8 @@ impl Store {
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn dependencies(&self, tenant: &Tenant, waiting: &Waiting) -> Result<Vec<Dependency>> {
-        let ids = self.jobs_by_keys(tenant, &waiting.jobs).await?;
+    pub async fn awaited(&self, tenant: &Tenant, waiting: &Waiting) -> Result<Vec<Dependency>> {
+        let ids = self.job_ids_by_keys(tenant, &waiting.jobs).await?;
         let dependencies = waiting.jobs.iter().zip(ids).map(|(key, job_id)| async move {
             let newest = match &job_id {
                 Some(job) => self.newest_success(tenant, job).await?,

@@ -189,8 +189,8 @@ impl Store {
         self.get(&job_key(tenant, &claim.value.job_id)).await
     }
 
-    /// The jobs that have keys, in the order of these: one round trip. `None` for a key that no job has.
-    pub(crate) async fn jobs_by_keys(&self, tenant: &Tenant, keys: &[String]) -> Result<Vec<Option<JobId>>> {
+    /// The ids of the jobs that have keys, in the order of these: one round trip. `None` for a key that no job has.
+    pub(crate) async fn job_ids_by_keys(&self, tenant: &Tenant, keys: &[String]) -> Result<Vec<Option<JobId>>> {
         let claims: Vec<Key> = keys.iter().map(|key| claim_key(tenant, key)).collect();
         let mut batch = self.get_batch(claims.iter().cloned()).await?;
         let id = |key: &Key| Ok(batch.take::<JobKeyClaim>(key)?.map(|claim| claim.value.job_id));

@@ -59,7 +59,7 @@ enum Successes {
 }
 
 async fn successes(store: &Store, tenant: &Tenant, run: &JobRun, waiting: &Waiting) -> Result<Successes> {
-    let dependencies = store.dependencies(tenant, waiting).await?;
+    let dependencies = store.awaited(tenant, waiting).await?;
     let ended: Option<Vec<_>> =
         dependencies.iter().map(|dependency| Some(dependency.success.as_ref()?.finished_at)).collect();
     Ok(match ended {

@@ -143,7 +143,7 @@ async fn replaced(app: &App, caller: &Caller, run: &JobRun) -> Result<Vec<Blocke
 }
 
 async fn dependencies(app: &App, caller: &Caller, waiting: &Waiting) -> Result<Vec<Blocker>> {
-    let all = app.store.dependencies(caller.tenant(), waiting).await?;
+    let all = app.store.awaited(caller.tenant(), waiting).await?;
     let missing: Vec<Dependency> = all.into_iter().filter(|dependency| dependency.success.is_none()).collect();
     let ids = missing.iter().filter_map(|dependency| dependency.job_id.clone());
     let mut latest = app.store.latest_runs(caller.tenant(), ids).await?;
