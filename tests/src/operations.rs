@@ -395,7 +395,9 @@ fn jobs(operation: &str, world: &World) -> Option<Request> {
         "getJob" => get(format!("/workloads/jobs/{}", world.job)),
         "deleteJob" => delete(format!("/workloads/jobs/{}", world.spare_job)),
         "updateJob" => patch(format!("/workloads/jobs/{}", world.job), json!({ "description": "Sales" })),
+        "listJobTicks" => get(format!("/workloads/jobs/{}/ticks", world.job)),
         "exportJob" => get(format!("/workloads/jobs/{}/export", world.job)),
+        "previewJobSchedule" => get(format!("/workloads/jobs/{}/schedule?cronExpression=@daily", world.job)),
         "applyJob" => {
             let file = build::job("versioned", &world.agent.cluster_id, &world.owner.team_id);
             let file = build::with(file, "/timeoutSeconds", json!(30));
@@ -441,6 +443,7 @@ fn job_runs(operation: &str, world: &World) -> Option<Request> {
         "retryJobRun" => post(format!("{runs}/{}/retry", world.cancelled_run), json!({})),
         "deleteJobRun" => delete(format!("{runs}/{}", world.spare_ended_run)),
         "listMyJobRuns" => get("/me/jobs/runs"),
+        "getJobRunBlockers" => get(format!("{runs}/{}/blockers", world.held_run)),
         "getJobRunLogs" => get(format!("{ended}/logs")),
         "getJobRunResults" => get(format!("{ended}/results")),
         _ => return None,

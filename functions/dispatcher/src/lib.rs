@@ -11,8 +11,8 @@ use mainsheet_store::{Store, Tenant};
 
 use events::emergency_used::Use;
 use events::{
-    cluster_retired, emergency_used, job_deleted, job_run_deleted, job_run_pending, member_removed, team_deleted,
-    user_deleted,
+    cluster_retired, emergency_used, job_deleted, job_run_deleted, job_run_ended, job_run_pending, member_removed,
+    team_deleted, user_deleted,
 };
 
 /// Acts on an event.
@@ -25,6 +25,7 @@ pub async fn handle(store: &Store, event: &OutboxEvent) -> Result<()> {
         Event::JobRunPending { job_id, job_run_id } => {
             job_run_pending::handle(store, &tenant, job_id, job_run_id).await
         }
+        Event::JobRunEnded { job_id, .. } => job_run_ended::handle(store, &tenant, job_id).await,
         Event::JobDeleted { job_id } => job_deleted::handle(store, &tenant, event, job_id).await,
         Event::JobRunDeleted { job_run_id } => job_run_deleted::handle(store, &tenant, event, job_run_id).await,
         Event::ClusterRetired { cluster_id } => cluster_retired::handle(store, &tenant, cluster_id).await,

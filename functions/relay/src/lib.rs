@@ -19,6 +19,7 @@ fn destination(event: &Event) -> Option<Queue> {
     match event {
         Event::MailRequested { .. } => Some(Queue::Mail),
         Event::JobRunPending { .. }
+        | Event::JobRunEnded { .. }
         | Event::JobDeleted { .. }
         | Event::JobRunDeleted { .. }
         | Event::MemberRemoved { .. }

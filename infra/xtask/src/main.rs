@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a chore that cannot go on has failed")]
 
 mod bench;
+mod schedule_oracle;
 mod verify_audit;
 
 use std::path::{Path, PathBuf};
@@ -23,6 +24,8 @@ enum Chore {
     Openapi,
     /// Check an exported audit log, offline: infra/docs/audit.md
     VerifyAudit(verify_audit::Options),
+    /// Compare when schedules are due with what `cronsim` says: infra/docs/schedules.md
+    ScheduleOracle(schedule_oracle::Options),
     /// Measure what requests cost, beside what they stand on
     Bench(bench::Options),
 }
@@ -35,6 +38,7 @@ async fn main() -> std::process::ExitCode {
             std::process::ExitCode::SUCCESS
         }
         Chore::VerifyAudit(options) => verify_audit::run(&options),
+        Chore::ScheduleOracle(options) => schedule_oracle::run(&options),
         Chore::Bench(options) => bench::run(&options).await,
     }
 }

@@ -25,6 +25,7 @@ pub mod schedule;
 pub mod sealed;
 pub mod service_account;
 pub mod team;
+pub mod tick;
 pub mod time;
 pub mod user;
 

@@ -11,6 +11,7 @@ pub mod catalogs;
 mod change;
 pub mod clusters;
 pub mod connections;
+pub mod dependencies;
 pub mod dpop;
 pub mod emails;
 pub mod exchange_codes;

@@ -30,6 +30,13 @@ pub enum Event {
         /// The run.
         job_run_id: JobRunId,
     },
+    /// A run succeeded, or ended to make room for another one: others may have waited for that.
+    JobRunEnded {
+        /// Its job.
+        job_id: JobId,
+        /// The run.
+        job_run_id: JobRunId,
+    },
     /// A job was deleted: its runs and versions are to go.
     JobDeleted {
         /// The job.

@@ -62,17 +62,24 @@ pub struct Listing {
     index: Option<&'static str>,
     descending: bool,
     prefix: Option<String>,
+    between: Option<(String, String)>,
 }
 
 impl Listing {
     /// All rows of a partition by their sort key.
     pub(crate) fn of(partition: impl Into<String>) -> Self {
-        Self { partition: partition.into(), index: None, descending: false, prefix: None }
+        Self { partition: partition.into(), index: None, descending: false, prefix: None, between: None }
     }
 
     /// Those alone whose place in this order begins with this.
     pub(crate) fn beginning_with(mut self, prefix: impl Into<String>) -> Self {
         self.prefix = Some(prefix.into());
+        self
+    }
+
+    /// Those alone whose place in the list's order is within these texts.
+    pub(crate) fn between(mut self, first: String, last: String) -> Self {
+        self.between = Some((first, last));
         self
     }
 
@@ -91,8 +98,8 @@ impl Listing {
 
     /// What a marker of this list must have been made for.
     pub(crate) fn scope(&self) -> String {
-        let Self { partition, index, descending, prefix } = self;
-        format!("{partition}|{index:?}|{descending}|{prefix:?}")
+        let Self { partition, index, descending, prefix, between } = self;
+        format!("{partition}|{index:?}|{descending}|{prefix:?}|{between:?}")
     }
 
     /// The attributes that say where in the list a row is.
@@ -350,12 +357,18 @@ impl Store {
             .key_condition_expression("#pk = :pk")
             .expression_attribute_names("#pk", PK)
             .expression_attribute_values(":pk", AttributeValue::S(listing.partition.clone()));
-        match &listing.prefix {
-            None => query,
-            Some(prefix) => query
+        let place = listing.index.unwrap_or(SK);
+        match (&listing.prefix, &listing.between) {
+            (None, None) => query,
+            (Some(prefix), _) => query
                 .key_condition_expression("#pk = :pk AND begins_with(#place, :prefix)")
-                .expression_attribute_names("#place", listing.index.unwrap_or(SK))
+                .expression_attribute_names("#place", place)
                 .expression_attribute_values(":prefix", AttributeValue::S(prefix.clone())),
+            (None, Some((first, last))) => query
+                .key_condition_expression("#pk = :pk AND #place BETWEEN :first AND :last")
+                .expression_attribute_names("#place", place)
+                .expression_attribute_values(":first", AttributeValue::S(first.clone()))
+                .expression_attribute_values(":last", AttributeValue::S(last.clone())),
         }
     }
 }

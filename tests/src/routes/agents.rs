@@ -235,6 +235,7 @@ async fn an_agent_hears_what_became_of_each_run_it_names() {
     let answer = agent.heartbeat(&holding).await.expect(200).json();
     let orders: Vec<&str> = answer["runs"].as_array().unwrap().iter().map(order).collect();
     assert_eq!(orders, ["abandon", "continue", "abandon", "abandon"]);
+    app.deliver().await;
 }
 
 fn order(run: &Value) -> &str {

@@ -121,6 +121,7 @@ async fn a_run_walks_through_every_status() {
     });
     let _ = scene.agent.post(&held, "events", json!({ "attempt": 1, "reports": [report] })).await.expect(200);
     let _ = scene.agent.report(&held, 6, &["cleaned"]).await.expect(200);
+    scene.app.deliver().await;
     let run = scene.state(&created).await;
     let expected = json!({
         "status": "succeeded", "results": { "outputPath": "file:///out/" }, "runnerExecutionTimeUs": 5_000_000,
@@ -221,6 +222,7 @@ async fn a_success_reported_before_the_order_to_stop_arrives_stands() {
     let held = scene.leased().await;
     let _ = scene.post(&held, "cancel").await.expect(200);
     scene.agent.succeed(&held).await;
+    scene.app.deliver().await;
     assert_eq!(scene.state(&held).await["status"], "succeeded");
 }
 
@@ -269,6 +271,7 @@ async fn without_a_limit_a_run_goes_on_for_days() {
     }
     assert_eq!(scene.state(&held).await["status"], "starting");
     scene.agent.succeed(&held).await;
+    scene.app.deliver().await;
 }
 
 #[tokio::test]
@@ -302,6 +305,7 @@ async fn a_lost_agents_run_is_tried_again_while_tries_are_left() {
     let _ = scene.agent.results(&first, preview()).await.expect(409);
     let _ = scene.agent.log(&second, 0, &["of the second"]).await.expect(200);
     scene.agent.succeed(&second).await;
+    scene.app.deliver().await;
     let logs = scene.owner.get(&format!("/workloads/jobs/{}/runs/{}/logs", scene.job, id(&first))).await.expect(200);
     let logs = logs.json();
     let texts: Vec<&str> =
@@ -336,6 +340,7 @@ async fn agents_get_a_lease_more_after_the_control_plane_was_away() {
         "continue"
     );
     scene.agent.succeed(&held).await;
+    scene.app.deliver().await;
     assert_eq!(scene.state(&held).await["status"], "succeeded");
 }
 
@@ -432,6 +437,7 @@ async fn a_run_that_did_not_succeed_is_tried_again_as_the_same_run() {
     let again = mainsheet_testkit::held(&again);
     let _ = scene.agent.log(&again, 0, &["second attempt"]).await.expect(200);
     scene.agent.succeed(&again).await;
+    scene.app.deliver().await;
     let log = scene.owner.get(&format!("/workloads/jobs/{}/runs/{}/logs", scene.job, id(&leased))).await.expect(200);
     assert_eq!(log.json()["items"].as_array().unwrap().len(), 2, "the log of the first attempt stays");
     let _ = scene.post(&leased, "retry").await.expect(409);
@@ -477,6 +483,7 @@ async fn records_of_runs_that_have_ended_can_be_deleted() {
     let path = format!("{runs}/{}", id(&leased));
     assert_eq!(scene.owner.delete(&path).await.expect(409).problem().code, "run_not_ended");
     scene.agent.succeed(&leased).await;
+    scene.app.deliver().await;
     scene.app.advance(Duration::from_secs(1));
     let held = scene.owner.create(&runs, json!({ "hold": true })).await;
     let newest = format!("{runs}/{held}");

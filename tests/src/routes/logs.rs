@@ -60,6 +60,7 @@ fn every_line_stands_once_and_in_order_whatever_is_sent_again() {
             }
             assert_eq!(read(&owner, &held, limit).await, texts[..taken]);
             agent.succeed(&held).await;
+            app.deliver().await;
         });
         Ok(())
     });

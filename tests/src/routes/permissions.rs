@@ -114,6 +114,8 @@ async fn whoever_reads_in_an_emergency_is_seen_to_once_an_hour_and_login() {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;
     let helper = app.member("helper@example.com", &owner.organization_id, &[OrganizationRole::Emergency], &[]).await;
+    // Their token names the organization.
+    let helper = Person::sign_in(&app, &helper.email, PASSWORD).await;
     let uses = async || {
         let log = owner.get("/org/audit-log?action=emergency.use").await.expect(200).json();
         log["items"].as_array().unwrap().len()

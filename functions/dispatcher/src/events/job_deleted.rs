@@ -1,5 +1,5 @@
-//! A job was deleted: its runs and versions go, in pieces that a message has time for. An agent that still executes one is told to
-//! abandon it.
+//! A job was deleted: its runs, versions and ledger go, in pieces that a message has time for. An agent that still executes
+//! one is told to abandon it.
 
 use mainsheet_core::{Error, JobId, Result};
 use mainsheet_store::outbox::OutboxEvent;
@@ -23,7 +23,7 @@ pub(crate) async fn handle(store: &Store, tenant: &Tenant, event: &OutboxEvent, 
             Err(error) => return Err(error),
         }
     }
-    if is_last && store.erase_versions(tenant, job).await? {
+    if is_last && store.erase_versions(tenant, job).await? && store.erase_ticks(tenant, job).await? {
         return Ok(());
     }
     go_on(store, tenant, event, "job.erase", job).await

@@ -115,16 +115,21 @@ impl Owner {
     /// Signs up, confirms the address and signs in.
     pub(crate) async fn of(platform: &Platform) -> Self {
         let mut owner = Self { client: Client::new(), url: platform.url(), token: String::new() };
-        let credentials = json!({"email": "ada@example.com", "password": "four sails, one quiet harbour"});
-        let mut sign_up = credentials.clone();
+        let mut sign_up = credentials();
         sign_up["organizationName"] = json!("Acme");
         owner.post("/auth/signup", &sign_up).await;
         let mail = platform.last_mail().await;
         let token = mail.lines().find(|line| line.starts_with("ey")).unwrap();
         owner.post("/auth/email/verify", &json!({"token": token})).await;
-        let login = owner.post("/auth/login", &credentials).await;
-        login["accessToken"].as_str().unwrap().clone_into(&mut owner.token);
+        owner.sign_in().await;
         owner
+    }
+
+    /// Signs in; tokens end when the clock is moved.
+    pub(crate) async fn sign_in(&mut self) {
+        self.token.clear();
+        let login = self.post("/auth/login", &credentials()).await;
+        login["accessToken"].as_str().unwrap().clone_into(&mut self.token);
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Option<(StatusCode, Value)> {
@@ -184,6 +189,10 @@ impl Owner {
         })
         .await
     }
+}
+
+fn credentials() -> Value {
+    json!({"email": "ada@example.com", "password": "four sails, one quiet harbour"})
 }
 
 pub(crate) fn text(value: &Value) -> String {

@@ -10,4 +10,5 @@ mod catalogs;
 mod crash;
 mod harness;
 mod quickstart;
+mod schedules;
 mod surroundings;

@@ -88,11 +88,13 @@ fn seed(app: &TestApp, job: &str, count: usize) {
     table.database().import_items(table.name(), items, dynoxide::ImportOptions::default()).unwrap();
 }
 
-fn is(row: &Item, attribute: &str, text: &str) -> bool {
+/// Whether an attribute is this text.
+pub(super) fn is(row: &Item, attribute: &str, text: &str) -> bool {
     matches!(row.get(attribute), Some(AttributeValue::S(value)) if value == text)
 }
 
-fn copy(row: &Item, number: usize) -> Item {
+/// A job's row under another id and key.
+pub(super) fn copy(row: &Item, number: usize) -> Item {
     let (id, key) = (format!("ZCOPY{number:015}"), format!("job-{number}"));
     let text = |value: &str| AttributeValue::S(value.to_owned());
     let mut copy = row.clone();

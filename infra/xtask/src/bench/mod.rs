@@ -6,7 +6,9 @@ mod list;
 mod overhead;
 mod polling;
 mod round_trips;
+mod sign_in;
 mod table;
+mod ticks;
 mod timing;
 
 use std::process::ExitCode;
@@ -39,6 +41,8 @@ pub(crate) async fn run(options: &Options) -> ExitCode {
     let mut lines = overhead::measure(options).await;
     lines.extend(list::measure(options).await);
     lines.extend(polling::measure(options).await);
+    lines.extend(sign_in::measure().await);
+    lines.extend(ticks::measure(options).await);
     if !options.without_platform {
         lines.extend(idle::measure(options));
     }
