@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 mod bad_input;
+mod estate;
 mod gates;
 mod operations;
 mod routes;

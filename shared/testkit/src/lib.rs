@@ -9,6 +9,7 @@ pub mod build;
 mod client;
 mod delivery;
 mod doors;
+pub mod infrastructure;
 mod key;
 mod mail;
 mod person;
