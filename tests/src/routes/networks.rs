@@ -207,3 +207,31 @@ async fn lists_are_paged_and_by_connection() {
     let _ = owner.get("/infra/connections/ABSENT/networks").await.expect(404);
     app.deliver().await;
 }
+
+#[tokio::test]
+async fn a_page_costs_one_query_however_long_the_list_is() {
+    let (app, owner, connection) = connected().await;
+    let network = app.network(&owner, &connection, "main").await;
+    let cluster = app.pending_cluster(&owner, (&connection, &network), "main").await;
+    let mut lists = Vec::new();
+    for kind in ["networks", "clusters"] {
+        lists.push(format!("/infra/{kind}?limit=5"));
+        lists.push(format!("/infra/connections/{connection}/{kind}?limit=5"));
+    }
+    for count in [10, 10_000] {
+        app.table().multiply("network", &network, count);
+        app.table().multiply("provisioned_cluster", &cluster, count);
+        for list in &lists {
+            let (first, round_trips) = app.measure(owner.get(list)).await;
+            // Who asks, the page, and the connection that all of them point at.
+            assert_eq!(round_trips, ["BatchGetItem", "Query", "BatchGetItem"], "{list} of {count}");
+            let page = first.expect(200).json();
+            assert_eq!(page["items"].as_array().unwrap().len(), 5);
+            let next = format!("{list}&marker={}", page["marker"].as_str().unwrap());
+            let (second, round_trips) = app.measure(owner.get(&next)).await;
+            assert_eq!(round_trips, ["BatchGetItem", "Query", "BatchGetItem"], "{next} of {count}");
+            assert_eq!(second.expect(200).json()["items"].as_array().unwrap().len(), 5);
+        }
+    }
+    app.deliver().await;
+}
