@@ -136,7 +136,7 @@ async fn mailed(app: &TestApp, path: &str, email: &str) -> String {
 }
 
 /// The login of a person that they use.
-async fn current_login(person: &Person) -> String {
+pub(crate) async fn current_login(person: &Person) -> String {
     let logins = person.get("/me/logins").await.expect(200).json();
     let current = logins["items"].as_array().unwrap().iter().find(|login| login["isCurrent"] == true).unwrap();
     current["id"].as_str().unwrap().to_owned()

@@ -314,9 +314,7 @@ impl JobIncluded {
 /// How many there are in a list that shows only some of what the organization has: as far as it is known without counting.
 /// `all` is how many the organization has, where nothing is left out.
 pub(crate) fn total_of<T>(page: &Page<T>, request: &PageRequest, all: Option<u64>) -> Option<u64> {
-    let begins_before = request.marker.is_some() || (page.rows.is_empty() && request.skip > 0);
-    let ends_here = request.limit > 0 && page.marker.is_none() && !begins_before;
-    all.or_else(|| ends_here.then(|| u64::from(request.skip) + page.rows.len() as u64))
+    all.or_else(|| page.known_total(request))
 }
 
 /// Some of the jobs.

@@ -8,6 +8,7 @@ mod keys;
 mod local_table;
 mod mailbox;
 mod outbox;
+mod pages;
 mod platform;
 mod queues;
 mod settings;

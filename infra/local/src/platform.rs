@@ -36,6 +36,7 @@ use crate::keys::{self, login_code_key, sealer, signing_key};
 use crate::local_table::LocalTable;
 use crate::mailbox::Mailbox;
 use crate::outbox::Outbox;
+use crate::pages;
 use crate::queues::LocalQueues;
 use crate::settings::{BuiltInAgent, Settings};
 
@@ -157,7 +158,7 @@ async fn router(
     let beside = with_problems(control::router(control.clone()), &clock);
     let outbox = Arc::clone(&control.outbox);
     let wake = from_fn(move |request: Request, next: Next| wake_after(Arc::clone(&outbox), request, next));
-    Ok(protocol.merge(docs::router(&document)?).merge(beside).layer(wake))
+    Ok(protocol.merge(docs::router(&document)?).merge(pages::router()).merge(beside).layer(wake))
 }
 
 /// Single sign-on: with providers on this machine, too, where that is asked for.

@@ -21,6 +21,7 @@ pub mod provisioning;
 pub mod query;
 pub mod region;
 pub mod role;
+pub mod schedule;
 pub mod sealed;
 pub mod service_account;
 pub mod team;

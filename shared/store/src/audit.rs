@@ -20,7 +20,7 @@ const MAX_LOOKED_AT: usize = 1000;
 /// The most months that are looked at for one page of the trail.
 const MAX_MONTHS: usize = 12;
 /// The most organizations whose trail tells of a sign-in.
-const MAX_NOTED_IN: usize = 20;
+pub(crate) const MAX_NOTED_IN: usize = 20;
 
 /// Whose trail a record belongs to.
 #[derive(Debug, Clone, PartialEq, Eq)]

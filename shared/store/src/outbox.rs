@@ -175,6 +175,15 @@ pub enum Mail {
         /// Where from.
         origin: Origin,
     },
+    /// The organization that manages the account set a temporary password.
+    PasswordSetByOrganization {
+        /// The address.
+        email: String,
+        /// When.
+        at: Timestamp,
+        /// Where from.
+        origin: Origin,
+    },
     /// The password was set anew.
     PasswordChanged {
         /// The address.

@@ -43,6 +43,15 @@ impl<T> Page<T> {
     pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
         Page { rows: self.rows.into_iter().map(change).collect(), marker: self.marker }
     }
+
+    /// How many there are in all, where that is known without counting: the list ends with this page, and its beginning was not
+    /// left out by a marker.
+    #[must_use]
+    pub fn known_total(&self, request: &PageRequest) -> Option<u64> {
+        let begins_before = request.marker.is_some() || (self.rows.is_empty() && request.skip > 0);
+        let ends_here = request.limit > 0 && self.marker.is_none() && !begins_before;
+        ends_here.then(|| u64::from(request.skip) + self.rows.len() as u64)
+    }
 }
 
 /// A partition in one of its orders.

@@ -10,3 +10,4 @@ mod openapi;
 mod roles;
 mod round_trips;
 mod run_states;
+mod tenants;

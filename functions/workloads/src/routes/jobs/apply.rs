@@ -179,7 +179,7 @@ async fn plan_change(app: &App, caller: &Caller, row: &Row<Job>, file: JobCreate
 async fn carry_out(app: &App, caller: &Caller, row: Option<&Row<Job>>, plan: &Plan) -> Result<()> {
     let (tenant, job) = (caller.tenant(), &plan.job);
     let Some(row) = row else {
-        let change = app.store.change(caller.audit("job.create", &job.job_key));
+        let change = app.store.change(caller.audit("job.create", &job.id));
         let change = require_named(change, caller, job, &job.current, None).create_job(tenant, job);
         return Ok(change.commit().await?);
     };

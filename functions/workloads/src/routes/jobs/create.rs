@@ -179,7 +179,7 @@ pub(crate) async fn create(
     }
     caller.require_in_all(Relation::CanManageJobs, &body.team_ids)?;
     let (job, query) = prepare(&app, &caller, body).await?;
-    let change = app.store.change(caller.audit("job.create", &job.job_key));
+    let change = app.store.change(caller.audit("job.create", &job.id));
     require_named(change, &caller, &job, &job.current, query.as_ref())
         .create_job(caller.tenant(), &job)
         .idempotent(idempotent.request(), job.id.as_str())
