@@ -4,6 +4,7 @@
 #![cfg(test)]
 
 mod bad_input;
+mod estate;
 mod faults;
 mod gates;
 mod model;

@@ -145,7 +145,11 @@ async fn router(
     let routers = [
         mainsheet_identity::router(identity),
         mainsheet_organization::router(organization, Arc::new(audit_key)),
-        mainsheet_infrastructure::router(InfrastructureState { app: app.clone(), local_region }),
+        mainsheet_infrastructure::router(InfrastructureState {
+            app: app.clone(),
+            local_region,
+            sealer: Arc::clone(&sealer),
+        }),
         mainsheet_workloads::router(WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) }),
         mainsheet_agents::router(AgentsState { app, sealer, waiting: Waiting::Held }),
     ];

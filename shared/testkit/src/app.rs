@@ -306,8 +306,9 @@ fn routers(
     let organization = OrganizationState::new(app.clone(), mail_key, mail_links.clone(), PUBLIC_URL.to_owned());
     let sealer = Arc::new(Sealer::derive(&SEALING_SECRET.into()).unwrap());
     let workloads = WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) };
+    let infrastructure =
+        InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent, sealer: Arc::clone(&sealer) };
     let agents = AgentsState { app: app.clone(), sealer, waiting };
-    let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
     let identity = IdentityState::new(app.clone(), access_key, mail_links, Arc::new(login_code_key()), sso());
     [
         ("identity", mainsheet_identity::router(identity)),

@@ -10,6 +10,7 @@ mod client;
 mod delivery;
 mod doors;
 mod fault;
+pub mod infrastructure;
 mod key;
 mod mail;
 mod person;

@@ -9,7 +9,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use dynoxide::Database;
 use dynoxide::actions::describe_table::DescribeTableRequest;
 use dynoxide::actions::scan::ScanRequest;
-use dynoxide::types::Item;
+use dynoxide::types::{AttributeValue, Item};
 use mainsheet_core::Clock;
 use mainsheet_embedded::{EmbeddedDynamoDb, Stream, client};
 use mainsheet_store::{Store, schema};
@@ -120,6 +120,21 @@ impl TestTable {
         Dump { rows: rows.collect() }
     }
 
+    /// Puts copies of a row beside it until there are `count`. Each has an id of its own wherever the row has its own.
+    pub fn multiply(&self, kind: &str, id: &str, count: usize) {
+        let is = |row: &Item, name: &str, text: &str| matches!(row.get(name), Some(AttributeValue::S(value)) if value == text);
+        let rows = self.raw_rows();
+        let row = rows.iter().find(|row| is(row, "kind", kind) && is(row, "sk", id)).unwrap();
+        let copy = |number: usize| {
+            let renamed = |(name, value): (&String, &AttributeValue)| {
+                (name.clone(), replaced(value, id, &format!("ZCOPY{number:015}")))
+            };
+            row.iter().map(renamed).collect()
+        };
+        let copies: Vec<Item> = (1..count).map(copy).collect();
+        self.database().import_items(TABLE, copies, dynoxide::ImportOptions::default()).unwrap();
+    }
+
     /// All that is in the table, as the database has it.
     #[must_use]
     pub fn raw_rows(&self) -> Vec<Item> {
@@ -135,6 +150,17 @@ impl TestTable {
                 return rows;
             }
         }
+    }
+}
+
+/// A value with a text of it replaced wherever it stands.
+fn replaced(value: &AttributeValue, text: &str, by: &str) -> AttributeValue {
+    match value {
+        AttributeValue::S(value) => AttributeValue::S(value.replace(text, by)),
+        AttributeValue::M(fields) => {
+            AttributeValue::M(fields.iter().map(|(name, value)| (name.clone(), replaced(value, text, by))).collect())
+        }
+        other => other.clone(),
     }
 }
 
