@@ -445,8 +445,8 @@ async fn whoever_is_killed_between_two_writes_loses_and_doubles_nothing() {
     scene.pass(4 * HOUR).await;
     for survived in 0.. {
         let left = Arc::new(AtomicUsize::new(survived));
-        scene.app.set_rule(Arc::new(move |operation| {
-            let writes = operation == "TransactWriteItems";
+        scene.app.set_rule(Arc::new(move |call| {
+            let writes = call.operation == "TransactWriteItems";
             let dead =
                 writes && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err();
             if dead { Verdict::Deny } else { Verdict::Forward }
