@@ -56,6 +56,7 @@ async fn a_reset_password_is_told_once_and_ends_all_logins() {
     let bob = Person::sign_in(&app, &bob.email, password).await;
     let _ = owner.delete(&format!("/org/users/{}/mfa", bob.user_id)).await.expect(204);
     let _ = bob.get("/me").await.expect(401);
+    app.deliver().await;
 }
 
 #[tokio::test]

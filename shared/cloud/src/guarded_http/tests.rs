@@ -269,6 +269,7 @@ async fn silent_server(beginning: &'static [u8]) -> String {
     tokio::spawn(async move {
         let mut open = Vec::new();
         while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
             let _ = stream.write_all(beginning).await;
             open.push(stream);
         }
