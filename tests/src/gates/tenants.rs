@@ -95,7 +95,8 @@ async fn ids_in_paths() {
 }
 
 /// Fields of bodies that end in `Id` or `Ids` and name nothing of an organization's.
-const OF_NO_TENANT: [&str; 9] = [
+const OF_NO_TENANT: [&str; 10] = [
+    "accountId",
     "clientId",
     "identityProviderTypeId",
     "organizationRoleId",
