@@ -38,7 +38,7 @@ pub use error::{CloudError, CloudResult, found};
 pub use kubeconfig::kubeconfig;
 pub use kubernetes::{EksToken, KubernetesApi, KubernetesTarget};
 pub use stack::{NewStack, Stack, StackEvent, StackResource, StackStatus, StackUpdate, Stacks};
-pub use template::Template;
+pub use template::{Template, network_parameters};
 
 /// What everything that the platform makes in a customer's account begins with; the role is limited to such names.
 pub const NAME_PREFIX: &str = "mainsheet-";
