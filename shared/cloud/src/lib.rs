@@ -7,3 +7,4 @@ pub mod aws;
 pub mod guarded_http;
 pub mod mail;
 pub mod queue;
+pub mod workflows;

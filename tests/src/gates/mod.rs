@@ -9,3 +9,4 @@ mod openapi;
 mod roles;
 mod round_trips;
 mod run_states;
+mod workflows;
