@@ -36,7 +36,7 @@ pub async fn handle(store: &Store, event: &OutboxEvent) -> Result<()> {
         Event::EmergencyUsed { member_id, action, target } => {
             emergency_used::handle(store, &tenant, event, &Use { member_id, action, target }).await
         }
-        Event::MailRequested { .. } | Event::ClusterRegistered { .. } => Ok(()),
+        Event::MailRequested { .. } | Event::ClusterRegistered { .. } | Event::OperationStarted { .. } => Ok(()),
     }
 }
 

@@ -26,6 +26,6 @@ fn destination(event: &Event) -> Option<Queue> {
         | Event::UserDeleted { .. }
         | Event::ClusterRetired { .. }
         | Event::EmergencyUsed { .. } => Some(Queue::Runs),
-        Event::ClusterRegistered { .. } => None,
+        Event::ClusterRegistered { .. } | Event::OperationStarted { .. } => None,
     }
 }

@@ -7,8 +7,9 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
 
+use crate::region::is_aws_region;
 use crate::sealed::Sealed;
-use crate::{CatalogId, FieldErrors, MemberId, Result, TeamId, Timestamp};
+use crate::{CatalogId, Error, FieldErrors, MemberId, Result, TeamId, Timestamp};
 
 /// Names that Sail has catalogs of its own by: the one in memory that every run has, and the one about the engine itself.
 pub const RESERVED_NAMES: [&str; 2] = ["sail", "system"];
@@ -29,6 +30,9 @@ pub struct Catalog {
     pub settings: CatalogSettings,
     /// What it is opened with.
     pub token: Option<Sealed>,
+    /// Whether there is a provisioned one behind it, which has the same id.
+    #[serde(default)]
+    pub provisioned: bool,
     /// The teams that may use it; there may be none.
     pub teams: BTreeMap<TeamId, CatalogTeam>,
     /// When it was created.
@@ -39,6 +43,20 @@ pub struct Catalog {
     pub updated_at: Timestamp,
     /// Who changed it last.
     pub updated_by: MemberId,
+}
+
+impl Catalog {
+    /// Its name and settings are its own, and so is its end.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] (`catalog_provisioned`) when they are those of the provisioned catalog behind it.
+    pub fn require_own(&self) -> Result<()> {
+        if !self.provisioned {
+            return Ok(());
+        }
+        let message = "A provisioned catalog stands behind this one. Change or destroy that: this one goes along.";
+        Err(Error::conflict("catalog_provisioned", message))
+    }
 }
 
 /// A team that may use a catalog.
@@ -363,20 +381,6 @@ impl Fields<'_> {
     }
 }
 
-/// `us-east-1`, `us-gov-west-1` and their kind.
-fn is_aws_region(text: &str) -> bool {
-    let parts: Vec<&str> = text.split('-').collect();
-    let [area, words @ .., number] = &parts[..] else { return false };
-    let word = |part: &str| !part.is_empty() && part.bytes().all(|letter| letter.is_ascii_lowercase());
-    text.len() <= 64
-        && area.len() == 2
-        && word(area)
-        && !words.is_empty()
-        && words.iter().all(|part| word(part))
-        && (1..=2).contains(&number.len())
-        && number.bytes().all(|digit| digit.is_ascii_digit())
-}
-
 /// An address of HTTP without credentials, which would be no secret there.
 fn web_address(text: &str) -> Result<(), &'static str> {
     let url = Url::parse(text).map_err(|_| "must be an address such as `https://catalog.example.com`")?;
@@ -553,7 +557,6 @@ mod tests {
     use serde_json::{Value, json};
 
     use super::*;
-    use crate::Error;
 
     fn settings(provider: &str, config: Value) -> Result<CatalogSettings> {
         let provider = serde_json::from_value(json!(provider)).unwrap();

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::agent_protocol::{AgentBackend, HEARTBEAT_VALID, Utilization};
-use crate::{AgentId, ClusterId, MemberId, OrganizationId, TeamId, Timestamp};
+use crate::{AgentId, ClusterId, ConnectionId, MemberId, NetworkId, OrganizationId, TeamId, Timestamp};
 
 /// The region of clusters that the embedded platform's own agent serves.
 pub const LOCAL_REGION: &str = "local";
@@ -13,7 +13,7 @@ pub const LOCAL_REGION: &str = "local";
 /// The most teams that one resource can be shared with.
 pub const MAX_TEAMS: usize = 100;
 
-/// A logical cluster, as it is kept. All of them so far are self-registered.
+/// A logical cluster, as it is kept: self-registered, or in front of a provisioned one.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cluster {
@@ -23,6 +23,9 @@ pub struct Cluster {
     pub name: String,
     /// Where it is: a cloud provider's region, or `local`.
     pub region: String,
+    /// Where the provisioned cluster behind it is, which has the same id; `None` of a self-registered one.
+    #[serde(default)]
+    pub provisioned: Option<Place>,
     /// The teams that may run work on it.
     pub teams: BTreeMap<TeamId, ClusterTeam>,
     /// When it was registered.
@@ -35,6 +38,16 @@ pub struct Cluster {
     pub updated_by: MemberId,
 }
 
+/// Where a provisioned cluster is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Place {
+    /// The account that it is in.
+    pub connection_id: ConnectionId,
+    /// The network that it is in.
+    pub network_id: NetworkId,
+}
+
 /// A team that may run work on a cluster.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -45,7 +58,7 @@ pub struct ClusterTeam {
     pub created_by: MemberId,
 }
 
-/// Whether a self-registered cluster's agent can be reached.
+/// Whether a cluster's agent can be reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClusterStatus {

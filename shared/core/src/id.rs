@@ -98,11 +98,11 @@ ids! {
     AgentId,
     /// A record of the audit trail.
     AuditId,
-    /// A catalog.
+    /// A catalog, and the provisioned one that is behind it.
     CatalogId,
     /// A sign-in that is half done.
     ChallengeId,
-    /// A logical cluster, self-registered or provisioned.
+    /// A logical cluster, and the provisioned one that is behind it.
     ClusterId,
     /// A cloud account connected by the customer.
     ConnectionId,
@@ -124,6 +124,8 @@ ids! {
     MemberId,
     /// A network in the customer's account.
     NetworkId,
+    /// Something that takes its time in a customer's account.
+    OperationId,
     /// A tenant.
     OrganizationId,
     /// A saved query.

@@ -186,6 +186,18 @@ impl Entity for AuditRecord {
 }
 
 impl Audit {
+    /// What the platform itself does in an organization's name.
+    #[must_use]
+    pub fn of_platform(tenant: &Tenant, action: &'static str, target: &impl ToString) -> Self {
+        Self {
+            scope: Scope::Tenant(tenant.clone()),
+            actor: Actor::Platform,
+            origin: Origin::default(),
+            action,
+            target: target.to_string(),
+        }
+    }
+
     /// The record as it will be kept.
     pub(crate) fn record(&self, details: Option<Details>, now: Timestamp) -> AuditRecord {
         AuditRecord {

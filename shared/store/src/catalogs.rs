@@ -1,14 +1,17 @@
 //! Catalogs, and which saved queries name them.
 
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck};
-use mainsheet_core::catalog::Catalog;
+use mainsheet_core::catalog::{Catalog, CatalogSettings, CatalogTeam};
 use mainsheet_core::job::JobConfig;
+use mainsheet_core::provisioned_catalog::ProvisionedCatalog;
 use mainsheet_core::query::SavedQuery;
-use mainsheet_core::{CatalogId, Error, QueryId, Result, TeamId};
+use mainsheet_core::{CatalogId, Error, QueryId, Result, TeamId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Due, update_of};
+use crate::audit::Audit;
+use crate::change::{Due, changed_meanwhile, retry_races, update_of};
 use crate::key::tenant_partition;
+use crate::provisioned::provisioned_key;
 use crate::queries::query_key;
 use crate::row::DATA;
 use crate::{Change, Entity, Key, Listing, PageRequest, Row, Store, Tenant};
@@ -97,6 +100,55 @@ impl Store {
         keys.iter().filter_map(|key| batch.take(key).transpose()).collect()
     }
 
+    /// A provisioned catalog, and the logical one that is in front of it, if it is there: one round trip.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the tenant has no such provisioned catalog.
+    pub async fn catalog_faces(
+        &self,
+        tenant: &Tenant,
+        catalog: &CatalogId,
+    ) -> Result<(Row<ProvisionedCatalog>, Option<Row<Catalog>>)> {
+        let (provisioned, logical) =
+            (provisioned_key::<ProvisionedCatalog>(tenant, catalog), catalog_key(tenant, catalog));
+        let mut batch = self.get_batch([provisioned.clone(), logical.clone()]).await?;
+        Ok((batch.take(&provisioned)?.ok_or(Error::NotFound)?, batch.take(&logical)?))
+    }
+
+    /// A logical catalog comes to stand in front of a provisioned one. Repeated, nothing happens.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the tenant has no such provisioned catalog.
+    pub async fn publish_provisioned_catalog(
+        &self,
+        tenant: &Tenant,
+        catalog: &CatalogId,
+        settings: &CatalogSettings,
+    ) -> Result<()> {
+        retry_races(|| async {
+            let (provisioned, logical) = self.catalog_faces(tenant, catalog).await?;
+            if logical.is_some() {
+                return Ok(());
+            }
+            let change = self.change(Audit::of_platform(tenant, "catalog.publish", catalog));
+            let logical = logical_catalog(&provisioned.value, settings, change.now());
+            change.create(&catalog_key(tenant, catalog), &logical, changed_meanwhile()).commit().await
+        })
+        .await
+    }
+
+    /// The logical catalog in front of a provisioned one goes. Repeated, nothing happens.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn withdraw_provisioned_catalog(&self, tenant: &Tenant, catalog: &CatalogId) -> Result<()> {
+        retry_races(|| async {
+            let Some(row) = self.get::<Catalog>(&catalog_key(tenant, catalog)).await? else { return Ok(()) };
+            self.change(Audit::of_platform(tenant, "catalog.withdraw", catalog)).delete(&row).commit().await
+        })
+        .await
+    }
+
     /// The saved queries that name a catalog, oldest first: one query for every megabyte, which is several thousand of them.
     ///
     /// # Errors
@@ -121,30 +173,76 @@ impl Store {
     }
 }
 
+/// The logical catalog in front of a provisioned one, as it begins.
+fn logical_catalog(catalog: &ProvisionedCatalog, settings: &CatalogSettings, now: Timestamp) -> Catalog {
+    let by = &catalog.provisioning.created_by;
+    let link = CatalogTeam { created_at: now, created_by: by.clone() };
+    Catalog {
+        id: catalog.id.clone(),
+        name: catalog.name.clone(),
+        settings: settings.clone(),
+        token: None,
+        provisioned: true,
+        teams: catalog.team_ids.iter().map(|team| (team.clone(), link.clone())).collect(),
+        created_at: now,
+        created_by: by.clone(),
+        updated_at: now,
+        updated_by: by.clone(),
+    }
+}
+
 impl Change<'_> {
     /// A new catalog.
     pub fn create_catalog(self, tenant: &Tenant, catalog: &Catalog) -> Self {
         let used = Error::internal("a catalog id that was used before");
-        self.claim_catalog_name(tenant, catalog)
-            .create(&catalog_key(tenant, &catalog.id), catalog, used)
-            .count_catalog(tenant)
+        self.claim_catalog(tenant, &catalog.id, &catalog.name).create(&catalog_key(tenant, &catalog.id), catalog, used)
+    }
+
+    /// A catalog's name becomes its own, and its place among the [`MAX_CATALOGS`] of the organization.
+    pub(crate) fn claim_catalog(self, tenant: &Tenant, catalog: &CatalogId, name: &str) -> Self {
+        self.claim_catalog_name(tenant, catalog, name).count_catalog(tenant)
+    }
+
+    /// A catalog's name is free again, and its place.
+    pub(crate) fn release_catalog(self, tenant: &Tenant, name: &str) -> Self {
+        self.remove(&name_key(tenant, name)).add(&count_key(tenant), "n", -1)
+    }
+
+    /// A provisioned catalog has another name, and so has the logical one that is in front of it, if it is there.
+    pub fn rename_provisioned_catalog(
+        self,
+        tenant: &Tenant,
+        catalog: &ProvisionedCatalog,
+        logical: Option<&Row<Catalog>>,
+        name: &str,
+    ) -> Self {
+        if let Some(row) = logical {
+            let renamed = Catalog { name: name.to_owned(), updated_at: self.now(), ..row.value.clone() };
+            return self.replace_catalog(tenant, row, &renamed);
+        }
+        let (before, after) = (name_key(tenant, &catalog.name), name_key(tenant, name));
+        if before == after { self } else { self.claim_catalog_name(tenant, &catalog.id, name).remove(&before) }
     }
 
     /// A catalog's new settings, and its new name where it has another one.
     pub fn replace_catalog(self, tenant: &Tenant, row: &Row<Catalog>, catalog: &Catalog) -> Self {
         let (before, after) = (name_key(tenant, &row.value.name), name_key(tenant, &catalog.name));
-        let change = if before == after { self } else { self.claim_catalog_name(tenant, catalog).remove(&before) };
+        let change = if before == after {
+            self
+        } else {
+            self.claim_catalog_name(tenant, &catalog.id, &catalog.name).remove(&before)
+        };
         change.replace(row, catalog, Due::Keep)
     }
 
     /// The end of a catalog. Queries that name it go on naming it.
     pub fn delete_catalog(self, tenant: &Tenant, row: &Row<Catalog>) -> Self {
-        self.delete(row).remove(&name_key(tenant, &row.value.name)).add(&count_key(tenant), "n", -1)
+        self.delete(row).release_catalog(tenant, &row.value.name)
     }
 
-    fn claim_catalog_name(self, tenant: &Tenant, catalog: &Catalog) -> Self {
+    fn claim_catalog_name(self, tenant: &Tenant, catalog: &CatalogId, name: &str) -> Self {
         let taken = Error::conflict("catalog_name_taken", "Another catalog has this name. Choose another one.");
-        self.create(&name_key(tenant, &catalog.name), &NameClaim { catalog_id: catalog.id.clone() }, taken)
+        self.create(&name_key(tenant, name), &NameClaim { catalog_id: catalog.clone() }, taken)
     }
 
     fn count_catalog(self, tenant: &Tenant) -> Self {

@@ -22,6 +22,9 @@ use crate::{Entity, Item, Key, Row, Store, Tenant};
 /// The code of a change that lost against another one of the same row.
 const CHANGED_MEANWHILE: &str = "changed_meanwhile";
 
+/// The condition that nothing counts beside an entity.
+const UNCOUNTED: &str = "(attribute_not_exists(#counter) OR #counter = :zero)";
+
 /// How many shards the due index has.
 pub(crate) const DUE_SHARDS: u8 = 8;
 
@@ -116,37 +119,32 @@ impl Change<'_> {
 
     /// Like [`Change::replace`], and sets attributes beside the entity.
     pub(crate) fn replace_with<T: Entity>(self, row: &Row<T>, value: &T, due: Due, beside: Item) -> Self {
-        let mut sets: Vec<(String, AttributeValue)> = beside.into_iter().collect();
-        sets.extend(value.order().into_iter().map(|(name, text)| (name.to_owned(), AttributeValue::S(text))));
-        sets.push((VERSION.to_owned(), AttributeValue::N((row.version + 1).to_string())));
-        if let Some(expires_at) = value.expires_at() {
-            sets.push((EXPIRES.to_owned(), AttributeValue::N(expires_at.as_second().to_string())));
-        }
-        if let Due::At(moment) = due {
-            sets.push((DUE_SHARD.to_owned(), AttributeValue::S(due_shard(&row.key))));
-            sets.push((DUE_AT.to_owned(), AttributeValue::S(moment.to_string())));
-        }
-        let stays = |index: &&str| T::ANNOTATED_ORDER == Some(*index) || sets.iter().any(|(name, _)| name == *index);
-        let mut removes: Vec<&str> = [BY_NAME, BY_TIME].into_iter().filter(|index| !stays(index)).collect();
-        if matches!(due, Due::Never | Due::Over) {
-            removes.extend([DUE_SHARD, DUE_AT]);
-        }
-        match attribute(value) {
-            Ok(data) => sets.push((DATA.to_owned(), data)),
-            Err(error) => return self.with_defect(error),
-        }
-        let mut update = update_of(&row.key, sets, &removes, &[])
-            .condition_expression("#version = :expected")
+        self.push_replacement(replacement(row, value, due, beside))
+    }
+
+    /// Like [`Change::replace`], if nothing counts beside the entity, too.
+    pub(crate) fn replace_uncounted<T: Entity>(self, row: &Row<T>, value: &T, counter: &str) -> Self {
+        let update = replacement(row, value, Due::Keep, Item::new()).map(|update| {
+            update
+                .condition_expression(format!("#version = :expected AND {UNCOUNTED}"))
+                .expression_attribute_names("#counter", counter)
+                .expression_attribute_values(":zero", AttributeValue::N("0".to_owned()))
+        });
+        self.push_replacement(update)
+    }
+
+    /// Like [`Change::delete`], if nothing counts beside the entity, too.
+    pub(crate) fn delete_uncounted<T: Entity>(self, row: &Row<T>, counter: &str) -> Self {
+        let delete = Delete::builder()
+            .table_name(&self.store.table)
+            .set_key(Some(row.key.to_item()))
+            .condition_expression(format!("#version = :expected AND {UNCOUNTED}"))
             .expression_attribute_names("#version", VERSION)
-            .expression_attribute_values(":expected", AttributeValue::N(row.version.to_string()));
-        if let Some(due_at) = row.text(DUE_AT).filter(|_| due == Due::Over) {
-            // A heartbeat moves the moment without a new version: what it renewed is not over.
-            update = update
-                .condition_expression("#version = :expected AND #due = :due")
-                .expression_attribute_names("#due", DUE_AT)
-                .expression_attribute_values(":due", AttributeValue::S(due_at.to_owned()));
-        }
-        self.push_update(update, changed_meanwhile())
+            .expression_attribute_names("#counter", counter)
+            .expression_attribute_values(":expected", AttributeValue::N(row.version.to_string()))
+            .expression_attribute_values(":zero", AttributeValue::N("0".to_owned()))
+            .build();
+        self.push(delete.map(|delete| TransactWriteItem::builder().delete(delete).build()), changed_meanwhile())
     }
 
     /// Removes the row that was read.
@@ -318,6 +316,13 @@ impl Change<'_> {
         self.push(update.map(|update| TransactWriteItem::builder().update(update).build()), refused)
     }
 
+    fn push_replacement(self, update: Result<UpdateBuilder>) -> Self {
+        match update {
+            Ok(update) => self.push_update(update, changed_meanwhile()),
+            Err(error) => self.with_defect(error),
+        }
+    }
+
     fn push<E: std::fmt::Display>(mut self, write: Result<TransactWriteItem, E>, refused: Error) -> Self {
         match write {
             Ok(write) => {
@@ -334,6 +339,38 @@ impl Change<'_> {
         self.defect.get_or_insert(error);
         self
     }
+}
+
+/// A row's new contents, under the condition that it is the one that was read.
+fn replacement<T: Entity>(row: &Row<T>, value: &T, due: Due, beside: Item) -> Result<UpdateBuilder> {
+    let mut sets: Vec<(String, AttributeValue)> = beside.into_iter().collect();
+    sets.extend(value.order().into_iter().map(|(name, text)| (name.to_owned(), AttributeValue::S(text))));
+    sets.push((VERSION.to_owned(), AttributeValue::N((row.version + 1).to_string())));
+    if let Some(expires_at) = value.expires_at() {
+        sets.push((EXPIRES.to_owned(), AttributeValue::N(expires_at.as_second().to_string())));
+    }
+    if let Due::At(moment) = due {
+        sets.push((DUE_SHARD.to_owned(), AttributeValue::S(due_shard(&row.key))));
+        sets.push((DUE_AT.to_owned(), AttributeValue::S(moment.to_string())));
+    }
+    let stays = |index: &&str| T::ANNOTATED_ORDER == Some(*index) || sets.iter().any(|(name, _)| name == *index);
+    let mut removes: Vec<&str> = [BY_NAME, BY_TIME].into_iter().filter(|index| !stays(index)).collect();
+    if matches!(due, Due::Never | Due::Over) {
+        removes.extend([DUE_SHARD, DUE_AT]);
+    }
+    sets.push((DATA.to_owned(), attribute(value)?));
+    let mut update = update_of(&row.key, sets, &removes, &[])
+        .condition_expression("#version = :expected")
+        .expression_attribute_names("#version", VERSION)
+        .expression_attribute_values(":expected", AttributeValue::N(row.version.to_string()));
+    if let Some(due_at) = row.text(DUE_AT).filter(|_| due == Due::Over) {
+        // A heartbeat moves the moment without a new version: what it renewed is not over.
+        update = update
+            .condition_expression("#version = :expected AND #due = :due")
+            .expression_attribute_names("#due", DUE_AT)
+            .expression_attribute_values(":due", AttributeValue::S(due_at.to_owned()));
+    }
+    Ok(update)
 }
 
 /// Runs a read-change-write again while it loses against other changes of the same row.

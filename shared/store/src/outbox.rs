@@ -1,9 +1,10 @@
 //! Events that other systems must hear of. They are written in the transaction of the change that they tell of; the
 //! table's stream carries them to the relay.
 
+use mainsheet_core::operation::OperationKind;
 use mainsheet_core::{
-    ClusterId, Error, EventId, InvitationId, JobId, JobRunId, LoginCodeId, MemberId, OrganizationId, Result, SignUpId,
-    TeamId, Timestamp, UserId,
+    ClusterId, Error, EventId, InvitationId, JobId, JobRunId, LoginCodeId, MemberId, OperationId, OrganizationId,
+    Result, SignUpId, TeamId, Timestamp, UserId,
 };
 use serde::{Deserialize, Serialize};
 
@@ -72,10 +73,17 @@ pub enum Event {
         /// The user.
         user_id: UserId,
     },
-    /// A self-registered cluster is no more.
+    /// A cluster is no more.
     ClusterRetired {
         /// The cluster.
         cluster_id: ClusterId,
+    },
+    /// An operation was started: its workflow is to begin, as an execution that has the operation's id for its name.
+    OperationStarted {
+        /// The operation.
+        operation_id: OperationId,
+        /// What it does, and so which workflow it is.
+        kind: OperationKind,
     },
 }
 

@@ -51,7 +51,7 @@ pub struct Listing {
     pub(crate) partition: String,
     index: Option<&'static str>,
     descending: bool,
-    prefix: Option<&'static str>,
+    prefix: Option<String>,
 }
 
 impl Listing {
@@ -60,9 +60,9 @@ impl Listing {
         Self { partition: partition.into(), index: None, descending: false, prefix: None }
     }
 
-    /// Those alone whose sort key begins with this.
-    pub(crate) fn beginning_with(mut self, prefix: &'static str) -> Self {
-        self.prefix = Some(prefix);
+    /// Those alone whose place in this order begins with this.
+    pub(crate) fn beginning_with(mut self, prefix: impl Into<String>) -> Self {
+        self.prefix = Some(prefix.into());
         self
     }
 
@@ -285,12 +285,12 @@ impl Store {
             .key_condition_expression("#pk = :pk")
             .expression_attribute_names("#pk", PK)
             .expression_attribute_values(":pk", AttributeValue::S(listing.partition.clone()));
-        match listing.prefix {
+        match &listing.prefix {
             None => query,
             Some(prefix) => query
-                .key_condition_expression("#pk = :pk AND begins_with(#sk, :prefix)")
-                .expression_attribute_names("#sk", SK)
-                .expression_attribute_values(":prefix", AttributeValue::S(prefix.to_owned())),
+                .key_condition_expression("#pk = :pk AND begins_with(#place, :prefix)")
+                .expression_attribute_names("#place", listing.index.unwrap_or(SK))
+                .expression_attribute_values(":prefix", AttributeValue::S(prefix.clone())),
         }
     }
 }

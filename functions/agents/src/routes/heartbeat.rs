@@ -28,7 +28,8 @@ pub(crate) async fn heartbeat(
 ) -> Result<Json<HeartbeatAnswer>> {
     let pulse =
         AgentPulse { seen_at: Some(app.now()), message: body.message, utilization: Some(rounded(&body.utilization)) };
-    app.store.note_pulse(&caller.tenant, &caller.agent.value.cluster_id, &pulse).await?;
+    let (cluster, runs) = (&caller.agent.value.cluster_id, body.holding.len());
+    app.store.note_pulse(&caller.tenant, cluster, &pulse, runs).await?;
     let runs = app.store.held_runs(&caller.tenant, &body.holding).await?;
     let orders = body.holding.into_iter().map(|held| renew(&app, &caller, runs.get(&held.job_run_id), held));
     Ok(Json(HeartbeatAnswer { runs: try_join_all(orders).await? }))

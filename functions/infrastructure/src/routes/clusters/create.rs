@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::LocalRegion;
-use crate::view::ClusterView;
+use crate::view::cluster::ClusterView;
 
 /// How long an agent can register with a new token.
 const TOKEN_VALID: Duration = Duration::from_secs(24 * 3600);
@@ -69,7 +69,7 @@ pub(crate) async fn create(
 ) -> Result<(StatusCode, Tagged<RegisteredCluster>)> {
     if let Some(earlier) = idempotent.earlier::<ClusterId>()? {
         let row = app.store.cluster(caller.tenant(), &earlier).await?;
-        let cluster = ClusterView::of(&row, app.now());
+        let cluster = ClusterView::of(&row, None, app.now());
         return Ok(created(RegisteredCluster { cluster, agent_registration_token: None }, row.version));
     }
     let region = region(body.region, local)?;
@@ -79,6 +79,7 @@ pub(crate) async fn create(
         id: ClusterId::generate(now),
         name: body.name,
         region,
+        provisioned: None,
         teams: BTreeMap::new(),
         created_at: now,
         created_by: caller.member_id().clone(),

@@ -24,6 +24,10 @@ pub(crate) async fn retire(
 ) -> Result<StatusCode> {
     let row = app.store.cluster(caller.tenant(), &cluster).await?;
     if_match.check(row.version)?;
+    if row.value.provisioned.is_some() {
+        let message = "A provisioned cluster stands behind this one. Destroy that: it takes this one along.";
+        return Err(Error::conflict("cluster_provisioned", message).into());
+    }
     if !app.store.inbox(caller.tenant(), &cluster).await?.is_empty() {
         let message = "Runs wait or go on on this cluster. Cancel them, or wait for their end.";
         return Err(Error::conflict("cluster_in_use", message).into());

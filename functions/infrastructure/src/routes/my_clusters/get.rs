@@ -8,7 +8,7 @@ use mainsheet_core::{ClusterId, Error};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::view::{ClusterView, MyClusterIncluded, MyClusterItem};
+use crate::view::cluster::{MyClusterIncluded, MyClusterItem};
 
 /// One cluster.
 #[derive(Debug, Serialize, ToSchema)]
@@ -33,8 +33,8 @@ pub(crate) async fn get(
     if !reaches(&caller, &row.value) {
         return Err(Error::NotFound.into());
     }
-    let included = MyClusterIncluded { clusters: vec![ClusterView::of(&row, app.now())] };
-    Ok(Tagged { body: MyClusterDetail { item: MyClusterItem { id: cluster }, included }, version: row.version })
+    let included = MyClusterIncluded::of(&app.store, &caller, &[&row], app.now()).await?;
+    Ok(Tagged { body: MyClusterDetail { item: (&row.value).into(), included }, version: row.version })
 }
 
 /// A cluster is within reach through a team, and of those who could share it with one of theirs.

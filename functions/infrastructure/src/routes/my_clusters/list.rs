@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::routes::my_clusters::get::reaches;
-use crate::view::{ClusterView, MyClusterIncluded, MyClusterItem};
+use crate::view::cluster::{MyClusterIncluded, MyClusterItem};
 
 /// What clusters can be sorted by.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
@@ -69,9 +69,8 @@ pub(crate) async fn list(
     if order.sort_direction == SortDirection::Desc {
         rows.reverse();
     }
-    let now = app.now();
     let shown: Vec<&Row<Cluster>> = query.cut(rows.iter()).collect();
-    let items = shown.iter().map(|row| MyClusterItem { id: row.value.id.clone() }).collect();
-    let clusters = shown.iter().map(|row| ClusterView::of(row, now)).collect();
-    Ok(Json(MyClusterPage { total: rows.len() as u64, items, included: MyClusterIncluded { clusters } }))
+    let items = shown.iter().map(|row| MyClusterItem::from(&row.value)).collect();
+    let included = MyClusterIncluded::of(&app.store, &caller, &shown, app.now()).await?;
+    Ok(Json(MyClusterPage { total: rows.len() as u64, items, included }))
 }

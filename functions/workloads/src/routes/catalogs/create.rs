@@ -83,6 +83,7 @@ pub(crate) async fn create(
         name: body.name,
         settings,
         token,
+        provisioned: false,
         teams: teams.iter().map(|team| (team.clone(), link.clone())).collect::<BTreeMap<_, _>>(),
         created_at: now,
         created_by: caller.member_id().clone(),

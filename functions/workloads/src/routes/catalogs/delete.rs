@@ -23,6 +23,7 @@ pub(crate) async fn delete(
 ) -> Result<StatusCode> {
     let row = app.store.catalog(caller.tenant(), &id).await?;
     if_match.check(row.version)?;
+    row.value.require_own()?;
     app.store.change(caller.audit("catalog.delete", &id)).delete_catalog(caller.tenant(), &row).commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }

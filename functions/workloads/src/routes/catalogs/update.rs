@@ -48,6 +48,7 @@ pub(crate) async fn update(
 ) -> Result<Tagged<CatalogView>> {
     let row = app.store.catalog(caller.tenant(), &id).await?;
     if_match.check(row.version)?;
+    row.value.require_own()?;
     let change = app.store.change(caller.audit("catalog.update", &id));
     let mut catalog = row.value.clone();
     if let Some(config) = body.config_write {
