@@ -44,12 +44,8 @@ pub struct Retry {
 }
 
 /// How every step is retried: for 3 to 4 minutes at most.
-pub const RETRY: Retry = Retry {
-    max_attempts: 8,
-    interval: Duration::from_secs(2),
-    backoff_rate: 2,
-    max_delay: Duration::from_secs(60),
-};
+pub const RETRY: Retry =
+    Retry { max_attempts: 8, interval: Duration::from_secs(2), backoff_rate: 2, max_delay: Duration::from_secs(60) };
 
 /// Where a workflow goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -150,9 +146,7 @@ impl Workflow {
     pub fn after_failure(&self, step: Step) -> Next {
         match step {
             Step::Fail => Next::End,
-            step if self.is_forward(step) => {
-                Next::Step(self.undo.first().map_or(Step::Fail, |stage| stage.step))
-            }
+            step if self.is_forward(step) => Next::Step(self.undo.first().map_or(Step::Fail, |stage| stage.step)),
             _ => Next::Step(Step::Fail),
         }
     }

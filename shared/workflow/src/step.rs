@@ -18,6 +18,8 @@ pub enum Step {
     CreateScaffoldingStack,
     /// The cluster's control plane is active.
     CreateControlPlane,
+    /// The roles of the cluster's pods trust the identities that the cluster gives them.
+    TrustPodIdentities,
     /// The system node group is active.
     CreateNodeGroup,
     /// The role that we enter by may use the cluster's Kubernetes API.
@@ -74,6 +76,7 @@ impl Step {
             Self::DeleteNetworkStack => "Removing the network.",
             Self::CreateScaffoldingStack => "Making the cluster's roles.",
             Self::CreateControlPlane => "Building the control plane.",
+            Self::TrustPodIdentities => "Connecting the pods' identities with their roles.",
             Self::CreateNodeGroup => "Starting the system nodes.",
             Self::CreateAccessEntry => "Opening the cluster's API to the platform's role.",
             Self::InstallAddOns => "Installing add-ons.",
@@ -105,6 +108,7 @@ impl Step {
             Self::DeleteNetworkStack => "delete_network_stack",
             Self::CreateScaffoldingStack => "create_scaffolding_stack",
             Self::CreateControlPlane => "create_control_plane",
+            Self::TrustPodIdentities => "trust_pod_identities",
             Self::CreateNodeGroup => "create_node_group",
             Self::CreateAccessEntry => "create_access_entry",
             Self::InstallAddOns => "install_add_ons",

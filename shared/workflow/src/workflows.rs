@@ -64,6 +64,7 @@ const CLUSTER_PROVISION: Workflow = Workflow {
         ASSUME_ROLE,
         Stage::polled(Step::CreateScaffoldingStack, 10, 20),
         Stage::polled(Step::CreateControlPlane, 30, 45),
+        Stage::polled(Step::TrustPodIdentities, 10, 20),
         Stage::polled(Step::CreateNodeGroup, 20, 45),
         Stage::at_once(Step::CreateAccessEntry),
         Stage::polled(Step::InstallAddOns, 15, 30),

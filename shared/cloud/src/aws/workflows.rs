@@ -37,7 +37,9 @@ impl Workflows for StepFunctions {
         match request.name(start.operation_id.as_str()).input(input.to_string()).send().await {
             Ok(_) => Ok(()),
             // Names are kept for 90 days: it was started before, and has ended.
-            Err(error) if error.as_service_error().is_some_and(StartExecutionError::is_execution_already_exists) => Ok(()),
+            Err(error) if error.as_service_error().is_some_and(StartExecutionError::is_execution_already_exists) => {
+                Ok(())
+            }
             Err(error) => Err(Error::unavailable(DisplayErrorContext(error))),
         }
     }
