@@ -136,9 +136,13 @@ pub(crate) async fn is_gone(site: &Site<'_>) -> Result<Reached, Trouble> {
         forget_contents(site).await?;
         return Ok(Reached::Done);
     };
-    if cluster.status != ClusterStatus::Deleting {
-        site.account.delete_cluster(&name).await?;
-        site.work.note(thing, ResourceAction::Delete, ResourceProgress::Running).await?;
+    match cluster.status {
+        ClusterStatus::Active | ClusterStatus::Failed => {
+            site.account.delete_cluster(&name).await?;
+            site.work.note(thing, ResourceAction::Delete, ResourceProgress::Running).await?;
+        }
+        // EKS deletes nothing that it is about to make or to change.
+        ClusterStatus::Creating | ClusterStatus::Updating | ClusterStatus::Deleting => {}
     }
     Ok(Reached::NotYet)
 }

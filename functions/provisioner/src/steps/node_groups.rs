@@ -119,7 +119,8 @@ async fn is_gone(site: &Site<'_>, cluster: &str, name: &str) -> Result<bool, Tro
     let thing = Thing { kind: NODE_GROUP, name };
     let Some(group) = found(site.account.node_group(cluster, name).await)? else { return Ok(true) };
     match group.status {
-        NodeGroupStatus::Deleting => {}
+        // EKS deletes nothing that it is about to make or to change.
+        NodeGroupStatus::Creating | NodeGroupStatus::Updating | NodeGroupStatus::Deleting => {}
         NodeGroupStatus::DeleteFailed if site.work.has_asked(thing, ResourceAction::Delete) => {
             site.work.note(thing, ResourceAction::Delete, ResourceProgress::Failed).await?;
             return Err(Trouble::failed_with(format!("The node group {name} could not be removed."), &group.issues));

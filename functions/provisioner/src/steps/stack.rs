@@ -57,6 +57,8 @@ pub(crate) async fn is_gone(site: &Site<'_>, name: &str) -> Result<Reached, Trou
     };
     match stack.status {
         StackStatus::DeleteInProgress => note_parts(site, name, ResourceAction::Delete).await?,
+        // CloudFormation breaks a creation off, but no change and no return to what was.
+        status if status.is_in_progress() && status != StackStatus::CreateInProgress => {}
         StackStatus::DeleteFailed if site.work.has_asked(thing, ResourceAction::Delete) => {
             site.work.note(thing, ResourceAction::Delete, ResourceProgress::Failed).await?;
             return Err(failure(site, name, "could not be removed").await?);
