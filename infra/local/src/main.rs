@@ -1,9 +1,11 @@
 //! The embedded platform: all of Mainsheet in one process, for one machine. `cargo run` starts it.
 
+mod accounts;
 mod agents;
 mod clock;
 mod control;
 mod docs;
+mod executions;
 mod keys;
 mod local_table;
 mod mailbox;

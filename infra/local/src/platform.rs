@@ -22,16 +22,19 @@ use mainsheet_identity::{IdentityState, SingleSignOn};
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 use mainsheet_notifier::{MailKeys, Notifier};
 use mainsheet_organization::OrganizationState;
+use mainsheet_provisioner::{AgentSettings, Images, Provisioner};
 use mainsheet_store::{Store, schema};
 use mainsheet_workloads::WorkloadsState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::accounts::NoAccounts;
 use crate::agents::BuiltInAgents;
 use crate::clock::PlatformClock;
 use crate::control::{self, Control};
 use crate::docs;
+use crate::executions::LocalWorkflows;
 use crate::keys::{self, login_code_key, sealer, signing_key};
 use crate::local_table::LocalTable;
 use crate::mailbox::Mailbox;
@@ -100,10 +103,12 @@ impl Platform {
         let mail_key = Arc::new(mail_key);
         let links = (Arc::clone(&mail_key), public_url.clone());
         let mail_keys = MailKeys { links: mail_key, codes: Arc::new(login_code_key(data_dir)?) };
+        let provisioner = provisioner(data_dir, store.clone(), &public_url)?;
         let notifier = Notifier::new(Arc::new(mailbox.clone()), mail_keys, clock.clock(), public_url)?;
+        let workflows = LocalWorkflows::new(local.clone(), clock.clock(), provisioner);
+        let workers = (Arc::clone(&agents), Arc::clone(&workflows));
         let outbox =
-            Outbox::open(&dynamodb, (store.clone(), TABLE), (local, queues.clone()), notifier, Arc::clone(&agents))
-                .await?;
+            Outbox::open(&dynamodb, (store.clone(), TABLE), (local, queues.clone()), notifier, workers).await?;
         let outbox = Arc::new(outbox);
         let control = Control {
             store: store.clone(),
@@ -112,10 +117,19 @@ impl Platform {
             queues,
             outbox: Arc::clone(&outbox),
             agents: Arc::clone(&agents),
+            workflows,
         };
         let router = router(settings, data_dir, store, &control, links).await?;
         Ok(Self { router, control, outbox, agents })
     }
+}
+
+/// Who does the steps of workflows.
+fn provisioner(data_dir: &Path, store: Store, public_url: &str) -> Result<Provisioner> {
+    let image = |name: &str| format!("{name}:{}", env!("CARGO_PKG_VERSION"));
+    let images = Images { agent: image("mainsheet-agent"), runtime: image("mainsheet-runtime") };
+    let agent = AgentSettings { api_url: format!("{public_url}{BASE}"), images };
+    Ok(Provisioner::new(store, Arc::new(NoAccounts), Arc::new(sealer(data_dir)?), agent))
 }
 
 /// The protocol, its reference, and the control endpoints.

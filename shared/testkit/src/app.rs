@@ -12,6 +12,7 @@ use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_cloud::queue::Queue;
+use mainsheet_cloud::workflows::WorkflowStart;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::time::ManualClock;
 use mainsheet_core::{TeamId, Timestamp};
@@ -26,7 +27,7 @@ use mainsheet_workloads::WorkloadsState;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::client::Client;
-use crate::delivery::{MemoryQueues, Outbox};
+use crate::delivery::{MemoryQueues, Outbox, StartedWorkflows};
 use crate::doors::{Seating, join, leave_all};
 use crate::fault::{Fault, Lasting};
 use crate::mail::{CatchingMailer, CaughtMail};
@@ -64,6 +65,7 @@ pub struct TestApp {
     notifier: Notifier,
     outbox: Outbox,
     queues: MemoryQueues,
+    workflows: StartedWorkflows,
 }
 
 impl TestApp {
@@ -102,7 +104,8 @@ impl TestApp {
         let keys = MailKeys { links: mail_key, codes: Arc::new(login_code_key()) };
         let notifier = Notifier::new(Arc::new(mailer.clone()), keys, clock.clock(), PUBLIC_URL.to_owned()).unwrap();
         let _ = table.take_operations();
-        Self { router, document, paths, table, store, clock, mailer, notifier, outbox, queues: MemoryQueues::default() }
+        let (queues, workflows) = (MemoryQueues::default(), StartedWorkflows::default());
+        Self { router, document, paths, table, store, clock, mailer, notifier, outbox, queues, workflows }
     }
 
     /// The OpenAPI document of all routers.
@@ -177,12 +180,18 @@ impl TestApp {
         (result, self.table.take_operations())
     }
 
+    /// The workflows that events started, oldest first.
+    #[must_use]
+    pub fn started_workflows(&self) -> Vec<WorkflowStart> {
+        self.workflows.all()
+    }
+
     /// Everything that waits happens: events are carried to queues and handled there, with all that follows from it.
     /// Queues deliver at least once, so each message is handled twice.
     pub async fn deliver(&self) {
         loop {
             while let Some(event) = self.outbox.take() {
-                mainsheet_relay::carry(&self.queues, &event).await.unwrap();
+                mainsheet_relay::carry(&self.queues, &self.workflows, &event).await.unwrap();
             }
             let Some((queue, message)) = self.queues.receive() else { return };
             let event: OutboxEvent = serde_json::from_str(&message.body).unwrap();

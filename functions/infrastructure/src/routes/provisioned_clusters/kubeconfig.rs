@@ -41,7 +41,7 @@ pub(crate) async fn kubeconfig(
 ) -> Result<Json<Kubeconfig>> {
     let row = app.store.provisioned_in::<ProvisionedCluster>(caller.tenant(), &path.connection, &path.cluster).await?;
     let target = target(&row.value).ok_or_else(unreachable)?;
-    let kubeconfig = account::kubeconfig(&target, row.value.region.as_str());
+    let kubeconfig = account::kubeconfig(&target, &row.value.region);
     let KubernetesTarget { endpoint, certificate_authority, .. } = target;
     Ok(Json(Kubeconfig {
         kubeconfig,
