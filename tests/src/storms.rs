@@ -4,7 +4,7 @@
 //! One round of each is part of every run of the tests; `MAINSHEET_STORM_ROUNDS=50 cargo test --workspace --lib storms` makes 50.
 
 use mainsheet_core::role::OrganizationRole;
-use mainsheet_testkit::{Answer, PASSWORD, Person, SecondFactor, TestApp};
+use mainsheet_testkit::{Answer, PASSWORD, Person, SecondFactor, TestApp, infrastructure};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
@@ -150,4 +150,46 @@ async fn one_of_the_last_two_owners_stays() {
         let of_organization = |row: &&Value| row["data"]["member"]["organizationId"] == owner.organization_id.as_str();
         assert_eq!(dump.of_kind("member").filter(of_organization).count(), 1);
     }
+}
+
+/// Of a hundred who want to provision, or to change and to destroy the same thing, one starts an operation; all others are told which.
+#[tokio::test(flavor = "multi_thread")]
+async fn one_operation_is_at_work_on_a_cluster() {
+    let app = TestApp::start().await;
+    for round in 0..rounds() {
+        let owner = app.sign_up(&format!("owner{round}@example.com")).await;
+        let connection = app.connection(&owner, "prod").await;
+        let network = app.network(&owner, &connection, "main").await;
+        let place = (connection.as_str(), network.as_str());
+        let pending = app.pending_cluster(&owner, place, "pending").await;
+        let pending = format!("/infra/connections/{connection}/clusters/{pending}");
+        let active = app.provisioned_cluster(&owner, place, "active").await;
+        let active = format!("/infra/connections/{connection}/clusters/{active}");
+
+        let answers = storm(|_| {
+            let (client, path) = (owner.client.clone(), format!("{pending}/provision"));
+            async move { client.post(&path, json!({})).await }
+        });
+        let provisioning = alone_at_work(answers.await).text("id");
+        assert_eq!(owner.get(&pending).await.expect(200).json()["operationId"], provisioning.as_str());
+
+        let answers = storm(|turn| {
+            let (client, path) = (owner.client.clone(), active.clone());
+            let update = json!({ "config": infrastructure::cluster_config("1.35") });
+            async move { if turn % 2 == 0 { client.post(&path, update).await } else { client.delete(&path).await } }
+        });
+        let _ = alone_at_work(answers.await);
+        app.deliver().await;
+        let started = app.started_workflows();
+        assert_eq!(started.iter().filter(|start| start.organization_id.as_str() == owner.organization_id).count(), 4);
+    }
+}
+
+/// The one answer that started an operation. Each of the others names it.
+#[track_caller]
+fn alone_at_work(answers: Vec<Answer>) -> Answer {
+    for answer in answers.iter().filter(|answer| !answer.status.is_success()) {
+        assert_eq!(answer.problem().code, "operation_in_progress", "{answer}");
+    }
+    winner(answers, &[409])
 }

@@ -97,7 +97,9 @@ pub(crate) fn refused(error: CloudError) -> Error {
         CloudError::RegionUnavailable { .. } => Error::conflict("region_unavailable", text),
         CloudError::NotFound { .. } => Error::conflict("not_there", text),
         CloudError::AlreadyExists { .. } | CloudError::Conflict { .. } => Error::conflict("in_the_way", text),
-        CloudError::Throttled { retry_after } => Error::TooManyRequests { retry_after: retry_after.unwrap_or(PATIENCE) },
+        CloudError::Throttled { retry_after } => {
+            Error::TooManyRequests { retry_after: retry_after.unwrap_or(PATIENCE) }
+        }
         CloudError::Unavailable { message } => Error::unavailable(message),
         CloudError::Invalid { message } => Error::internal(message),
     }
@@ -115,13 +117,17 @@ pub(crate) fn describe(error: &CloudError) -> String {
              organization that denies it."
         ),
         CloudError::QuotaExceeded { quota, .. } => {
-            format!("The account's quota \"{quota}\" is used up. Ask AWS Service Quotas for more, or remove what is not needed.")
+            format!(
+                "The account's quota \"{quota}\" is used up. Ask AWS Service Quotas for more, or remove what is not needed."
+            )
         }
         CloudError::RegionUnavailable { region } => {
             format!("The account has not enabled the region {region}. Enable it, or choose another one.")
         }
         CloudError::NotFound { what } => format!("There is no {what} in the account."),
-        CloudError::AlreadyExists { what } => format!("There is a {what} in the account that the platform did not make."),
+        CloudError::AlreadyExists { what } => {
+            format!("There is a {what} in the account that the platform did not make.")
+        }
         CloudError::Conflict { message } | CloudError::Invalid { message } => message.clone(),
         CloudError::Throttled { .. } | CloudError::Unavailable { .. } => {
             "AWS does not answer at the moment. Try again later.".to_owned()

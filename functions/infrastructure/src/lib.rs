@@ -87,6 +87,7 @@ fn connection_routes() -> OpenApiRouter<InfrastructureState> {
         .routes(routes!(connections::get::get, connections::update::update, connections::delete::delete))
         .routes(routes!(connections::sync_template::sync_template))
         .routes(routes!(connections::template::template))
+        .routes(routes!(connections::download::download))
         .routes(routes!(connections::verify::verify))
         .routes(routes!(connections::regions::regions))
         .routes(routes!(connections::instance_types::instance_types))

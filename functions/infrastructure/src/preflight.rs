@@ -119,7 +119,8 @@ pub(crate) async fn look(
     match wanted {
         Wanted::Network(cidr) => {
             checks.push(addresses(account.as_ref(), *cidr).await);
-            let needed = [QuotaKind::Vpcs, QuotaKind::InternetGateways, QuotaKind::NatGatewaysPerZone, QuotaKind::ElasticIps];
+            let needed =
+                [QuotaKind::Vpcs, QuotaKind::InternetGateways, QuotaKind::NatGatewaysPerZone, QuotaKind::ElasticIps];
             checks.extend(quotas(account.as_ref(), &needed.map(|kind| (kind, 1))).await);
         }
         Wanted::Cluster(group) => {
@@ -141,7 +142,10 @@ async fn permissions(account: &dyn CloudAccount) -> Check {
         }
         Ok(found) => Check::failed(
             CheckName::Permissions,
-            format!("The role does not permit {}. Bring its stack to the newest template.", found.missing_actions.join(", ")),
+            format!(
+                "The role does not permit {}. Bring its stack to the newest template.",
+                found.missing_actions.join(", ")
+            ),
         ),
     }
 }
@@ -180,10 +184,17 @@ async fn quotas(account: &dyn CloudAccount, needed: &[(QuotaKind, u64)]) -> Vec<
 fn quota(kind: QuotaKind, more: u64, known: Option<&Quota>) -> Check {
     let name = kind.as_str();
     let Some((limit, used)) = known.and_then(|quota| Some((quota.limit, quota.used?))) else {
-        return Check::new(CheckName::Quota, CheckStatus::Unknown, format!("How much of the quota \"{name}\" is left is not known."));
+        return Check::new(
+            CheckName::Quota,
+            CheckStatus::Unknown,
+            format!("How much of the quota \"{name}\" is left is not known."),
+        );
     };
     if used.saturating_add(more) <= limit {
-        return Check::passed(CheckName::Quota, format!("{name}: {used} of {limit} are in use, {more} more are needed."));
+        return Check::passed(
+            CheckName::Quota,
+            format!("{name}: {used} of {limit} are in use, {more} more are needed."),
+        );
     }
     let (service, code) = kind.code();
     Check::failed(

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainsheet_cloud::account::{CONNECTION_TAG, SERVICE, SERVICE_TAG};
+use mainsheet_cloud::account::{CONNECTION_TAG, RESOURCE_TAG, SERVICE, SERVICE_TAG, TENANT_TAG};
 use mainsheet_core::operation::{
     Intent, Operation, OperationError, Progress, ProgressResource, ResourceAction, ResourceProgress,
 };
@@ -65,8 +65,8 @@ impl Work<'_> {
         BTreeMap::from([
             (SERVICE_TAG.to_owned(), SERVICE.to_owned()),
             (CONNECTION_TAG.to_owned(), self.operation.connection_id.to_string()),
-            ("Mainsheet-Tenant".to_owned(), self.tenant.organization_id().to_string()),
-            ("Mainsheet-Resource".to_owned(), format!("{}/{}", resource.kind().as_str(), resource.id())),
+            (TENANT_TAG.to_owned(), self.tenant.organization_id().to_string()),
+            (RESOURCE_TAG.to_owned(), format!("{}/{}", resource.kind().as_str(), resource.id())),
         ])
     }
 

@@ -9,6 +9,7 @@ use axum::{Json, Router};
 use garde::Validate;
 use mainsheet_api::{Body, Result};
 use mainsheet_core::Timestamp;
+use mainsheet_simulator::CloudSimulator;
 use mainsheet_store::Store;
 use serde::{Deserialize, Serialize};
 
@@ -29,6 +30,7 @@ pub(crate) struct Control {
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) agents: Arc<BuiltInAgents>,
     pub(crate) workflows: Arc<LocalWorkflows>,
+    pub(crate) cloud: CloudSimulator,
 }
 
 /// The routes under `/_local`.

@@ -1,8 +1,8 @@
 //! The embedded platform: all of Mainsheet in one process, for one machine. `cargo run` starts it.
 
-mod accounts;
 mod agents;
 mod clock;
+mod cloud;
 mod control;
 mod docs;
 mod executions;

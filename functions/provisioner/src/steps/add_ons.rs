@@ -6,13 +6,16 @@ use mainsheet_core::operation::{ResourceAction, ResourceProgress};
 use crate::Reached;
 use crate::steps::cluster::follow;
 use crate::steps::site::Site;
+use crate::steps::stacks::output;
 use crate::trouble::Trouble;
 use crate::work::Thing;
 
 const ADD_ON: &str = "AWS::EKS::Addon";
 
+/// What makes volumes, for which its pods have a role.
+const VOLUMES: &str = "aws-ebs-csi-driver";
 /// What every cluster has: the network of its pods, name service, and volumes, of which the agent has one.
-const ADD_ONS: [&str; 4] = ["vpc-cni", "kube-proxy", "coredns", "aws-ebs-csi-driver"];
+const ADD_ONS: [&str; 4] = ["vpc-cni", "kube-proxy", "coredns", VOLUMES];
 
 /// The add-ons are active.
 pub(crate) async fn are_there(site: &Site<'_>) -> Result<Reached, Trouble> {
@@ -32,7 +35,11 @@ async fn is_there(site: &Site<'_>, name: &str) -> Result<Reached, Trouble> {
         let intent = site.work.intend(thing).await?;
         // One step makes several: each has a token of its own.
         let token = ClientToken::new(&format!("{}-{name}", intent.client_token));
-        let new = NewAddOn { cluster, name: name.to_owned(), role_arn: None, tags: intent.tags, token };
+        let role_arn = match name {
+            VOLUMES => Some(output(&site.cluster()?.provisioning, "StorageRoleArn")?.to_owned()),
+            _ => None,
+        };
+        let new = NewAddOn { cluster, name: name.to_owned(), role_arn, tags: intent.tags, token };
         site.account.create_add_on(&new).await?;
         site.work.note(thing, ResourceAction::Create, ResourceProgress::Running).await?;
         return Ok(Reached::NotYet);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainsheet_cloud::account::{Stack, Template};
+use mainsheet_cloud::account::{Stack, Template, network_parameters};
 use mainsheet_core::Error;
 use mainsheet_core::catalog::CatalogSettings;
 use mainsheet_core::network::Network;
@@ -18,8 +18,7 @@ use crate::trouble::Trouble;
 /// The network's stack is there, and known by what it puts out.
 pub(crate) async fn network_is_there(site: &Site<'_>) -> Result<Reached, Trouble> {
     let network = site.network()?;
-    let parameters =
-        parameters([("ConnectionId", site.connection.id.to_string()), ("Cidr", network.config.cidr.to_string())]);
+    let parameters = network_parameters(&site.connection.id, network.config.cidr);
     let Some(stack) = stack::is_there(site, Template::Network, parameters).await? else { return Ok(Reached::NotYet) };
     let learn = |network: &mut Network| {
         network.provider_network_id = stack.outputs.get("VpcId").cloned();
@@ -56,8 +55,7 @@ pub(crate) async fn identities_are_trusted(site: &Site<'_>) -> Result<Reached, T
 /// The catalog's stack is there, known by what it puts out, and the logical catalog stands in front of it.
 pub(crate) async fn catalog_is_there(site: &Site<'_>) -> Result<Reached, Trouble> {
     let catalog = site.catalog()?;
-    let name = catalog.config.catalog_name.clone().unwrap_or_else(|| "default".to_owned());
-    let parameters = parameters([("BucketName", site.bucket_name()), ("DatabaseName", name)]);
+    let parameters = parameters([("BucketName", site.bucket_name()), ("DatabaseName", database_name(catalog))]);
     let Some(stack) = stack::is_there(site, Template::Catalog, parameters).await? else { return Ok(Reached::NotYet) };
     let learn = |catalog: &mut ProvisionedCatalog| learn(&mut catalog.provisioning, &stack);
     let (store, tenant) = (site.work.store(), &site.work.tenant);
@@ -69,6 +67,13 @@ pub(crate) async fn catalog_is_there(site: &Site<'_>) -> Result<Reached, Trouble
     };
     store.publish_provisioned_catalog(tenant, &catalog.id, &settings).await?;
     Ok(Reached::Done)
+}
+
+/// What the catalog's database is called, after the template's prefix. Databases of an account share their names within a region,
+/// and catalogs of several networks and connections may be called the same: the id is part of it.
+fn database_name(catalog: &ProvisionedCatalog) -> String {
+    let name = catalog.config.catalog_name.as_deref().unwrap_or("default");
+    format!("{name}_{}", catalog.id).to_lowercase()
 }
 
 /// The logical catalog is withdrawn, and the stack behind it is gone.

@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use mainsheet_auth::sealed::{Context, Sealer};
-use mainsheet_cloud::account::CONNECTION_TAG;
 use mainsheet_core::cluster::AgentPulse;
-use mainsheet_core::connection::{CloudProvider, Connection, ConnectionStatus, EXTERNAL_ID_FIELD};
+use mainsheet_core::connection::{CloudProvider, Connection, ConnectionStatus, EXTERNAL_ID_FIELD, RoleArn};
 use mainsheet_core::network::{Network, NetworkConfig};
 use mainsheet_core::operation::{Operation, OperationKind, OperationStatus, ResourceRef};
 use mainsheet_core::provisioned_catalog::{ProvisionedCatalog, ProvisionedCatalogConfig};
@@ -15,6 +14,7 @@ use mainsheet_core::provisioning::{Provisioned, Provisioning, ProvisioningStatus
 use mainsheet_core::time::ManualClock;
 use mainsheet_core::{CatalogId, ClusterId, ConnectionId, MemberId, NetworkId, OrganizationId, Timestamp};
 use mainsheet_provisioner::{AgentSettings, Images, Provisioner};
+use mainsheet_simulator::CloudSimulator;
 use mainsheet_store::audit::Audit;
 use mainsheet_store::organizations::founding_tenant;
 use mainsheet_store::provisioned::ProvisionedEntity;
@@ -23,11 +23,11 @@ use mainsheet_workflow::{Execution, Step, StepOutcome};
 use secrecy::SecretString;
 use serde_json::json;
 
-use super::account::TestAccount;
 use super::faults::{Fault, Faulty};
 use super::table::{LostWrite, TestTable};
 
 const REGION: &str = "eu-central-1";
+const ROLE: &str = "arn:aws:iam::123456789012:role/mainsheet";
 /// What the account's role demands.
 pub(crate) const EXTERNAL_ID: &str = "6f8d1e1c-8a43-4d53-8f4e-3c1f0c0a9c11";
 /// More steps than any operation takes.
@@ -39,7 +39,7 @@ pub(crate) struct World<'t> {
     store: Store,
     clock: ManualClock,
     pub(crate) faulty: Faulty,
-    account: TestAccount,
+    cloud: CloudSimulator,
     tenant: Tenant,
     connection: ConnectionId,
     by: MemberId,
@@ -74,22 +74,22 @@ impl<'t> World<'t> {
         let tenant = founding_tenant(&OrganizationId::generate(now));
         let sealer =
             Arc::new(Sealer::derive(&SecretString::from("a secret of tests, and of no use elsewhere")).unwrap());
-        let account = TestAccount::new(clock.clock(), EXTERNAL_ID);
-        let faulty = Faulty::new(Arc::new(account.clone()));
+        let cloud = CloudSimulator::new(clock.clock());
+        let faulty = Faulty::new(Arc::new(cloud.clone()));
         let images = Images { agent: "agent:1".to_owned(), runtime: "runtime:1".to_owned() };
         let agent = AgentSettings { api_url: "https://mainsheet.example/api/v1".to_owned(), images };
         let provisioner = Provisioner::new(store.clone(), Arc::new(faulty.clone()), Arc::clone(&sealer), agent);
         let (by, id) = (MemberId::generate(now), ConnectionId::generate(now));
         let context = Context::organization(tenant.organization_id(), EXTERNAL_ID_FIELD);
-        let stack = format!("mainsheet-connection-{id}");
-        account.deploy_connection(&stack, &BTreeMap::from([(CONNECTION_TAG.to_owned(), id.to_string())]));
+        let role: RoleArn = ROLE.parse().unwrap();
+        let stack = cloud.trust(&role, &REGION.parse().unwrap(), &id, EXTERNAL_ID).unwrap();
         let connection = Connection {
             id: id.clone(),
             name: "main".to_owned(),
             provider: CloudProvider::Aws,
             account_id: Some("123456789012".parse().unwrap()),
             region: REGION.parse().unwrap(),
-            role_arn: Some("arn:aws:iam::123456789012:role/mainsheet".parse().unwrap()),
+            role_arn: Some(role),
             stack_arn: Some(stack),
             external_id: sealer.seal(&context, &SecretString::from(external_id)).unwrap(),
             status: ConnectionStatus::Active,
@@ -105,7 +105,7 @@ impl<'t> World<'t> {
         };
         let audit = Audit::of_platform(&tenant, "test.connect", &id);
         store.change(audit).create_connection(&tenant, &connection).commit().await.unwrap();
-        Self { table, store, clock, faulty, account, tenant, connection: id, by, provisioner }
+        Self { table, store, clock, faulty, cloud, tenant, connection: id, by, provisioner }
     }
 
     fn store(&self) -> &Store {
@@ -324,7 +324,7 @@ impl<'t> World<'t> {
     async fn beat(&self, operation: &Operation, step: Step) {
         if let (Step::AwaitAgent, ResourceRef::Cluster(cluster)) = (step, &operation.resource) {
             let pulse = AgentPulse { seen_at: Some(self.now()), ..AgentPulse::default() };
-            let _ = self.store().note_pulse(&self.tenant, cluster, &pulse).await;
+            let _ = self.store().note_pulse(&self.tenant, cluster, &pulse, 0).await;
         }
     }
 
@@ -349,9 +349,9 @@ impl<'t> World<'t> {
         self.store().operation(&self.tenant, &operation.id).await.unwrap().value
     }
 
-    /// The names of what is in the account.
+    /// The names of what the platform made and is in the account.
     pub(crate) fn names(&self) -> Vec<String> {
-        self.account.names()
+        self.cloud.made_by_the_platform().into_iter().map(|found| found.name).collect()
     }
 
     /// The names of what is written down as perhaps being in the account on behalf of a resource.

@@ -2,6 +2,7 @@
 
 pub(crate) mod create;
 pub(crate) mod delete;
+pub(crate) mod download;
 pub(crate) mod get;
 pub(crate) mod instance_types;
 pub(crate) mod list;

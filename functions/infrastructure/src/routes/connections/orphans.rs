@@ -7,7 +7,7 @@ use axum::extract::State;
 use mainsheet_api::{App, Path, Permitted, Result};
 use mainsheet_auth::Caller;
 use mainsheet_auth::needs::CanViewConnections;
-use mainsheet_cloud::account::OwnedResource;
+use mainsheet_cloud::account::{OwnedResource, RESOURCE_TAG};
 use mainsheet_core::connection::Connection;
 use mainsheet_core::network::Network;
 use mainsheet_core::operation::{ResourceKind, ResourceRef};
@@ -20,9 +20,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::cloud::{Cloud, refused};
-
-/// The tag that says what something was made for, as `<kind>/<id>`.
-const RESOURCE_TAG: &str = "Mainsheet-Resource";
 
 /// What belongs to nothing.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,7 +73,8 @@ pub(crate) async fn orphans(
         found.extend(owned.into_iter().map(|resource| (region.clone(), owner(&resource), resource)));
     }
     // What is there was looked at first: what comes to be known meanwhile is no orphan.
-    let known = app.store.pointed(caller.tenant(), &pointers(found.iter().filter_map(|(_, owner, _)| owner.as_ref()))).await?;
+    let known =
+        app.store.pointed(caller.tenant(), &pointers(found.iter().filter_map(|(_, owner, _)| owner.as_ref()))).await?;
     let is_orphan = |owner: Option<&ResourceRef>, resource: &OwnedResource| {
         connection.stack_arn.as_ref() != Some(&resource.arn) && owner.is_none_or(|owner| !may_be_there(&known, owner))
     };

@@ -35,12 +35,7 @@ pub(crate) struct RegionView {
 
 impl From<CloudRegion> for RegionView {
     fn from(region: CloudRegion) -> Self {
-        Self {
-            provider: CloudProvider::Aws,
-            region_code: region.code,
-            region_name: region.name,
-            group: region.group,
-        }
+        Self { provider: CloudProvider::Aws, region_code: region.code, region_name: region.name, group: region.group }
     }
 }
 

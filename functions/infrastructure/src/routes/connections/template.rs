@@ -5,6 +5,7 @@ use axum::extract::State;
 use mainsheet_api::{App, BASE, Path, Permitted, Result};
 use mainsheet_auth::Caller;
 use mainsheet_auth::needs::CanManageConnections;
+use mainsheet_cloud::account::boundary_name;
 use mainsheet_core::ConnectionId;
 use mainsheet_core::connection::{Connection, ConnectionStatus};
 use secrecy::ExposeSecret;
@@ -93,7 +94,7 @@ pub(super) fn parameters(
     let lower = id.to_lowercase();
     let mut parameters = vec![
         ("IamRoleName", format!("mainsheet-{lower}")),
-        ("IamPermissionBoundaryName", format!("mainsheet-{lower}-RoleBoundary")),
+        ("IamPermissionBoundaryName", boundary_name(&connection.id)),
         ("LakeSailAccountID", cloud.account_id().to_owned()),
         ("LakeSailTenantID", caller.tenant().organization_id().to_string()),
         ("LakeSailConnectionID", id),
@@ -113,5 +114,8 @@ fn quick_launch_url(cloud: &Cloud, connection: &Connection, parameters: &[(&'sta
         query.append_pair(&format!("param_{name}"), value);
     }
     let region = &connection.region;
-    format!("https://console.aws.amazon.com/cloudformation/home?region={region}#/stacks/create/review?{}", query.finish())
+    format!(
+        "https://console.aws.amazon.com/cloudformation/home?region={region}#/stacks/create/review?{}",
+        query.finish()
+    )
 }

@@ -116,7 +116,8 @@ pub(crate) async fn health(
 /// What the provider calls a cluster that is there.
 fn name(cluster: &ProvisionedCluster) -> mainsheet_core::Result<String> {
     let is_there = matches!(cluster.provisioning.status, ProvisioningStatus::Active | ProvisioningStatus::Updating);
-    let known = cluster.provider.as_ref().filter(|_| is_there || cluster.provisioning.status == ProvisioningStatus::Failed);
+    let known =
+        cluster.provider.as_ref().filter(|_| is_there || cluster.provisioning.status == ProvisioningStatus::Failed);
     known.map(|provider| provider.name.clone()).ok_or_else(|| {
         let message = "There is nothing to look at: the cluster was not provisioned, or was destroyed.";
         Error::conflict("not_active", message)

@@ -58,6 +58,7 @@ fn target(cluster: &ProvisionedCluster) -> Option<KubernetesTarget> {
 }
 
 fn unreachable() -> Error {
-    let message = "The cluster's API does not answer yet, or no more. Provision the cluster, and wait for the operation's end.";
+    let message =
+        "The cluster's API does not answer yet, or no more. Provision the cluster, and wait for the operation's end.";
     Error::conflict("not_active", message)
 }
