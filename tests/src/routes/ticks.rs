@@ -162,6 +162,22 @@ async fn who_comes_hours_late_acts_as_the_policy_says() {
 }
 
 #[tokio::test]
+async fn the_ledger_is_kept_for_ninety_days_from_the_decision() {
+    let mut scene = Scene::start().await;
+    let nightly = scene.job("nightly", with(hourly(), "cronExpression", json!("0 9 * * *"))).await;
+    // The scheduler comes after 100 days: what is that old is news all the same.
+    assert_eq!(scene.tick_at("2027-03-01T12:00:00Z").await, 1);
+    let both = ["09:00 100 missed overtaken", "09:00 1 ran caught_up"];
+    assert_eq!(scene.told(&nightly).await, both);
+    let missed = scene.ledger(&nightly, "outcome=missed").await;
+    assert_eq!((missed.len(), &missed[0]["scheduledAt"]), (1, &json!("2026-11-21T09:00:00.000Z")));
+    scene.pass(90 * 24 * HOUR - 1).await;
+    assert_eq!(scene.told(&nightly).await, both);
+    scene.pass(1).await;
+    assert_eq!(scene.told(&nightly).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn the_concurrency_policy_decides_while_a_run_has_not_ended() {
     let mut scene = Scene::start().await;
     let skip = scene.job("skip", hourly()).await;
@@ -473,8 +489,7 @@ async fn publications_at_the_moment_of_a_tick_neither_lose_nor_double_it() {
     let versions = format!("/workloads/jobs/{job}/versions");
     for hour in 1..=5 {
         scene.pass(if hour == 1 { 30 * MINUTE } else { HOUR }).await;
-        let minute =
-            |index: u32| json!({ "cronExpression": format!("{} * * * *", if index % 2 == 0 { "0" } else { "0,59" }) });
+        let minute = |index: u32| json!({ "cronExpression": format!("{} * * * *", if index.is_multiple_of(2) { "0" } else { "0,59" }) });
         let publish = |index: u32| scene.owner.post(&versions, minute(index));
         let publications = futures::future::join_all((0..20).map(publish));
         let tick = || mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(60));
@@ -586,7 +601,7 @@ async fn a_tick_reads_what_is_due_and_not_what_exists() {
     scene.app.deliver().await;
     let tick = || mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(60));
     while tick().await.unwrap().sealed > 0 {}
-    let (_, idle) = scene.app.measure(tick()).await;
+    let (_, idle) = Box::pin(scene.app.measure(tick())).await;
     assert_eq!(
         reads(&idle),
         1 + 8 + 8 + 8,
@@ -605,7 +620,7 @@ async fn a_tick_reads_what_is_due_and_not_what_exists() {
         })
         .await;
     assert_eq!((pages, reads(&of_jobs)), (110, 8 + 2), "the shards, and pages of a hundred jobs");
-    let (ticked, operations) = scene.app.measure(tick()).await;
+    let (ticked, operations) = Box::pin(scene.app.measure(tick())).await;
     assert_eq!(ticked.unwrap().scheduled, 110);
     let writes = operations.iter().filter(|name| *name == "TransactWriteItems").count();
     assert!(writes >= 110, "{writes}");
