@@ -5,10 +5,10 @@ import Provider from 'oidc-provider';
 
 export const initialAccessToken = 'let-me-register';
 
-/** Starts it; answers `{issuer, provider, accounts, stop}`. `accounts.current` is who signs in next. */
-export async function startProvider() {
+/** Starts it; answers `{issuer, provider, accounts, stop}`. `accounts.current` is who signs in next. Port 0 takes a free one. */
+export async function startProvider(port = 0) {
   const server = createServer();
-  await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
+  await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
   const issuer = `http://127.0.0.1:${server.address().port}`;
   const accounts = { current: null };
   const provider = new Provider(issuer, {
@@ -22,8 +22,9 @@ export async function startProvider() {
     },
     interactions: { url: (_, interaction) => `/interaction/${interaction.uid}` },
     findAccount: (_, id) => ({ accountId: id, claims: () => JSON.parse(Buffer.from(id, 'base64url').toString()) }),
-    // The platform's callback is plain http here, as the provider itself.
-    clientBasedCORS: () => true,
+    // It calls no addresses of private networks. The platform that it tells of logouts is on this machine, as it is itself.
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options),
+    ttl: { AccessToken: 600, Grant: 3600, IdToken: 600, Interaction: 600, Session: 3600 },
   });
   provider.use(async (context, next) => {
     if (!context.path.startsWith('/interaction/')) return next();

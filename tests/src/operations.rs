@@ -1,5 +1,6 @@
 //! A right request to every operation of the document. The gates send it as it is, or with one thing wrong.
 
+use mainsheet_testkit::infrastructure::{self, ACCOUNT, REGION};
 use mainsheet_testkit::{Answer, Call, Client, PASSWORD, build, registration};
 use serde_json::{Value, json};
 
@@ -123,6 +124,11 @@ pub(crate) fn right(operation: &str, world: &World) -> Option<Request> {
         users,
         service_accounts,
         clusters,
+        connections,
+        networks,
+        provisioned_clusters,
+        provisioned_catalogs,
+        infrastructure_operations,
         catalogs,
         queries,
         jobs,
@@ -351,6 +357,108 @@ fn clusters(operation: &str, world: &World) -> Option<Request> {
     })
 }
 
+fn connections(operation: &str, world: &World) -> Option<Request> {
+    let estate = &world.estate;
+    let connection = |id: &str| format!("/infra/connections/{id}");
+    Some(match operation {
+        "listConnections" => get("/infra/connections"),
+        "createConnection" => {
+            let config = json!({ "accountId": ACCOUNT, "region": REGION });
+            post("/infra/connections", json!({ "name": "new", "provider": "aws", "providerConfig": config }))
+        }
+        "getConnection" => get(connection(&estate.connection)),
+        "updateConnection" => patch(connection(&estate.connection), json!({ "name": "renamed" })),
+        "deleteConnection" => delete(connection(&estate.spare_connection)),
+        "getConnectionTemplate" => get(format!("{}/template", connection(&estate.connection))),
+        "downloadConnectionTemplate" => get(format!("{}/template/download", connection(&estate.connection))),
+        "verifyConnection" => {
+            let role = infrastructure::role_of(&estate.connection);
+            post(format!("{}/verify", connection(&estate.connection)), json!({ "roleArn": role }))
+        }
+        "listRegions" => get(format!("{}/regions", connection(&estate.connection))),
+        "listInstanceTypes" => get(format!("{}/instance-types?minVCpus=2", connection(&estate.connection))),
+        "listConnectionOrphans" => get(format!("{}/orphans", connection(&estate.connection))),
+        "syncConnectionTemplate" => act(format!("{}/sync-template", connection(&estate.synced_connection))),
+        _ => return None,
+    })
+}
+
+fn networks(operation: &str, world: &World) -> Option<Request> {
+    let estate = &world.estate;
+    let networks = format!("/infra/connections/{}/networks", estate.connection);
+    let pending = format!("{networks}/{}", estate.pending_network);
+    Some(match operation {
+        "listNetworks" => get("/infra/networks"),
+        "listConnectionNetworks" => get(networks),
+        "createNetwork" => post(networks, infrastructure::network("new")),
+        "getNetwork" => get(format!("{networks}/{}", estate.network)),
+        "updateNetwork" => patch(format!("{networks}/{}", estate.network), json!({ "name": "renamed" })),
+        "listProviderNetworks" => {
+            get(format!("/infra/connections/{}/provider-networks?region={REGION}", estate.connection))
+        }
+        "preflightNetwork" => act(format!("{pending}/preflight")),
+        "planNetwork" => get(format!("{pending}/plan")),
+        "provisionNetwork" => post(format!("{pending}/provision"), json!({})),
+        "destroyNetwork" => delete(format!("{networks}/{}", estate.empty_network)),
+        "deleteNetworkRecord" => delete(format!("/infra/networks/{}", estate.spare_network)),
+        _ => return None,
+    })
+}
+
+fn provisioned_clusters(operation: &str, world: &World) -> Option<Request> {
+    let estate = &world.estate;
+    let clusters = format!("/infra/connections/{}/clusters", estate.connection);
+    let (active, pending) =
+        (format!("{clusters}/{}", estate.cluster), format!("{clusters}/{}", estate.pending_cluster));
+    Some(match operation {
+        "listProvisionedClusters" => get("/infra/clusters"),
+        "getProvisionedCluster" => get(format!("/infra/clusters/{}", estate.cluster)),
+        "deleteProvisionedClusterRecord" => delete(format!("/infra/clusters/{}", estate.spare_cluster)),
+        "listConnectionClusters" => get(clusters),
+        "createProvisionedCluster" => post(clusters, infrastructure::cluster("new provisioned", &estate.network)),
+        "getConnectionCluster" => get(active),
+        "updateProvisionedCluster" => post(active, json!({ "config": infrastructure::cluster_config("1.35") })),
+        "destroyProvisionedCluster" => delete(format!("{clusters}/{}", estate.doomed_cluster)),
+        "getClusterMetrics" => get(format!("{active}/metrics?period=24h")),
+        "getClusterHealth" => get(format!("{active}/health")),
+        "getClusterKubeconfig" => get(format!("{active}/kubeconfig")),
+        "preflightCluster" => act(format!("{pending}/preflight")),
+        "planCluster" => get(format!("{pending}/plan")),
+        "provisionCluster" => post(format!("{pending}/provision"), json!({})),
+        _ => return None,
+    })
+}
+
+fn provisioned_catalogs(operation: &str, world: &World) -> Option<Request> {
+    let estate = &world.estate;
+    let catalogs = format!("/infra/connections/{}/catalogs", estate.connection);
+    let pending = format!("{catalogs}/{}", estate.pending_catalog);
+    Some(match operation {
+        "listProvisionedCatalogs" => get("/infra/catalogs"),
+        "deleteProvisionedCatalogRecord" => delete(format!("/infra/catalogs/{}", estate.spare_catalog)),
+        "listConnectionCatalogs" => get(catalogs),
+        "createProvisionedCatalog" => post(catalogs, infrastructure::catalog("new lake", &estate.network)),
+        "getProvisionedCatalog" => get(format!("{catalogs}/{}", estate.catalog)),
+        "updateProvisionedCatalog" => {
+            patch(format!("{catalogs}/{}", estate.catalog), json!({ "name": "renamed lake" }))
+        }
+        "destroyProvisionedCatalog" => delete(format!("{catalogs}/{}", estate.doomed_catalog)),
+        "preflightCatalog" => act(format!("{pending}/preflight")),
+        "planCatalog" => get(format!("{pending}/plan")),
+        "provisionCatalog" => post(format!("{pending}/provision"), json!({})),
+        _ => return None,
+    })
+}
+
+fn infrastructure_operations(operation: &str, world: &World) -> Option<Request> {
+    let path = format!("/operations/{}", world.estate.operation);
+    Some(match operation {
+        "getOperation" => get(path),
+        "cancelOperation" => delete(path),
+        _ => return None,
+    })
+}
+
 fn catalogs(operation: &str, world: &World) -> Option<Request> {
     let catalog = format!("/workloads/catalogs/{}", world.catalog);
     let teams = format!("{catalog}/teams");
@@ -395,7 +503,9 @@ fn jobs(operation: &str, world: &World) -> Option<Request> {
         "getJob" => get(format!("/workloads/jobs/{}", world.job)),
         "deleteJob" => delete(format!("/workloads/jobs/{}", world.spare_job)),
         "updateJob" => patch(format!("/workloads/jobs/{}", world.job), json!({ "description": "Sales" })),
+        "listJobTicks" => get(format!("/workloads/jobs/{}/ticks", world.job)),
         "exportJob" => get(format!("/workloads/jobs/{}/export", world.job)),
+        "previewJobSchedule" => get(format!("/workloads/jobs/{}/schedule?cronExpression=@daily", world.job)),
         "applyJob" => {
             let file = build::job("versioned", &world.agent.cluster_id, &world.owner.team_id);
             let file = build::with(file, "/timeoutSeconds", json!(30));
@@ -441,6 +551,7 @@ fn job_runs(operation: &str, world: &World) -> Option<Request> {
         "retryJobRun" => post(format!("{runs}/{}/retry", world.cancelled_run), json!({})),
         "deleteJobRun" => delete(format!("{runs}/{}", world.spare_ended_run)),
         "listMyJobRuns" => get("/me/jobs/runs"),
+        "getJobRunBlockers" => get(format!("{runs}/{}/blockers", world.held_run)),
         "getJobRunLogs" => get(format!("{ended}/logs")),
         "getJobRunResults" => get(format!("{ended}/results")),
         _ => return None,

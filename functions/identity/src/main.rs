@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
     let store = aws::store(&config)?;
     key.publish(&store).await?;
     let app = App::new(store.clone());
-    app.access_keys.warm().await?;
+    app.warm().await?;
     let clock = store.clock().clone();
     let login_codes = LoginCodeKey::derive(&aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?)?;
     let sealing_secret = aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?;

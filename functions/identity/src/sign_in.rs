@@ -1,5 +1,6 @@
 //! What every way of signing in ends with: a login and its tokens, or the step that is missing.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use mainsheet_auth::challenge::ChallengeToken;
@@ -281,6 +282,11 @@ impl Demands {
         self.0.iter().any(|auth| auth.require_email_verification)
     }
 
+    /// Whether a password has to be one that is not known from leaks; who belongs nowhere is asked for that, too.
+    pub(crate) fn unleaked_password(&self) -> bool {
+        self.0.is_empty() || self.0.iter().any(|auth| auth.check_breached_passwords)
+    }
+
     fn second_factor(&self) -> bool {
         self.0.iter().any(AuthSettings::demands_second_factor)
     }
@@ -290,10 +296,8 @@ impl Demands {
     /// single sign-on, which is always left.
     fn require_way(&self, way: Way) -> Result<()> {
         let by_all = |way: Way| self.0.iter().all(|auth| way.is_allowed_by(auth));
-        let wants_single_sign_on =
-            |auth: &AuthSettings| !auth.allow_login_with_password && !auth.allow_login_with_email;
         let something_is_left =
-            by_all(Way::Password) || by_all(Way::MailedCode) || self.0.iter().any(wants_single_sign_on);
+            by_all(Way::Password) || by_all(Way::MailedCode) || self.0.iter().any(AuthSettings::is_single_sign_on_only);
         if by_all(way) || (!something_is_left && self.0.iter().any(|auth| way.is_allowed_by(auth))) {
             return Ok(());
         }
@@ -342,13 +346,15 @@ impl Entry<'_> {
             single_sign_on: self.single_sign_on.clone(),
             refresh_family_sha256: refresh.family_sha256(),
             refresh_current_sha256: refresh.own_sha256(),
+            emergency_noted: BTreeMap::new(),
         };
         Ok((login, refresh))
     }
 
     /// The login begins, and a device that is new to the person is told of.
     pub(crate) fn enter<'s>(&self, change: Change<'s>, login: &Login) -> Change<'s> {
-        let change = change.create_login(login);
+        let reach = self.single_sign_on.as_ref().map(|session| &session.organization_id);
+        let change = change.create_login(login).note_login(&self.person.access.value, reach);
         match self.person.known_devices.meet(&self.device_name()) {
             Device::Known => change,
             Device::First(devices) => change.remember_devices(self.user_id(), &devices),

@@ -83,6 +83,13 @@ impl Notifier {
             Request::MfaReset { email, at, origin } => {
                 self.security_notice(id, ("mfa-reset", "Your second factor was removed"), &email, at, &origin)
             }
+            Request::PasswordSetByOrganization { email, at, origin } => self.security_notice(
+                id,
+                ("password-set-by-organization", "Your password was reset"),
+                &email,
+                at,
+                &origin,
+            ),
             Request::PasswordChanged { email, at, origin } => {
                 self.security_notice(id, ("password-changed", "Your password was changed"), &email, at, &origin)
             }
@@ -261,6 +268,10 @@ mod tests {
         Request::MfaReset { email: "ada@example.com".to_owned(), at: now(), origin: Origin::default() }
     }
 
+    fn password_set_by_organization() -> Request {
+        Request::PasswordSetByOrganization { email: "ada@example.com".to_owned(), at: now(), origin: origin() }
+    }
+
     fn password_changed() -> Request {
         Request::PasswordChanged { email: "ada@example.com".to_owned(), at: now(), origin: origin() }
     }
@@ -312,6 +323,23 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_mail_about_a_password_that_the_organization_set() {
+        insta::assert_snapshot!(shown(&mail_of(password_set_by_organization()).await));
+    }
+
+    #[tokio::test]
+    async fn a_name_that_ends_in_a_dot_ends_in_one_dot() {
+        let Request::Invitation { invitation_id, organization_id, email, invited_by, .. } = invitation() else {
+            panic!()
+        };
+        let organization_name = "Acme Inc.".to_owned();
+        let request = Request::Invitation { invitation_id, organization_id, email, invited_by, organization_name };
+        let mail = mail_of(request).await;
+        assert!(mail.subject.ends_with("to Acme Inc."), "{}", mail.subject);
+        assert!(!mail.text.contains("..") && !mail.html.contains(".."), "{}", mail.text);
+    }
+
+    #[tokio::test]
     async fn the_mail_to_owners_when_somebody_acts_in_an_emergency() {
         let mail = mail_of(Request::EmergencyUsed {
             email: "ada@example.com".to_owned(),
@@ -328,7 +356,13 @@ mod tests {
     async fn nothing_is_fetched_when_a_mail_is_opened() {
         let notice = Request::AlreadyRegistered { email: "ada@example.com".to_owned() };
         let links = [verify_email(), invitation(), reset_password(), login_code()];
-        for request in links.into_iter().chain([notice, new_device(), mfa_reset(), password_changed()]) {
+        for request in links.into_iter().chain([
+            notice,
+            new_device(),
+            mfa_reset(),
+            password_changed(),
+            password_set_by_organization(),
+        ]) {
             let html = mail_of(request).await.html;
             for remote in ["src=", "url(", "@import", "<link", "<img", "<script"] {
                 assert!(!html.contains(remote), "{remote}");

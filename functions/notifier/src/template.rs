@@ -6,7 +6,7 @@ use mainsheet_cloud::mail::Mail;
 use mainsheet_core::{Error, Result};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
-const TEMPLATES: [(&str, &str); 21] = [
+const TEMPLATES: [(&str, &str); 23] = [
     ("frame.html", include_str!("../templates/frame.html")),
     ("verify-email.html", include_str!("../templates/verify-email.html")),
     ("verify-email.txt", include_str!("../templates/verify-email.txt")),
@@ -26,6 +26,8 @@ const TEMPLATES: [(&str, &str); 21] = [
     ("mfa-reset.txt", include_str!("../templates/mfa-reset.txt")),
     ("password-changed.html", include_str!("../templates/password-changed.html")),
     ("password-changed.txt", include_str!("../templates/password-changed.txt")),
+    ("password-set-by-organization.html", include_str!("../templates/password-set-by-organization.html")),
+    ("password-set-by-organization.txt", include_str!("../templates/password-set-by-organization.txt")),
     ("sign-up-again.html", include_str!("../templates/sign-up-again.html")),
     ("sign-up-again.txt", include_str!("../templates/sign-up-again.txt")),
 ];

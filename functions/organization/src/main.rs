@@ -19,7 +19,7 @@ async fn main() -> Result<(), Error> {
     audit_key.publish(&store).await?;
     let app = App::new(store.clone());
     // Read during INIT, which also opens the connection to the table.
-    app.access_keys.warm().await?;
+    app.warm().await?;
     let clock = store.clock().clone();
     let public_url = aws::required("MAINSHEET_PUBLIC_URL")?;
     let state = OrganizationState::new(app, Arc::new(key), KeyRing::new(store, Purpose::MailLink), public_url);

@@ -1,7 +1,9 @@
 //! What a password has to be.
 
-use mainsheet_auth::password;
-use mainsheet_core::{Error, FieldErrors};
+use mainsheet_api::App;
+use mainsheet_auth::{Caller, breached, password};
+use mainsheet_core::Result;
+use mainsheet_core::organization::Organization;
 use secrecy::{ExposeSecret, SecretString};
 
 /// 12 to 128 characters, for `garde`'s `custom`.
@@ -17,12 +19,17 @@ pub(crate) fn password_rule(password: &SecretString, (): &()) -> garde::Result {
     }
 }
 
-/// A refusal of a password, under the name that the field has in this request.
-pub(crate) fn renamed(error: Error, field: &str) -> Error {
-    let Error::Invalid(errors) = error else { return error };
-    let mut named = FieldErrors::default();
-    for (_, message) in errors.iter() {
-        named.add(field, message);
-    }
-    Error::Invalid(named)
+/// A password is not one that is known from leaks, where one of the person's organizations asks for that.
+///
+/// # Errors
+/// [`mainsheet_core::Error::Invalid`] for the field.
+pub(crate) async fn refuse_leaked(app: &App, caller: &Caller, field: &str, password: &SecretString) -> Result<()> {
+    let checks = |organization: &Organization| organization.settings.auth.check_breached_passwords;
+    let access = caller.person().map(|person| &person.access.value);
+    let is_checked = checks(&caller.organization(&app.store).await?.value)
+        || match access.filter(|access| access.memberships.len() > 1) {
+            Some(access) => app.store.organizations_of(access).await?.iter().any(|row| checks(&row.value)),
+            None => false,
+        };
+    if is_checked { breached::refuse_as(field, password) } else { Ok(()) }
 }

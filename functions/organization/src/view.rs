@@ -35,6 +35,64 @@ pub(crate) struct MemberIncluded {
     roles: Vec<OrganizationRoleWithCounts>,
     teams: Vec<TeamWithCount>,
     team_roles: Vec<TeamRoleWithCounts>,
+    #[serde(rename = "_entityRelations")]
+    entity_relations: EntityRelations,
+}
+
+/// Which of them belong together.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct EntityRelations {
+    /// What members are in the organization.
+    member_roles: Vec<MemberRole>,
+    /// What members are in teams; where the seat is automatic, `TEAMADMIN`, and no team is named: they sit in all of them.
+    member_team_roles: Vec<MemberTeamRole>,
+}
+
+/// A member has a role of the organization.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MemberRole {
+    member_id: MemberId,
+    organization_role_id: RoleId,
+}
+
+/// A member has a role in a team.
+#[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub(crate) struct MemberTeamRole {
+    member_id: MemberId,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    team_id: Option<TeamId>,
+    team_role_id: RoleId,
+    is_automatic: bool,
+}
+
+impl EntityRelations {
+    fn of(rows: &[Row<MemberRecord>], now: Timestamp) -> Self {
+        let records = || rows.iter().map(|row| &row.value);
+        let role = |record: &MemberRecord, role: OrganizationRole| MemberRole {
+            member_id: record.member.id.clone(),
+            organization_role_id: role.into(),
+        };
+        let seat = |record: &MemberRecord, team: Option<&TeamId>, role: TeamRole| MemberTeamRole {
+            member_id: record.member.id.clone(),
+            team_id: team.cloned(),
+            team_role_id: role.into(),
+            is_automatic: team.is_none(),
+        };
+        let seats = |record: &MemberRecord| -> Vec<MemberTeamRole> {
+            let automatic = record.is_in_all_teams(now).then(|| seat(record, None, TeamRole::Admin));
+            let own = record.seats.iter().flat_map(|(team, roles)| roles.iter().map(move |role| (team, *role)));
+            own.map(|(team, role)| seat(record, Some(team), role)).chain(automatic).collect()
+        };
+        Self {
+            member_roles: records()
+                .flat_map(|record| record.active_roles(now).map(move |held| role(record, held)))
+                .collect(),
+            member_team_roles: records().flat_map(seats).collect(),
+        }
+    }
 }
 
 /// A member of a team by ids.
@@ -137,25 +195,26 @@ pub(crate) struct TeamRoleWithCounts {
     permission_count: usize,
 }
 
-impl From<&MemberRecord> for MemberItem {
-    fn from(record: &MemberRecord) -> Self {
+impl MemberItem {
+    /// A member as they are at a moment.
+    pub(crate) fn of(record: &MemberRecord, now: Timestamp) -> Self {
         let seats = record.seats.iter().map(|(team, roles)| (team.clone(), ids(roles)));
         Self {
             member_id: record.member.id.clone(),
             user_id: record.member.user_id.clone(),
-            role_ids: ids(&record.roles),
+            role_ids: record.active_roles(now).map(Into::into).collect(),
             team_role_ids: seats.collect(),
         }
     }
 }
 
 impl TeamMemberItem {
-    pub(crate) fn of(record: &MemberRecord, team: &TeamId) -> Self {
+    pub(crate) fn of(record: &MemberRecord, team: &TeamId, now: Timestamp) -> Self {
         let seat = record.seats.get(team);
         Self {
             member_id: record.member.id.clone(),
             user_id: record.member.user_id.clone(),
-            role_ids: ids(&record.roles),
+            role_ids: record.active_roles(now).map(Into::into).collect(),
             team_role_ids: seat.map_or_else(|| vec![TeamRole::Admin.into()], |roles| ids(roles)),
             is_automatic: seat.is_none(),
         }
@@ -163,23 +222,34 @@ impl TeamMemberItem {
 }
 
 impl MemberIncluded {
-    pub(crate) fn of(organization: &OrganizationId, rows: &[Row<MemberRecord>], links: MemberLinks) -> Self {
+    pub(crate) fn of(
+        organization: &OrganizationId,
+        rows: &[Row<MemberRecord>],
+        links: MemberLinks,
+        now: Timestamp,
+    ) -> Self {
         Self {
             members: members_of(rows),
-            roles: organization_roles_of(organization, rows, &links.counts),
-            team_roles: team_roles_of(organization, rows, &links.counts),
+            roles: organization_roles_of(organization, rows, &links.counts, now),
+            team_roles: team_roles_of(organization, rows, &links.counts, now),
             users: links.accounts.into_iter().map(UserWithAuth::from).collect(),
             teams: links.teams.into_iter().map(with_count).collect(),
+            entity_relations: EntityRelations::of(rows, now),
         }
     }
 }
 
 impl TeamMemberIncluded {
-    pub(crate) fn of(organization: &OrganizationId, rows: &[Row<MemberRecord>], links: MemberLinks) -> Self {
+    pub(crate) fn of(
+        organization: &OrganizationId,
+        rows: &[Row<MemberRecord>],
+        links: MemberLinks,
+        now: Timestamp,
+    ) -> Self {
         Self {
             members: members_of(rows),
-            roles: organization_roles_of(organization, rows, &links.counts),
-            team_roles: team_roles_of(organization, rows, &links.counts),
+            roles: organization_roles_of(organization, rows, &links.counts, now),
+            team_roles: team_roles_of(organization, rows, &links.counts, now),
             users: links.accounts.into_iter().map(UserWithAuth::from).collect(),
         }
     }
@@ -194,8 +264,9 @@ fn organization_roles_of(
     organization: &OrganizationId,
     rows: &[Row<MemberRecord>],
     counts: &MemberCounts,
+    now: Timestamp,
 ) -> Vec<OrganizationRoleWithCounts> {
-    let held = |role: &OrganizationRole| rows.iter().any(|row| row.value.roles.contains(role));
+    let held = |role: &OrganizationRole| rows.iter().any(|row| row.value.active_roles(now).any(|held| held == *role));
     let roles = OrganizationRole::ALL.iter().copied().filter(held);
     roles.map(|role| OrganizationRoleWithCounts::of(role, organization, counts)).collect()
 }
@@ -205,9 +276,11 @@ fn team_roles_of(
     organization: &OrganizationId,
     rows: &[Row<MemberRecord>],
     counts: &MemberCounts,
+    now: Timestamp,
 ) -> Vec<TeamRoleWithCounts> {
     let has = |record: &MemberRecord, role| {
-        role == TeamRole::Admin && record.is_in_all_teams() || record.seats.values().flatten().any(|held| *held == role)
+        role == TeamRole::Admin && record.is_in_all_teams(now)
+            || record.seats.values().flatten().any(|held| *held == role)
     };
     let roles = TeamRole::ALL.iter().copied().filter(|role| rows.iter().any(|row| has(&row.value, *role)));
     roles.map(|role| TeamRoleWithCounts::of(role, organization, counts)).collect()
@@ -220,10 +293,11 @@ impl From<Account> for UserWithAuth {
             email: account.user.email.clone(),
             verified_at: account.access.email_verified_at,
         };
+        let factor = account.second_factor.unwrap_or_default();
         let auth = UserAuthState {
-            has_second_factor: false,
-            has_password: account.credentials.is_some(),
-            has_recovery: false,
+            has_second_factor: factor.totp.is_some(),
+            has_password: account.credentials.is_some_and(|credentials| credentials.password_hash.is_some()),
+            has_recovery: !factor.recovery_codes.is_empty(),
         };
         Self { user: account.user, emails: vec![email], auth }
     }

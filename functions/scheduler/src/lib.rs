@@ -1,4 +1,7 @@
-//! The tick: runs whose lease ended, whose time is up or who did not stop as asked. It costs what is due, not what exists.
+//! The tick: runs whose lease ended, whose time is up or who did not stop as asked; jobs whose schedule asks for a run. It
+//! costs what is due, not what exists.
+
+mod jobs;
 
 use std::time::Duration;
 
@@ -21,6 +24,8 @@ pub struct Ticked {
     pub settled: usize,
     /// Runs that got another lease because the control plane had been away.
     pub extended: usize,
+    /// Runs that schedules asked for.
+    pub scheduled: usize,
     /// Records of audit trails that were sealed.
     pub sealed: usize,
 }
@@ -51,7 +56,10 @@ pub async fn tick(store: &Store, interval: Duration) -> Result<Ticked> {
             break;
         }
     }
-    failed.and(seal(store, now).await.map(|sealed| ticked.sealed = sealed))?;
+    // Runs that ended just now make room for those that schedules ask for.
+    let scheduled = jobs::schedule(store, now).await.map(|scheduled| ticked.scheduled = scheduled);
+    let sealed = seal(store, now).await.map(|sealed| ticked.sealed = sealed);
+    failed.and(scheduled).and(sealed)?;
     Ok(ticked)
 }
 

@@ -64,7 +64,9 @@ pub fn router(state: WorkloadsState) -> OpenApiRouter {
         .routes(routes!(jobs::list::list, jobs::create::create))
         .routes(routes!(jobs::get::get, jobs::update::update, jobs::delete::delete))
         .routes(routes!(jobs::export::export))
+        .routes(routes!(jobs::schedule::schedule))
         .routes(routes!(jobs::apply::apply))
+        .routes(routes!(jobs::ticks::list))
         .routes(routes!(
             job_drafts::get::get,
             job_drafts::create::create,
@@ -82,6 +84,7 @@ pub fn router(state: WorkloadsState) -> OpenApiRouter {
         .routes(routes!(job_runs::retry::retry))
         .routes(routes!(job_runs::cancel::cancel))
         .routes(routes!(job_runs::release::release))
+        .routes(routes!(job_runs::blockers::blockers))
         .routes(routes!(job_runs::logs::logs))
         .routes(routes!(job_runs::results::results))
         .with_state(state)

@@ -1,6 +1,5 @@
 //! What a version of a job says, the rules that it has to keep, and what has to be there when it comes into force.
 
-use croner::parser::{CronParser, Seconds, Year};
 use garde::Validate;
 use mainsheet_api::{App, Result, text};
 use mainsheet_auth::{Caller, Relation};
@@ -8,6 +7,7 @@ use mainsheet_core::job::{
     ConcurrencyPolicy, Job, JobConfig, JobDependency, JobVersion, MissedSchedulePolicy, Schedule, SourceConfig,
 };
 use mainsheet_core::query::SavedQuery;
+use mainsheet_core::schedule::{self, check_time_zone};
 use mainsheet_core::{ClusterId, Error, FieldErrors, MemberId, Timestamp};
 use mainsheet_store::{Change, Row};
 use serde::Deserialize;
@@ -185,6 +185,9 @@ fn check_source(config: &JobConfig, errors: &mut FieldErrors) {
             errors.add("config.sql", "needs exactly one of `source` and `queryId`");
         }
         (None, Some(python)) => {
+            if python.source.contains('\0') {
+                errors.add("config.python.source", "must not contain the character U+0000, which Python refuses");
+            }
             let is_wheel = python.source.ends_with(".whl") && !python.source.contains('\n');
             if !is_wheel && (python.package_name.is_some() || python.entry_point.is_some()) {
                 errors.add(
@@ -199,13 +202,11 @@ fn check_source(config: &JobConfig, errors: &mut FieldErrors) {
 }
 
 fn check_schedule(schedule: &Schedule, errors: &mut FieldErrors) {
-    // Five fields, and the `@daily` kin.
-    let parser = CronParser::builder().seconds(Seconds::Disallowed).year(Year::Disallowed).build();
-    if let Some(Err(error)) = schedule.cron_expression.as_deref().map(|expression| parser.parse(expression)) {
-        errors.add("cronExpression", error.to_string());
-    }
-    if jiff::tz::TimeZone::get(&schedule.cron_timezone).is_err() {
-        errors.add("cronTimezone", "is no time zone of the IANA database");
+    let zone = schedule.cron_timezone.as_str();
+    let expression = schedule.cron_expression.as_deref().map(|expression| schedule::Schedule::parse(expression, zone));
+    let found = [expression.and_then(Result::err), check_time_zone(zone).err()];
+    for error in found.into_iter().flatten() {
+        errors.add(error.field(), error.to_string());
     }
 }
 

@@ -10,15 +10,38 @@ use mainsheet_core::job::{
 use mainsheet_core::job_run::{JobRun, JobRunResults, ResourceCleanupMode, RunStatus, RunTrigger};
 use mainsheet_core::query::{Query, SavedQuery};
 use mainsheet_core::team::{Team, TeamWithCount};
-use mainsheet_core::{CatalogId, ClusterId, JobId, JobRunId, MemberId, QueryId, TeamId, Timestamp};
+use mainsheet_core::{CatalogId, ClusterId, JobId, JobRunId, MemberId, QueryId, Result, TeamId, Timestamp};
 use mainsheet_store::jobs::{JobLinks, latest_run};
 use mainsheet_store::queries::QueryLinks;
 use mainsheet_store::teams::with_count;
+use mainsheet_store::ticks::{last_scheduled_at, next_run_after, next_run_at};
 use mainsheet_store::{Page, PageRequest, Row};
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::catalog_view::{CatalogView, sees};
+
+/// When a job runs by itself.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Timing {
+    next_run_at: Option<Timestamp>,
+    last_scheduled_at: Option<Timestamp>,
+}
+
+impl Timing {
+    /// As the table has it.
+    pub(crate) fn of(row: &Row<Job>) -> Self {
+        Self { next_run_at: next_run_at(row), last_scheduled_at: last_scheduled_at(row) }
+    }
+
+    /// As a change at `now` makes it; `before` is the job that it changes.
+    pub(crate) fn after(before: Option<&Row<Job>>, job: &Job, now: Timestamp) -> Result<Self> {
+        Ok(Self {
+            next_run_at: next_run_after(before, job, now)?,
+            last_scheduled_at: before.and_then(last_scheduled_at),
+        })
+    }
+}
 
 /// A job with its version in force.
 #[derive(Debug, Serialize, ToSchema)]
@@ -59,21 +82,33 @@ pub(crate) struct JobView {
     concurrency_policy: ConcurrencyPolicy,
     max_concurrent_runs: u32,
     missed_schedule_policy: MissedSchedulePolicy,
+    /// When it runs next by itself; a moment that has just passed while its tick is being acted on. Absent while it is paused, and
+    /// without a schedule.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    next_run_at: Option<Timestamp>,
+    /// The last tick of its schedule that a run was created for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    last_scheduled_at: Option<Timestamp>,
     created_at: Timestamp,
     created_by: MemberId,
     updated_at: Timestamp,
     updated_by: MemberId,
 }
 
-impl From<&Job> for JobView {
-    fn from(job: &Job) -> Self {
-        Self::of(job, &job.current)
+impl From<&Row<Job>> for JobView {
+    fn from(row: &Row<Job>) -> Self {
+        Self::of(&row.value, &row.value.current, Timing::of(row))
     }
 }
 
 impl JobView {
+    /// A job as a change at `now` makes it; `before` is the job that it changes.
+    pub(crate) fn after(before: Option<&Row<Job>>, job: &Job, now: Timestamp) -> Result<Self> {
+        Ok(Self::of(job, &job.current, Timing::after(before, job, now)?))
+    }
+
     /// A job as it is with one of its versions.
-    pub(crate) fn of(job: &Job, version: &JobVersion) -> Self {
+    pub(crate) fn of(job: &Job, version: &JobVersion, timing: Timing) -> Self {
         let is_current = version.number == job.current.number;
         Self {
             id: job.id.clone(),
@@ -95,6 +130,8 @@ impl JobView {
             concurrency_policy: version.schedule.concurrency_policy,
             max_concurrent_runs: version.schedule.max_concurrent_runs,
             missed_schedule_policy: version.schedule.missed_schedule_policy,
+            next_run_at: timing.next_run_at,
+            last_scheduled_at: timing.last_scheduled_at,
             created_at: job.created_at,
             created_by: job.created_by.clone(),
             updated_at: job.updated_at,
@@ -219,6 +256,12 @@ pub(crate) struct JobRunView {
     hold: bool,
     resource_cleanup_mode: ResourceCleanupMode,
     trigger: RunTrigger,
+    /// The tick of the job's schedule that it was created for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    scheduled_at: Option<Timestamp>,
+    /// The run that takes its place, where `concurrencyPolicy` is `replace`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    replaced_by: Option<JobRunId>,
     /// When an agent took it.
     #[serde(skip_serializing_if = "Option::is_none")]
     dispatched_at: Option<Timestamp>,
@@ -257,6 +300,8 @@ impl From<&JobRun> for JobRunView {
             hold: run.hold,
             resource_cleanup_mode: run.resource_cleanup_mode,
             trigger: run.trigger,
+            scheduled_at: run.scheduled_at,
+            replaced_by: run.replaced_by.clone(),
             dispatched_at: run.dispatched_at,
             runner_started_at: run.runner_started_at,
             runner_completed_at: run.runner_completed_at,
@@ -299,7 +344,7 @@ pub(crate) struct JobIncluded {
 
 impl JobIncluded {
     pub(crate) fn of(jobs: &[Row<Job>], links: JobLinks) -> Self {
-        Self::with(jobs.iter().map(|row| JobView::from(&row.value)).collect(), links)
+        Self::with(jobs.iter().map(JobView::from).collect(), links)
     }
 
     pub(crate) fn with(jobs: Vec<JobView>, links: JobLinks) -> Self {
@@ -314,9 +359,7 @@ impl JobIncluded {
 /// How many there are in a list that shows only some of what the organization has: as far as it is known without counting.
 /// `all` is how many the organization has, where nothing is left out.
 pub(crate) fn total_of<T>(page: &Page<T>, request: &PageRequest, all: Option<u64>) -> Option<u64> {
-    let begins_before = request.marker.is_some() || (page.rows.is_empty() && request.skip > 0);
-    let ends_here = request.limit > 0 && page.marker.is_none() && !begins_before;
-    all.or_else(|| ends_here.then(|| u64::from(request.skip) + page.rows.len() as u64))
+    all.or_else(|| page.known_total(request))
 }
 
 /// Some of the jobs.
@@ -362,7 +405,23 @@ pub(crate) struct QueryIncluded {
     /// The catalogs that they name, as far as the caller may see them.
     catalogs: Vec<CatalogView>,
     teams: Vec<TeamWithCount>,
+    /// The jobs that run them. Where their configurations come to more than 2 MiB, the last ones are left out; their ids stay.
     jobs: Vec<JobView>,
+}
+
+/// The most bytes of configurations of jobs beside queries.
+const MAX_JOB_BYTES: usize = 2 * 1024 * 1024;
+
+/// As many jobs as an answer has room for beside what it is about.
+fn fitting(jobs: impl Iterator<Item = JobView>) -> Vec<JobView> {
+    let mut room = MAX_JOB_BYTES;
+    let fits = |job: &JobView| {
+        let size = serde_json::to_vec(&job.config).map_or(usize::MAX, |text| text.len());
+        let fits = size <= room;
+        room = room.saturating_sub(size);
+        fits
+    };
+    jobs.take_while(fits).collect()
 }
 
 /// Some of the saved queries.
@@ -456,7 +515,7 @@ pub(crate) fn queries(
 ) -> (Vec<QueryItem>, QueryIncluded) {
     let visible = |job: &Job| caller.may_in_any(Relation::CanViewJobs, &job.team_ids);
     let jobs: BTreeMap<&JobId, JobView> =
-        links.jobs.iter().map(|row| &row.value).filter(|job| visible(job)).map(|job| (&job.id, job.into())).collect();
+        links.jobs.iter().filter(|row| visible(&row.value)).map(|row| (&row.value.id, row.into())).collect();
     let catalogs = links.catalogs.iter().filter(|row| sees(caller, &row.value));
     let item = |saved: &SavedQuery| QueryItem {
         query_id: saved.query.id.clone(),
@@ -469,7 +528,7 @@ pub(crate) fn queries(
         queries: rows.into_iter().map(|row| row.value.query).collect(),
         catalogs: catalogs.map(|row| CatalogView::from(&row.value)).collect(),
         teams: links.teams.into_iter().map(with_count).collect(),
-        jobs: jobs.into_values().collect(),
+        jobs: fitting(jobs.into_values()),
     };
     (items, included)
 }

@@ -1,4 +1,4 @@
-//! Pages for people: the API reference, interactive and without any download, and the page that links in mails lead to.
+//! The API reference, interactive and without any download.
 
 use axum::Router;
 use axum::http::header::{CACHE_CONTROL, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
@@ -11,15 +11,13 @@ const PAGE: &str = include_str!("../assets/docs.html");
 const SCRIPT: &str = include_str!("../assets/docs.js");
 const SWAGGER_SCRIPT: &str = include_str!("../assets/swagger-ui/swagger-ui-bundle.js");
 const SWAGGER_STYLE: &str = include_str!("../assets/swagger-ui/swagger-ui.css");
-const VERIFY_PAGE: &str = include_str!("../assets/verify-email.html");
-const VERIFY_SCRIPT: &str = include_str!("../assets/verify-email.js");
 const ICON: &[u8] = include_bytes!("../assets/swagger-ui/favicon-32x32.png");
 
 /// Nothing but what this program serves is loaded, and no other page can frame it.
 const POLICY: &str =
     "default-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; frame-ancestors 'none'";
 
-/// `GET /api/v1/docs`, `GET /api/v1/openapi.json` and `GET /verify-email`.
+/// `GET /api/v1/docs` and `GET /api/v1/openapi.json`.
 pub(crate) fn router(document: &Document) -> Result<Router> {
     let json = document.to_json().map_err(Error::internal)?;
     let fixed = |media_type: &'static str, body: &'static [u8]| {
@@ -36,8 +34,5 @@ pub(crate) fn router(document: &Document) -> Result<Router> {
         .route("/docs/swagger-ui.css", fixed("text/css", SWAGGER_STYLE.as_bytes()))
         .route("/docs/icon.png", fixed("image/png", ICON))
         .route("/openapi.json", document);
-    let verification = Router::new()
-        .route("/verify-email", html(VERIFY_PAGE))
-        .route("/verify-email.js", fixed("text/javascript", VERIFY_SCRIPT.as_bytes()));
-    Ok(Router::new().nest(BASE, routes).merge(verification))
+    Ok(Router::new().nest(BASE, routes))
 }

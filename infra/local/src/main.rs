@@ -2,12 +2,15 @@
 
 mod agents;
 mod clock;
+mod cloud;
 mod control;
 mod docs;
+mod executions;
 mod keys;
 mod local_table;
 mod mailbox;
 mod outbox;
+mod pages;
 mod platform;
 mod queues;
 mod settings;

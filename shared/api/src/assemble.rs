@@ -9,7 +9,8 @@ use mainsheet_core::{Clock, Error, RequestId};
 use tower::{ServiceExt, service_fn};
 use tower_http::catch_panic::CatchPanicLayer;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn};
-use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::request_body::RequestBody;
+use utoipa::openapi::schema::{Components, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
     ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Response as Answer,
@@ -117,16 +118,21 @@ fn complete(mut document: OpenApi) -> OpenApi {
         bearer("An access token from signing in, or a service account's key, `msk_...`.", "JWT"),
     );
     components.add_security_scheme("agentToken", bearer("A cluster agent's `msa_<agentId>_<secret>`.", "opaque"));
-    document.components = Some(components);
     for item in document.paths.paths.values_mut() {
         let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
         let methods = ["get", "put", "post", "delete", "patch"];
         for (method, operation) in methods.into_iter().zip(operations) {
             if let Some(operation) = operation {
                 describe_common(method, operation);
+                if let Some(RefOr::T(body)) = &mut operation.request_body
+                    && requires_nothing(body, &components)
+                {
+                    body.required = Some(Required::False);
+                }
             }
         }
     }
+    document.components = Some(components);
     document
 }
 
@@ -164,6 +170,14 @@ fn describe_common(method: &str, operation: &mut Operation) {
         let problem = RefOr::Ref(Ref::new("#/components/responses/Problem"));
         operation.responses.responses.entry(status.to_owned()).or_insert(problem);
     }
+}
+
+/// Whether every field of a body may be absent. Then it may be absent itself, and counts as `{}`.
+fn requires_nothing(body: &RequestBody, components: &Components) -> bool {
+    let Some(RefOr::T(content)) = body.content.get("application/json") else { return false };
+    let Some(RefOr::Ref(named)) = &content.schema else { return false };
+    let name = named.ref_location.rsplit('/').next().unwrap_or_default();
+    matches!(components.schemas.get(name), Some(RefOr::T(Schema::Object(object))) if object.required.is_empty())
 }
 
 fn is_for_people(operation: &Operation) -> bool {

@@ -223,7 +223,7 @@ fn body(error: &Error, request_id: &RequestId) -> Response {
             headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         Error::NotProven { .. } => {
-            let challenge = HeaderValue::from_static(r#"DPoP error="invalid_dpop_proof", algs="ES256 EdDSA""#);
+            let challenge = HeaderValue::from_static(r#"DPoP error="invalid_dpop_proof", algs="ES256 Ed25519 EdDSA""#);
             headers.insert(WWW_AUTHENTICATE, challenge);
         }
         _ => {}

@@ -1,8 +1,18 @@
 //! Rules for texts, for `garde`'s `custom`.
 
 use garde::Result;
+use icu_properties::CodePointSetData;
+use icu_properties::props::{DefaultIgnorableCodePoint, VariationSelector};
 
-/// One line that a person can read: not blank, no control characters.
+/// Nobody sees it, so that it makes two names look alike: zero-width characters, marks that turn the direction of writing, line
+/// separators. What chooses between forms of an emoji stays.
+fn is_invisible(letter: char) -> bool {
+    let is_ignored = CodePointSetData::new::<DefaultIgnorableCodePoint>().contains(letter);
+    let selects_form = CodePointSetData::new::<VariationSelector>().contains(letter);
+    (is_ignored && !selects_form) || matches!(letter, '\u{2028}' | '\u{2029}')
+}
+
+/// One line that a person can read: not blank, no control characters, nothing that cannot be seen.
 ///
 /// # Errors
 /// What is wrong, in words.
@@ -13,6 +23,9 @@ pub fn line<T: AsRef<str> + ?Sized>(text: &T, _: &()) -> Result {
     }
     if text.chars().any(char::is_control) {
         return Err(garde::Error::new("must not contain control characters"));
+    }
+    if text.chars().any(is_invisible) {
+        return Err(garde::Error::new("must not contain characters that cannot be seen, such as zero-width spaces"));
     }
     Ok(())
 }

@@ -93,6 +93,15 @@ impl From<Option<Timestamp>> for Until {
     }
 }
 
+impl Until {
+    fn moment(self) -> Option<Timestamp> {
+        match self {
+            Self::At(moment) => Some(moment),
+            Self::Revoked => None,
+        }
+    }
+}
+
 impl Subject {
     /// Whom a token or key stands for: the check in process, and one round trip.
     ///
@@ -238,9 +247,10 @@ impl SignedIn {
             return Err(Error::not_proven("the organization demands tokens that are bound to a key"));
         }
         let now = store.now();
+        let emergency = membership.active_roles(now).any(|(role, _)| role == OrganizationRole::Emergency);
         let of_teams = membership.seats.keys().filter_map(|team| home.team_grants.of(team));
         let granted = granted(membership.grants.iter().chain(of_teams), now);
-        Ok(Caller {
+        let caller = Caller {
             team_grants: Some(home.team_grants),
             subject: Subject::Person(Box::new(self)),
             tenant,
@@ -249,7 +259,11 @@ impl SignedIn {
             roles: membership.active_roles(now).collect(),
             seats: membership.seats,
             granted,
-        })
+        };
+        if emergency {
+            caller.note_emergency(store).await?;
+        }
+        Ok(caller)
     }
 }
 
@@ -272,7 +286,10 @@ impl KeyHolder {
         }
         // Ids of both kinds look the same, so that `createdBy` can hold either.
         let member_id = self.key.value.service_account_id.as_str().parse().map_err(Error::internal)?;
-        let granted = granted([&self.key.value.grants], now);
+        let mut granted = granted([&self.key.value.grants], now);
+        // Whoever has the key has all of it until the key's end at most.
+        let end = Until::from(self.key.value.expires_at);
+        granted.values_mut().for_each(|until| *until = end.min(*until));
         Ok(Caller {
             team_grants: None,
             subject: Subject::ServiceAccount(Box::new(self)),
@@ -291,14 +308,17 @@ fn granted<'a>(grants: impl IntoIterator<Item = &'a Grants>, now: Timestamp) -> 
     let mut all = BTreeMap::new();
     for grants in grants.into_iter().filter(|grants| grants.expires_at.is_none_or(|expires_at| expires_at > now)) {
         let until = Until::from(grants.expires_at);
-        // A relation that is not known any more gives nothing.
-        let relations = grants.permissions.iter().filter_map(|name| name.parse::<Relation>().ok());
-        for relation in relations.filter(|relation| !relation.is_system_only()) {
+        for relation in relations_of(grants).filter(|relation| !relation.is_system_only()) {
             let held = all.entry(relation).or_insert(until);
             *held = until.max(*held);
         }
     }
     all
+}
+
+/// What a policy gives. A relation that is not known any more gives nothing.
+fn relations_of(grants: &Grants) -> impl Iterator<Item = Relation> {
+    grants.permissions.iter().filter_map(|name| name.parse().ok())
 }
 
 fn choose<'a>(choices: impl Iterator<Item = &'a OrganizationId>) -> Error {
@@ -348,6 +368,14 @@ impl Caller {
     #[must_use]
     pub fn user_id(&self) -> Option<&UserId> {
         self.person().map(SignedIn::user_id)
+    }
+
+    /// A person proved recently who they are: step-up. A service account does so with each request.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] when that is too long ago.
+    pub fn require_recent_proof(&self, now: Timestamp) -> Result<()> {
+        self.person().map_or(Ok(()), |person| person.login.require_recent_proof(now))
     }
 
     /// Teams that they have a seat in, and what they are there.
@@ -446,8 +474,25 @@ impl Caller {
     /// # Errors
     /// [`Error::Forbidden`] that names the first relation that they lack.
     pub fn require_to_grant_all(&self, grants: &Grants) -> Result<()> {
-        let relations = grants.permissions.iter().filter_map(|name| name.parse::<Relation>().ok());
-        relations.into_iter().try_for_each(|relation| self.require_to_grant(relation, grants.expires_at))
+        relations_of(grants).try_for_each(|relation| self.require_to_grant(relation, grants.expires_at))
+    }
+
+    /// They may make a key that can do this and ends then: nobody gives what they do not hold, and no key makes one that outlives
+    /// it.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] that says what they lack, or until when they can.
+    pub fn require_to_issue_key(&self, grants: &Grants, expires_at: Option<Timestamp>) -> Result<()> {
+        let own_end = match &self.subject {
+            Subject::Person(_) => None,
+            Subject::ServiceAccount(account) => account.key.value.expires_at,
+        };
+        if Until::from(own_end) < Until::from(expires_at) {
+            let message = "A key makes none that outlives it: give `expiresAt`, no later than your own key's.";
+            return Err(Error::Forbidden { code: "key_outlives_own", message: message.to_owned() });
+        }
+        let until = Until::from(grants.expires_at).min(Until::from(expires_at));
+        relations_of(grants).try_for_each(|relation| self.require_to_grant(relation, until.moment()))
     }
 
     /// They may give a role of the organization to somebody, or take it away: nobody gives what they do not hold themselves.
@@ -491,6 +536,17 @@ impl Caller {
             action,
             target: target.to_string(),
         }
+    }
+
+    /// Somebody acts by the role Emergency, be it that they read: the trail tells it, and so are the Owners, once an hour for each
+    /// login. What they change is told besides, each on its own.
+    async fn note_emergency(&self, store: &Store) -> Result<()> {
+        let Some(person) = self.person() else { return Ok(()) };
+        let login = &person.login;
+        if login.is_emergency_noted(self.tenant.organization_id(), store.now()) {
+            return Ok(());
+        }
+        store.note_emergency(self.audit("emergency.use", &login.id), &self.tenant, login).await
     }
 
     fn actor(&self) -> Actor {

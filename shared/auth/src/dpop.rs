@@ -6,10 +6,11 @@ use aws_lc_rs::digest::{SHA256, digest};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, ThumbprintHash};
-use jsonwebtoken::{Algorithm, DecodingKey, Header, Validation, decode, decode_header};
+use jsonwebtoken::{Algorithm, DecodingKey, crypto};
 use mainsheet_core::{Error, Result, Timestamp};
 use mainsheet_store::Store;
 use serde::Deserialize;
+use serde::de::{DeserializeOwned, IgnoredAny};
 use url::{Host, Url};
 
 /// How far a proof's `iat` may be from now, either way.
@@ -29,6 +30,34 @@ pub struct Target<'a> {
     pub authority: &'a str,
     /// Its path.
     pub path: &'a str,
+}
+
+/// What a proof's header may say of its signature.
+#[derive(Clone, Copy, PartialEq, Eq, Deserialize)]
+enum SignedWith {
+    #[serde(rename = "ES256")]
+    Es256,
+    /// Clients of today call it `Ed25519` (RFC 9864), earlier ones `EdDSA` (RFC 8037).
+    #[serde(alias = "EdDSA")]
+    Ed25519,
+}
+
+#[derive(Deserialize)]
+struct Header {
+    typ: String,
+    alg: SignedWith,
+    jwk: BroughtKey,
+    jku: Option<IgnoredAny>,
+    x5u: Option<IgnoredAny>,
+    crit: Option<IgnoredAny>,
+}
+
+#[derive(Deserialize)]
+struct BroughtKey {
+    #[serde(flatten)]
+    public: Jwk,
+    /// The private part, which nobody may bring.
+    d: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
@@ -59,15 +88,14 @@ impl Proof {
         if text.len() > MAX_LENGTH {
             return Err(Error::not_proven("the proof is too long"));
         }
-        let header = decode_header(text).map_err(Error::not_proven)?;
-        let jwk = own_key(&header)?;
-        refuse_private_key(text)?;
-        let key = DecodingKey::from_jwk(jwk).map_err(Error::not_proven)?;
-        let mut validation = Validation::new(header.alg);
-        validation.set_required_spec_claims::<&str>(&[]);
-        validation.validate_exp = false;
-        validation.validate_aud = false;
-        let claims = decode::<Claims>(text, &key, &validation).map_err(Error::not_proven)?.claims;
+        let (signed, signature) = text.rsplit_once('.').ok_or_else(malformed)?;
+        let (header, claims) = signed.split_once('.').ok_or_else(malformed)?;
+        let (jwk, algorithm) = own_key(part(header)?)?;
+        let key = DecodingKey::from_jwk(&jwk).map_err(Error::not_proven)?;
+        if !crypto::verify(signature, signed.as_bytes(), &key, algorithm).map_err(Error::not_proven)? {
+            return Err(Error::not_proven("the proof is not signed by the key that it brings"));
+        }
+        let claims: Claims = part(claims)?;
         let issued_at = Timestamp::from_millisecond(claims.iat.saturating_mul(1000));
         if now.since(issued_at) > FRESH || issued_at.since(now) > FRESH {
             return Err(Error::not_proven("the proof is too old, or from the future"));
@@ -109,34 +137,36 @@ impl Proof {
     }
 }
 
-/// The key that a proof brings, when header and key are as they have to be.
-fn own_key(header: &Header) -> Result<&Jwk> {
-    if header.typ.as_deref() != Some(TYPE) || header.jku.is_some() || header.x5u.is_some() || header.crit.is_some() {
-        return Err(Error::not_proven("the proof is of another type, or has its key elsewhere"));
-    }
-    let jwk = header.jwk.as_ref().ok_or_else(|| Error::not_proven("the proof brings no key"))?;
-    let fits = match (&jwk.algorithm, header.alg) {
-        (AlgorithmParameters::EllipticCurve(key), Algorithm::ES256) => key.curve == EllipticCurve::P256,
-        (AlgorithmParameters::OctetKeyPair(key), Algorithm::EdDSA) => key.curve == EllipticCurve::Ed25519,
-        _ => false,
-    };
-    if fits { Ok(jwk) } else { Err(Error::not_proven("the proof is of another algorithm than ES256 and EdDSA")) }
+/// A part of a proof that is JSON.
+fn part<T: DeserializeOwned>(text: &str) -> Result<T> {
+    let bytes = URL_SAFE_NO_PAD.decode(text).map_err(Error::not_proven)?;
+    serde_json::from_slice(&bytes).map_err(Error::not_proven)
 }
 
-/// A client that sends its private key along has none any more.
-fn refuse_private_key(text: &str) -> Result<()> {
-    #[derive(Deserialize)]
-    struct Raw {
-        jwk: RawKey,
+fn malformed() -> Error {
+    Error::not_proven("the proof is no signed token")
+}
+
+/// The key that a proof brings and what it signs with, when header and key are as they have to be.
+fn own_key(header: Header) -> Result<(Jwk, Algorithm)> {
+    if header.typ != TYPE || header.jku.is_some() || header.x5u.is_some() || header.crit.is_some() {
+        return Err(Error::not_proven("the proof is of another type, or has its key elsewhere"));
     }
-    #[derive(Deserialize)]
-    struct RawKey {
-        d: Option<serde::de::IgnoredAny>,
+    // A client that sends its private key along has none any more.
+    if header.jwk.d.is_some() {
+        return Err(Error::not_proven("the proof brings a private key"));
     }
-    let header = text.split('.').next().unwrap_or_default();
-    let header = URL_SAFE_NO_PAD.decode(header).map_err(Error::not_proven)?;
-    let raw: Raw = serde_json::from_slice(&header).map_err(Error::not_proven)?;
-    if raw.jwk.d.is_some() { Err(Error::not_proven("the proof brings a private key")) } else { Ok(()) }
+    let jwk = header.jwk.public;
+    let algorithm = match (&jwk.algorithm, header.alg) {
+        (AlgorithmParameters::EllipticCurve(key), SignedWith::Es256) if key.curve == EllipticCurve::P256 => {
+            Algorithm::ES256
+        }
+        (AlgorithmParameters::OctetKeyPair(key), SignedWith::Ed25519) if key.curve == EllipticCurve::Ed25519 => {
+            Algorithm::EdDSA
+        }
+        _ => return Err(Error::not_proven("the proof is of another algorithm than ES256 and Ed25519")),
+    };
+    Ok((jwk, algorithm))
 }
 
 /// Whether `htu` is the address of the request, without query and fragment (RFC 9449, section 4.3, check 9). Who terminates TLS
@@ -202,7 +232,7 @@ mod tests {
         }
 
         fn header(&self) -> Value {
-            let alg = if matches!(self, Self::Es256(_)) { "ES256" } else { "EdDSA" };
+            let alg = if matches!(self, Self::Es256(_)) { "ES256" } else { "Ed25519" };
             json!({ "typ": TYPE, "alg": alg, "jwk": self.jwk() })
         }
     }
@@ -233,6 +263,16 @@ mod tests {
             let without = with(claims(), "ath", Value::Null);
             assert!(check(&key.sign(&key.header(), &without)).unwrap().require("token", &proof.thumbprint).is_err());
         }
+    }
+
+    #[test]
+    fn ed25519_has_two_names() {
+        let key = Key::EdDsa(Ed25519KeyPair::generate().unwrap());
+        let as_earlier = with(key.header(), "alg", json!("EdDSA"));
+        assert_eq!(
+            check(&key.sign(&as_earlier, &claims())).unwrap().thumbprint,
+            check(&key.sign(&key.header(), &claims())).unwrap().thumbprint
+        );
     }
 
     #[test]

@@ -8,3 +8,4 @@ pub mod aws;
 pub mod guarded_http;
 pub mod mail;
 pub mod queue;
+pub mod workflows;

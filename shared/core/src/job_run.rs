@@ -163,6 +163,19 @@ pub enum ResourceCleanupMode {
     Never,
 }
 
+/// What a run that a tick created waits for before it may be ready.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Waiting {
+    /// The keys of the jobs that have to succeed first.
+    pub jobs: Vec<String>,
+    /// Their runs count that were [created](JobRun::moment) after this: the moment of the job's run before. All count when there
+    /// was none.
+    pub since: Option<Timestamp>,
+    /// It takes the place of the job's runs that have not ended: those are stopped, and have to have ended.
+    pub replaces: bool,
+}
+
 /// What started a run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -173,7 +186,7 @@ pub enum RunTrigger {
     Schedule,
     /// A retry.
     Retry,
-    /// The success of a job it depends on.
+    /// The success of a job it depends on, for which a run of its schedule waited.
     Dependency,
     /// A service account.
     Api,
@@ -249,6 +262,15 @@ pub struct JobRun {
     pub cancel_requested_at: Option<Timestamp>,
     /// The SQL text that this run executes, as it was at its first lease.
     pub resolved_sql: Option<String>,
+    /// The tick that it was created for.
+    #[serde(default)]
+    pub scheduled_at: Option<Timestamp>,
+    /// What it waits for while it is pending, or has waited for.
+    #[serde(default)]
+    pub waiting: Option<Waiting>,
+    /// The run that takes its place.
+    #[serde(default)]
+    pub replaced_by: Option<JobRunId>,
 }
 
 impl JobRun {
@@ -284,7 +306,23 @@ impl JobRun {
             last_report: 0,
             cancel_requested_at: None,
             resolved_sql: None,
+            scheduled_at: None,
+            waiting: None,
+            replaced_by: None,
         }
+    }
+
+    /// The moment that it stands for among runs: its tick's, else its creation. However late the scheduler came to two jobs of
+    /// the same minute, their runs are of the same moment.
+    #[must_use]
+    pub fn moment(&self) -> Timestamp {
+        self.scheduled_at.unwrap_or(self.created_at)
+    }
+
+    /// Whether it was created before another run.
+    #[must_use]
+    pub fn is_older_than(&self, other: &Self) -> bool {
+        (self.created_at, self.scheduled_at, &self.id) < (other.created_at, other.scheduled_at, &other.id)
     }
 
     /// Moves the run on.
@@ -330,6 +368,8 @@ impl JobRun {
         self.results = None;
         self.cancel_requested_at = None;
         self.status_message = None;
+        self.waiting = None;
+        self.replaced_by = None;
     }
 
     /// When the run must have ended; `None` before it is leased and without a limit.

@@ -21,9 +21,11 @@ pub mod provisioning;
 pub mod query;
 pub mod region;
 pub mod role;
+pub mod schedule;
 pub mod sealed;
 pub mod service_account;
 pub mod team;
+pub mod tick;
 pub mod time;
 pub mod user;
 

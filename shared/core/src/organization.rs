@@ -68,6 +68,12 @@ impl AuthSettings {
     pub fn demands_second_factor(&self) -> bool {
         self.acr.as_deref() == Some(ACR_OF_SECOND_FACTOR)
     }
+
+    /// Whether single sign-on is the one way in.
+    #[must_use]
+    pub fn is_single_sign_on_only(&self) -> bool {
+        !self.allow_login_with_password && !self.allow_login_with_email
+    }
 }
 
 impl Default for AuthSettings {

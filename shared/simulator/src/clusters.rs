@@ -28,15 +28,24 @@ const UPDATE_NODES: Duration = Duration::from_secs(7 * 60);
 const SCALE_NODES: Duration = Duration::from_secs(90);
 const ADD_ON: Duration = Duration::from_secs(45);
 
-/// Add-ons that EKS has, and whether they need nodes to work.
-const ADD_ONS: [(&str, bool); 6] = [
-    ("vpc-cni", false),
-    ("kube-proxy", false),
-    ("coredns", true),
-    ("eks-pod-identity-agent", false),
-    ("aws-ebs-csi-driver", true),
-    ("metrics-server", true),
+/// Add-ons that EKS has, and what they need to work.
+const ADD_ONS: [(&str, Needs); 6] = [
+    ("vpc-cni", Needs::Nothing),
+    ("kube-proxy", Needs::Nothing),
+    ("coredns", Needs::Nodes),
+    ("eks-pod-identity-agent", Needs::Nothing),
+    ("aws-ebs-csi-driver", Needs::NodesAndRole),
+    ("metrics-server", Needs::Nodes),
 ];
+
+/// What an add-on needs to work.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Needs {
+    Nothing,
+    Nodes,
+    /// Its pods call AWS.
+    NodesAndRole,
+}
 
 /// A cluster.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -82,6 +91,7 @@ pub(crate) struct SimulatedNodeGroup {
 #[serde(rename_all = "camelCase")]
 struct SimulatedAddOn {
     arn: String,
+    role_arn: Option<String>,
     version: String,
     issues: Vec<ClusterIssue>,
     token: ClientToken,
@@ -191,7 +201,7 @@ impl SimulatedCluster {
             endpoint: there.then(|| format!("https://{id}.gr7.{host}")),
             // Base64 of a text that is no certificate: nobody can call what is simulated.
             certificate_authority: there.then(|| "c2ltdWxhdGVk".to_owned()),
-            oidc_issuer: there.then(|| format!("https://oidc.{host}/id/{id}")),
+            oidc_issuer: there.then(|| format!("https://oidc.eks.{}.amazonaws.com/id/{id}", scene.region)),
             vpc_id: Some(self.vpc_id.clone()),
             public_access_cidrs: self.public_access_cidrs.clone(),
             issues: self.issues.clone(),
@@ -230,9 +240,14 @@ impl SimulatedNodeGroup {
 
 impl SimulatedAddOn {
     fn view(&self, name: &str, now: Timestamp, has_nodes: bool) -> AddOn {
-        let needs_nodes = ADD_ONS.iter().any(|(known, needs)| *known == name && *needs);
+        let needs = ADD_ONS.iter().find(|(known, _)| *known == name).map_or(Needs::Nothing, |(_, needs)| *needs);
+        let works = match needs {
+            Needs::Nothing => true,
+            Needs::Nodes => has_nodes,
+            Needs::NodesAndRole => has_nodes && self.role_arn.is_some(),
+        };
         let status = match self.states.at(now).flatten().unwrap_or(AddOnStatus::Deleting) {
-            AddOnStatus::Active if needs_nodes && !has_nodes => AddOnStatus::Degraded,
+            AddOnStatus::Active if !works => AddOnStatus::Degraded,
             status => status,
         };
         AddOn {
@@ -468,6 +483,9 @@ impl Clusters for Session {
     async fn create_add_on(&self, new: &NewAddOn) -> CloudResult<AddOn> {
         self.call(Action::CreateAddon, |scene| {
             require_tags(&new.tags)?;
+            if let Some(role) = &new.role_arn {
+                require_role(scene, role, "StorageRoleArn")?;
+            }
             let (now, doomed, id) = (scene.now, scene.doomed, scene.uuid());
             let arn = scene.arn("eks", &format!("addon/{}/{}/{id}", new.cluster, new.name));
             let cluster = find(scene, &new.cluster)?;
@@ -489,7 +507,14 @@ impl Clusters for Session {
             states.turn(now, Some(AddOnStatus::Creating), ADD_ON, Some(end));
             let issues = doomed.then(injected).into_iter().collect();
             let version = default_version(&cluster.version);
-            let add_on = SimulatedAddOn { arn, version, issues, token: new.token.clone(), states };
+            let add_on = SimulatedAddOn {
+                arn,
+                role_arn: new.role_arn.clone(),
+                version,
+                issues,
+                token: new.token.clone(),
+                states,
+            };
             let view = add_on.view(&new.name, now, has_nodes);
             cluster.add_ons.insert(new.name.clone(), add_on);
             Ok(view)
@@ -509,15 +534,16 @@ impl Clusters for Session {
         self.call(Action::UpdateAddon, |scene| {
             let (now, id, doomed) = (scene.now, scene.uuid(), scene.doomed);
             let cluster = find(scene, cluster)?;
+            let version = default_version(&cluster.version);
+            let known = cluster.add_ons.get(name).ok_or_else(|| CloudError::not_found("add-on", name))?;
+            if known.version == version {
+                return Ok(None);
+            }
             if let Some(id) = cluster.update_of(token) {
                 return Ok(Some(id));
             }
-            let version = default_version(&cluster.version);
             cluster.require_active(now)?;
             let add_on = cluster.add_ons.get_mut(name).ok_or_else(|| CloudError::not_found("add-on", name))?;
-            if add_on.version == version {
-                return Ok(None);
-            }
             let end = if doomed { AddOnStatus::UpdateFailed } else { AddOnStatus::Active };
             add_on.states.turn(now, Some(AddOnStatus::Updating), ADD_ON, Some(end));
             let change = Change::AddOnVersion(name.to_owned(), version);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainsheet_cloud::account::{ClientToken, NewStack, QuotaKind, Tags, Template};
+use mainsheet_cloud::account::{ClientToken, NewStack, QuotaKind, Tags, Template, boundary_name};
 use mainsheet_core::connection::{AccountId, RoleArn};
 use mainsheet_core::region::Region;
 use mainsheet_core::{ConnectionId, Error, Result};
@@ -35,7 +35,7 @@ pub enum DeployError {
     #[error("the parameter {0} has no value; download the template of the connection, which has them filled in")]
     Unfilled(String),
     /// A parameter has a value that it cannot have.
-    #[error("the parameter {0} has a value that it cannot have")]
+    #[error("a parameter has a value that it cannot have: {0}")]
     Invalid(String),
     /// It could not be kept.
     #[error("{0}")]
@@ -54,6 +54,8 @@ impl CloudSimulator {
         for name in Template::Connection.required_parameters() {
             of(name)?;
         }
+        stacks::require_parameters(Template::Connection, &parameters)
+            .map_err(|error| DeployError::Invalid(error.to_string()))?;
         let role = format!("arn:aws:iam::{account}:role/{}", of("IamRoleName")?);
         let role: RoleArn = role.parse().map_err(|_| DeployError::Invalid("IamRoleName".to_owned()))?;
         let connection = of("LakeSailConnectionID")?;
@@ -63,13 +65,30 @@ impl CloudSimulator {
         Ok(Deployed { account_id: account.clone(), stack_arn, role_arn: role })
     }
 
-    /// An account has a role that trusts the platform with an external id, as if its template had been deployed.
+    /// An account has a role that trusts the platform with an external id, as if an older template had been deployed. Answers the
+    /// stack's ARN.
     ///
     /// # Errors
     /// [`Error::Unavailable`] when that cannot be kept.
-    pub fn trust(&self, role: &RoleArn, region: &Region, connection: &ConnectionId, external_id: &str) -> Result<()> {
-        let body = Template::Connection.body();
-        self.make_role(role, region, connection, external_id, body, BTreeMap::new()).map(|_| ())
+    pub fn trust(
+        &self,
+        role: &RoleArn,
+        region: &Region,
+        connection: &ConnectionId,
+        external_id: &str,
+    ) -> Result<String> {
+        let parameters = [
+            ("IamRoleName", role_name(role).to_owned()),
+            ("IamPermissionBoundaryName", boundary_name(connection)),
+            ("LakeSailAccountID", "000000000000".to_owned()),
+            ("LakeSailTenantID", "T".to_owned()),
+            ("LakeSailConnectionID", connection.to_string()),
+            ("LakeSailConnectionIDLowerCase", connection.as_str().to_lowercase()),
+            ("LakeSailExternalID", external_id.to_owned()),
+            ("LakeSailPrincipal", "arn:aws:iam::000000000000:root".to_owned()),
+        ];
+        let parameters = parameters.map(|(name, value)| (name.to_owned(), value)).into();
+        self.make_role(role, region, connection, external_id, "An older one.", parameters)
     }
 
     fn make_role(
@@ -79,15 +98,10 @@ impl CloudSimulator {
         connection: &ConnectionId,
         external_id: &str,
         body: &str,
-        mut parameters: BTreeMap<String, String>,
+        parameters: BTreeMap<String, String>,
     ) -> Result<String> {
         let mut state = self.state();
         let (now, account_id) = (self.now(), arn.account_id());
-        for name in Template::Connection.required_parameters() {
-            parameters.entry((*name).to_owned()).or_default();
-        }
-        parameters.insert("LakeSailExternalID".to_owned(), external_id.to_owned());
-        parameters.insert("IamRoleName".to_owned(), role_name(arn).to_owned());
         let state_now = &mut *state;
         let account = state_now.accounts.entry(account_id.clone()).or_default();
         let mut scene = Scene::of(now, (&account_id, account), region, arn, &mut state_now.named);

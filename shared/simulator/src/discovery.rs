@@ -7,12 +7,13 @@ use mainsheet_cloud::account::{
     Action, CONNECTION_TAG, CloudRegion, CloudResult, Discovery, InstanceType, InstanceTypeFilter, OwnedKind,
     OwnedResource, ProviderNetwork, Quota, QuotaKind, StackStatus, Tags, Verification,
 };
-use mainsheet_core::ConnectionId;
 use mainsheet_core::region::InvalidRegion;
+use mainsheet_core::{ConnectionId, Timestamp};
 
-use crate::catalogue;
 use crate::session::{Scene, Session, invalid, role_name};
 use crate::stacks::SimulatedStack;
+use crate::state::RegionState;
+use crate::{CloudSimulator, catalogue};
 
 #[async_trait]
 impl Discovery for Session {
@@ -73,20 +74,37 @@ impl Discovery for Session {
     async fn owned(&self, connection: &ConnectionId) -> CloudResult<Vec<OwnedResource>> {
         self.call(Action::DescribeStacks, |scene| {
             let now = scene.now;
-            let here = scene.here();
             let ours = |tags: &Tags| tags.get(CONNECTION_TAG).is_some_and(|tag| tag == connection.as_str());
-            let stacks = here.stacks.iter().filter(|stack| stack.status(now) != StackStatus::DeleteComplete);
-            let stacks = stacks.map(|stack| owned(OwnedKind::Stack, stack.name.clone(), &stack.arn, &stack.tags));
-            let clusters = here.clusters.values().flat_map(|cluster| {
-                let itself = owned(OwnedKind::Cluster, cluster.name.clone(), &cluster.arn, &cluster.tags);
-                let groups = cluster.node_groups.values().map(|group| {
-                    owned(OwnedKind::NodeGroup, format!("{}/{}", cluster.name, group.name), &group.arn, &group.tags)
-                });
-                std::iter::once(itself).chain(groups)
-            });
-            Ok(stacks.chain(clusters).filter(|resource| ours(&resource.tags)).collect())
+            Ok(inventory(scene.here(), now).into_iter().filter(|resource| ours(&resource.tags)).collect())
         })
     }
+}
+
+impl CloudSimulator {
+    /// Everything in all accounts that the platform made, by its tags, whatever connection it was made for.
+    #[must_use]
+    pub fn made_by_the_platform(&self) -> Vec<OwnedResource> {
+        let (state, now) = (self.state(), self.now());
+        let regions = state.accounts.values().flat_map(|account| account.regions.values());
+        regions
+            .flat_map(|region| inventory(region, now))
+            .filter(|found| found.tags.contains_key(CONNECTION_TAG))
+            .collect()
+    }
+}
+
+/// What there is in a region.
+fn inventory(here: &RegionState, now: Timestamp) -> Vec<OwnedResource> {
+    let stacks = here.stacks.iter().filter(|stack| stack.status(now) != StackStatus::DeleteComplete);
+    let stacks = stacks.map(|stack| owned(OwnedKind::Stack, stack.name.clone(), &stack.arn, &stack.tags));
+    let clusters = here.clusters.values().flat_map(|cluster| {
+        let itself = owned(OwnedKind::Cluster, cluster.name.clone(), &cluster.arn, &cluster.tags);
+        let groups = cluster.node_groups.values().map(|group| {
+            owned(OwnedKind::NodeGroup, format!("{}/{}", cluster.name, group.name), &group.arn, &group.tags)
+        });
+        std::iter::once(itself).chain(groups)
+    });
+    stacks.chain(clusters).collect()
 }
 
 impl Scene<'_> {

@@ -1,6 +1,6 @@
 //! Faults: what can go wrong in an account, on demand.
 
-use mainsheet_cloud::account::{CloudError, QuotaKind};
+use mainsheet_cloud::account::{Action, CloudError, QuotaKind};
 use mainsheet_core::connection::RoleArn;
 use serde::{Deserialize, Serialize};
 
@@ -83,6 +83,17 @@ impl FaultError {
 }
 
 impl Fault {
+    /// Whether the platform makes such a call at all: a fault of another one would never be seen.
+    #[must_use]
+    pub fn is_possible(&self) -> bool {
+        let besides = [("sts", "AssumeRole"), ("sts", "GetCallerIdentity"), ("kubernetes", "Apply")];
+        let calls = Action::ALL.iter().map(|action| (action.service(), action.operation())).chain(besides);
+        let fits = |(service, operation)| {
+            service == self.service && self.operation.as_deref().is_none_or(|wanted| wanted == operation)
+        };
+        calls.into_iter().any(fits)
+    }
+
     fn concerns(&self, call: &Call) -> bool {
         self.service == call.service && self.operation.as_ref().is_none_or(|operation| *operation == call.operation)
     }

@@ -6,13 +6,15 @@ use std::time::Duration;
 use async_trait::async_trait;
 use ipnet::Ipv4Net;
 use mainsheet_cloud::account::{
-    Action, ClientToken, CloudError, CloudResult, NewStack, QuotaKind, Stack, StackEvent, StackResource, StackStatus,
-    StackUpdate, Stacks, Tags, Template,
+    Action, CONNECTION_TAG, ClientToken, CloudError, CloudResult, NewStack, QuotaKind, Stack, StackEvent,
+    StackResource, StackStatus, StackUpdate, Stacks, Tags, Template,
 };
 use mainsheet_core::Timestamp;
+use regex::Regex;
+use saphyr::{LoadableYamlNode, Yaml};
 use serde::{Deserialize, Serialize};
 
-use crate::session::{Scene, Session, conflict, invalid, require_prefix, require_tags};
+use crate::session::{Scene, Session, conflict, invalid, require_prefix, require_tags, role_name};
 use crate::state::RegionState;
 
 /// A stack.
@@ -78,6 +80,7 @@ const NETWORK: &[Blueprint] = &[
 const CLUSTER: &[Blueprint] = &[
     ("ClusterRole", "AWS::IAM::Role", "role", 15),
     ("NodeRole", "AWS::IAM::Role", "role", 15),
+    ("StorageRole", "AWS::IAM::Role", "role", 15),
     ("JobRunnerRole", "AWS::IAM::Role", "role", 15),
     ("ResultsBucket", "AWS::S3::Bucket", "bucket", 20),
 ];
@@ -233,6 +236,7 @@ fn outputs_of(scene: &Scene<'_>, stack: &NewStack, parts: &[Part]) -> BTreeMap<S
         "PublicSubnetIds" => ids("Public"),
         "ClusterRoleArn" => role("-cp"),
         "NodeRoleArn" => role("-node"),
+        "StorageRoleArn" => role("-ebs"),
         "JobRunnerRoleArn" => role("-jr"),
         "ResultsBucketName" => parameter("ResultsBucketName"),
         "RoleArn" => format!("arn:aws:iam::{}:role/{}", scene.account_id, parameter("IamRoleName")),
@@ -250,6 +254,7 @@ impl Stacks for Session {
         self.call(Action::CreateStack, |scene| {
             require_prefix(Action::CreateStack, &stack.name)?;
             require_tags(&stack.tags)?;
+            require_stacks_role(scene, stack)?;
             require_parameters(stack.template, &stack.parameters)?;
             let now = scene.now;
             let present = scene
@@ -385,8 +390,39 @@ fn stack_name(name: &str) -> &str {
     if name.starts_with("arn:") { name.split('/').nth(1).unwrap_or_default() } else { name }
 }
 
+/// What CloudFormation builds it with is the role of the connection by which the account was entered.
+fn require_stacks_role(scene: &Scene<'_>, stack: &NewStack) -> CloudResult<()> {
+    let entered = scene.account.roles.get(role_name(scene.role_arn)).map(|role| role.connection_id.as_str());
+    if entered.is_some() && stack.tags.get(CONNECTION_TAG).map(String::as_str) == entered {
+        return Ok(());
+    }
+    let wanted = stack.role_arn(scene.role_arn).unwrap_or_default();
+    Err(invalid(format!("Role {wanted} is invalid or cannot be assumed")))
+}
+
+/// The patterns that values of a template's parameters have to fit, where they have one.
+fn allowed_patterns(template: Template) -> CloudResult<BTreeMap<String, Regex>> {
+    let broken = |error: &dyn std::fmt::Display| invalid(format!("Template format error: {error}"));
+    let documents = Yaml::load_from_str(template.body()).map_err(|error| broken(&error))?;
+    let parameters = documents.first().and_then(|document| document.as_mapping_get("Parameters"));
+    let mut patterns = BTreeMap::new();
+    for (name, parameter) in parameters.and_then(Yaml::as_mapping).into_iter().flatten() {
+        let pattern = parameter.as_mapping_get("AllowedPattern").and_then(Yaml::as_str);
+        if let (Some(name), Some(pattern)) = (name.as_str(), pattern) {
+            let pattern = Regex::new(&format!("^(?:{pattern})$")).map_err(|error| broken(&error))?;
+            patterns.insert(name.to_owned(), pattern);
+        }
+    }
+    Ok(patterns)
+}
+
 /// What CloudFormation looks at before it begins.
-fn require_parameters(template: Template, given: &BTreeMap<String, String>) -> CloudResult<()> {
+pub(crate) fn require_parameters(template: Template, given: &BTreeMap<String, String>) -> CloudResult<()> {
+    for (name, pattern) in allowed_patterns(template)? {
+        if given.get(&name).is_some_and(|value| !pattern.is_match(value)) {
+            return Err(invalid(format!("Parameter {name} failed to satisfy its pattern")));
+        }
+    }
     if let Some(missing) = template.required_parameters().iter().find(|name| !given.contains_key(**name)) {
         return Err(invalid(format!("Parameters: [{missing}] must have values")));
     }

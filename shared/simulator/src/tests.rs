@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainsheet_cloud::account::{
-    Access, Architecture, ClientToken, CloudAccount, CloudAccounts, CloudError, ClusterStatus, KubernetesTarget,
-    NewAccessEntry, NewCluster, NewNodeGroup, NewStack, NodeGroupStatus, NodeScaling, QuotaKind, StackStatus,
-    StackUpdate, Tags, Template, UpdateStatus, UpdateTarget,
+    Access, Architecture, CONNECTION_TAG, ClientToken, CloudAccount, CloudAccounts, CloudError, ClusterStatus,
+    KubernetesTarget, NewAccessEntry, NewCluster, NewNodeGroup, NewStack, NodeGroupStatus, NodeScaling, QuotaKind,
+    StackStatus, StackUpdate, Tags, Template, UpdateStatus, UpdateTarget, boundary_name,
 };
 use mainsheet_core::Timestamp;
 use mainsheet_core::connection::RoleArn;
@@ -81,7 +81,7 @@ fn token(text: &str) -> ClientToken {
 }
 
 fn tags() -> Tags {
-    Tags::from([("Mainsheet-Connection".to_owned(), "C1".to_owned())])
+    Tags::from([(CONNECTION_TAG.to_owned(), "C1".to_owned())])
 }
 
 fn stack(name: &str, template: Template, parameters: &[(&str, &str)]) -> NewStack {
@@ -151,6 +151,10 @@ async fn the_downloaded_template_makes_the_role() {
     for name in Template::Connection.required_parameters() {
         values.insert(name, "X".to_owned());
     }
+    values.insert("IamPermissionBoundaryName", boundary_name(&"X".parse().unwrap()));
+    values.insert("LakeSailAccountID", "000000000000".to_owned());
+    values.insert("LakeSailConnectionIDLowerCase", "x".to_owned());
+    values.insert("LakeSailPrincipal", "arn:aws:iam::000000000000:root".to_owned());
     values.insert("IamRoleName", "mainsheet-X".to_owned());
     values.insert("LakeSailExternalID", EXTERNAL_ID.to_owned());
     let deployed = world.simulator.deploy(&account, &region, &Template::Connection.filled(&values)).unwrap();

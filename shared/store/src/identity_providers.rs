@@ -9,7 +9,7 @@ use mainsheet_core::sealed::Sealed;
 use mainsheet_core::{Error, IdentityProviderId, OrganizationId, Result, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::change::Due;
+use crate::change::{Due, changed_meanwhile};
 use crate::key::tenant_partition;
 use crate::organizations::organization_key;
 use crate::{Change, Entity, Key, Listing, Page, PageRequest, Row, Store, Tenant};
@@ -171,6 +171,33 @@ impl Store {
         self.get(&provider_key(tenant, provider)).await?.ok_or(Error::NotFound)
     }
 
+    /// A provider and its organization: one round trip.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the tenant has no such provider.
+    pub async fn identity_provider_and_organization(
+        &self,
+        tenant: &Tenant,
+        provider: &IdentityProviderId,
+    ) -> Result<(Row<IdentityProvider>, Row<Organization>)> {
+        let (provider_key, organization_key) = (provider_key(tenant, provider), organization_key(tenant));
+        let mut batch = self.get_batch([provider_key.clone(), organization_key.clone()]).await?;
+        batch.take(&provider_key)?.zip(batch.take(&organization_key)?).ok_or(Error::NotFound)
+    }
+
+    /// A provider of the organization, another one than `except`, if there is one.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn any_identity_provider(
+        &self,
+        tenant: &Tenant,
+        except: Option<&IdentityProviderId>,
+    ) -> Result<Option<Row<IdentityProvider>>> {
+        let page = self.identity_providers(tenant, &PageRequest { limit: 2, ..PageRequest::default() }).await?;
+        Ok(page.rows.into_iter().find(|row| Some(&row.value.id) != except))
+    }
+
     /// A page of the providers, oldest first.
     ///
     /// # Errors
@@ -297,9 +324,15 @@ impl Change<'_> {
         self.replace(row, provider, Due::Keep)
     }
 
-    /// The end of a provider. Nothing leads to what is left of it: its id is not used again.
-    pub fn delete_identity_provider(self, row: &Row<IdentityProvider>) -> Self {
-        self.delete(row).remove(&owner_key(&row.value.id))
+    /// The end of a provider, under the settings that were read with it. Nothing leads to what is left of it: its id is not used
+    /// again.
+    pub fn delete_identity_provider(self, row: &Row<IdentityProvider>, organization: &Row<Organization>) -> Self {
+        self.delete(row).remove(&owner_key(&row.value.id)).require_unchanged(organization)
+    }
+
+    /// A provider has to be there still: people have no other way in.
+    pub fn require_identity_provider(self, row: &Row<IdentityProvider>) -> Self {
+        self.require(&row.key, changed_meanwhile())
     }
 
     /// From now on the provider's subject is this person.

@@ -3,24 +3,35 @@
 use std::collections::{HashMap, HashSet};
 
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck};
+use futures::future::try_join_all;
 use mainsheet_core::agent_protocol::{HeldRun, LEASE};
 use mainsheet_core::cluster::Agent;
 use mainsheet_core::job::{Job, JobVersion};
-use mainsheet_core::job_run::{JobRun, RunStatus};
+use mainsheet_core::job_run::{JobRun, RunStatus, Waiting};
 use mainsheet_core::{Error, JobId, JobRunId, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Due, changed_meanwhile, due_shard, update_of};
 use crate::clusters::{InboxEntry, InboxKind, inbox_key};
-use crate::jobs::{LATEST_RUN, RUNS, job_key, latest_run, version_key};
+use crate::jobs::{LATEST_MOMENT, LATEST_RUN, LIVE_RUNS, RUNS, job_key, latest_run, version_key};
 use crate::key::tenant_partition;
 use crate::outbox::Event;
 use crate::page::MAX_LIMIT;
-use crate::schema::{BY_TIME, DUE_AT, DUE_SHARD};
+use crate::row::attribute;
+use crate::schema::{BY_NAME, BY_TIME, DUE_AT, DUE_SHARD};
 use crate::{Batch, Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 impl Entity for JobRun {
     const KIND: &'static str = "job_run";
+
+    /// Sparse orders of a job's runs: those that have not ended by their ids, those that succeeded by their moments.
+    fn order(&self) -> Vec<(&'static str, String)> {
+        match self.status {
+            RunStatus::Succeeded => vec![(BY_TIME, self.moment().to_string())],
+            status if status.is_terminal() => Vec::new(),
+            _ => vec![(BY_NAME, self.id.to_string())],
+        }
+    }
 }
 
 pub(crate) fn runs_partition(tenant: &Tenant, job: &JobId) -> String {
@@ -45,6 +56,44 @@ fn run_of_tenant_key(tenant: &Tenant, run: &JobRunId) -> Key {
 
 pub(crate) fn run_key(tenant: &Tenant, job: &JobId, run: &JobRunId) -> Key {
     Key::global(runs_partition(tenant, job), run.as_str())
+}
+
+/// A run that waits for the success of a job. Its key begins with that job's key.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WaitingRun {
+    /// The job of the run that waits.
+    pub job_id: JobId,
+    /// The run that waits.
+    pub job_run_id: JobRunId,
+}
+
+impl Entity for WaitingRun {
+    const KIND: &'static str = "waiting_run";
+}
+
+fn waiting_partition(tenant: &Tenant, job_key: &str) -> String {
+    tenant_partition(tenant, format!("JOB_KEY#{job_key}#WAITING"))
+}
+
+/// A job that a run waits for.
+#[derive(Debug, Clone)]
+pub struct Dependency {
+    /// The key that it is named by.
+    pub job_key: String,
+    /// Its id; `None` when no job has that key.
+    pub job_id: Option<JobId>,
+    /// Its newest run that succeeded, if that is new enough.
+    pub success: Option<JobRun>,
+}
+
+/// A job and its latest run, if it ever ran.
+#[derive(Debug, Clone)]
+pub struct LatestRun {
+    /// The job.
+    pub job: Job,
+    /// Its latest run.
+    pub run: Option<JobRun>,
 }
 
 /// A run and what it is a run of.
@@ -108,6 +157,67 @@ impl Store {
         self.page(&Listing::of(runs_partition(tenant, job)).descending(true), request).await
     }
 
+    /// A page of a job's runs that have not ended, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a bad marker.
+    pub async fn live_runs(&self, tenant: &Tenant, job: &JobId, request: &PageRequest) -> Result<Page<Row<JobRun>>> {
+        self.page(&Listing::of(runs_partition(tenant, job)).ordered_by(BY_NAME), request).await
+    }
+
+    /// A page of the runs that wait for the success of the job with a key, oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a bad marker.
+    pub async fn waiting_runs(&self, tenant: &Tenant, key: &str, request: &PageRequest) -> Result<Page<WaitingRun>> {
+        let page: Page<Row<WaitingRun>> = self.page(&Listing::of(waiting_partition(tenant, key)), request).await?;
+        Ok(page.map(|row| row.value))
+    }
+
+    /// The jobs that a run waits for, in the order that it names them: one round trip, and one more for each of them, side by side.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn awaited(&self, tenant: &Tenant, waiting: &Waiting) -> Result<Vec<Dependency>> {
+        let ids = self.job_ids_by_keys(tenant, &waiting.jobs).await?;
+        let dependencies = waiting.jobs.iter().zip(ids).map(|(key, job_id)| async move {
+            let newest = match &job_id {
+                Some(job) => self.newest_success(tenant, job).await?,
+                None => None,
+            };
+            let success = newest.filter(|run| waiting.since.is_none_or(|since| run.moment() > since));
+            Ok(Dependency { job_key: key.clone(), job_id, success })
+        });
+        try_join_all(dependencies).await
+    }
+
+    /// Jobs and their latest runs: two round trips for every 100 of them. Absent ones are left out.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn latest_runs(
+        &self,
+        tenant: &Tenant,
+        jobs: impl Iterator<Item = JobId>,
+    ) -> Result<HashMap<JobId, LatestRun>> {
+        let keys: Vec<Key> = jobs.map(|job| job_key(tenant, &job)).collect();
+        let mut batch = self.get_batch(keys.iter().cloned()).await?;
+        let jobs: Vec<Row<Job>> = keys.iter().filter_map(|key| batch.take(key).transpose()).collect::<Result<_>>()?;
+        let run_key = |row: &Row<Job>| Some(run_key(tenant, &row.value.id, &latest_run(row)?));
+        let mut batch = self.get_batch(jobs.iter().filter_map(run_key)).await?;
+        let with_run = |row: Row<Job>| {
+            let run = run_key(&row).map(|key| batch.take::<JobRun>(&key)).transpose()?.flatten();
+            Ok((row.value.id.clone(), LatestRun { job: row.value, run: run.map(|row| row.value) }))
+        };
+        jobs.into_iter().map(with_run).collect()
+    }
+
+    async fn newest_success(&self, tenant: &Tenant, job: &JobId) -> Result<Option<JobRun>> {
+        let listing = Listing::of(runs_partition(tenant, job)).ordered_by(BY_TIME).descending(true);
+        let page: Page<Row<JobRun>> = self.page(&listing, &PageRequest { limit: 1, ..PageRequest::default() }).await?;
+        Ok(page.rows.into_iter().next().map(|row| row.value))
+    }
+
     /// A page of the organization's runs, newest first, of those jobs that `keep` keeps: one query, and one batch read of up
     /// to 200 rows, for each hundred that it looks at.
     ///
@@ -131,7 +241,7 @@ impl Store {
                 rows.push(run);
                 if rows.len() == wanted {
                     let more = index + 1 < links.rows.len() || links.marker.is_some();
-                    let marker = if more { listing.marker(&link.key.to_item(), self.now()) } else { None };
+                    let marker = if more { Some(self.marker(&listing, &link.key.to_item()).await?) } else { None };
                     return Ok(Page { rows, marker });
                 }
             }
@@ -200,7 +310,8 @@ impl Store {
     /// Renews an agent's lease of a run. It makes no new version of the run and is not audited.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the agent does not hold that lease any more.
+    /// The conflict of a race when the agent does not hold that lease any more, or the run was asked to stop meanwhile: what is
+    /// due then is not for a renewal to put off.
     pub async fn renew_lease(&self, run: &Row<JobRun>, agent: &Agent) -> Result<()> {
         let due_at = run.value.due_at(self.now() + LEASE);
         let sets = vec![
@@ -208,28 +319,45 @@ impl Store {
             (DUE_SHARD.to_owned(), AttributeValue::S(due_shard(&run.key))),
         ];
         let update = update_of(&run.key, sets, &[], &[])
-            .condition_expression("#data.attempt = :attempt AND #data.leasedBy = :agent")
+            .condition_expression(
+                "#data.attempt = :attempt AND #data.leasedBy = :agent AND #data.cancelRequestedAt = :cancelled",
+            )
             .expression_attribute_names("#data", crate::row::DATA)
             .expression_attribute_values(":attempt", AttributeValue::N(run.value.attempt.to_string()))
-            .expression_attribute_values(":agent", AttributeValue::S(agent.id.to_string()));
-        self.telemetry().update(update, Error::NotFound).commit().await
+            .expression_attribute_values(":agent", AttributeValue::S(agent.id.to_string()))
+            .expression_attribute_values(":cancelled", attribute(&run.value.cancel_requested_at)?);
+        self.telemetry().update(update, changed_meanwhile()).commit().await
     }
 }
 
 impl Change<'_> {
     /// A new run of a job that is there, of a version that is published, on a cluster that can be used.
     pub fn create_run(self, tenant: &Tenant, run: &JobRun) -> Self {
-        let latest = Item::from([
-            (LATEST_RUN.to_owned(), AttributeValue::S(run.id.to_string())),
-            (BY_TIME.to_owned(), AttributeValue::S(run.created_at.to_string())),
-        ]);
+        let unpublished = Error::invalid("jobVersion", "is no published version of this job");
+        let latest = latest_of(run).into_iter().collect();
+        self.annotate(&job_key(tenant, &run.job_id), latest, &ONE_RUN_MORE, Error::NotFound)
+            .require(&version_key(tenant, &run.job_id, run.job_version), unpublished)
+            .add_run(tenant, run)
+    }
+
+    /// The rows of a new run, beside what its job says of it. One that is ready enters the inbox of its cluster; one that is
+    /// pending is looked at when the event is heard.
+    pub(crate) fn add_run(self, tenant: &Tenant, run: &JobRun) -> Self {
         let link = RunOfTenant { job_id: run.job_id.clone(), job_run_id: run.id.clone() };
         let used = || Error::internal("a run id that was used before");
-        let unpublished = Error::invalid("jobVersion", "is no published version of this job");
-        self.annotate(&job_key(tenant, &run.job_id), latest, &[(RUNS, 1)], Error::NotFound)
-            .require(&version_key(tenant, &run.job_id, run.job_version), unpublished)
-            .create(&run_key(tenant, &run.job_id, &run.id), run, used())
-            .create(&run_of_tenant_key(tenant, &run.id), &link, used())
+        let change = self.create(&run_key(tenant, &run.job_id, &run.id), run, used()).create(
+            &run_of_tenant_key(tenant, &run.id),
+            &link,
+            used(),
+        );
+        if run.status == RunStatus::Ready {
+            let (key, entry) = entry(tenant, InboxKind::Ready, run);
+            return change.overwrite(&key, &entry);
+        }
+        let waiting = WaitingRun { job_id: run.job_id.clone(), job_run_id: run.id.clone() };
+        waiting_keys(tenant, run)
+            .iter()
+            .fold(change, |change, key| change.create(key, &waiting, used()))
             .emit(Event::JobRunPending { job_id: run.job_id.clone(), job_run_id: run.id.clone() })
     }
 
@@ -245,6 +373,21 @@ impl Change<'_> {
         self.check(check, Error::conflict("lease_lost", "The run is held under this lease no more. Abandon it."))
     }
 
+    /// The run has to have ended as it was read, and not be tried again; a conflict when it is not.
+    pub(crate) fn require_ended(self, row: &Row<JobRun>) -> Self {
+        let finished_at = match attribute(&row.value.finished_at) {
+            Ok(finished_at) => finished_at,
+            Err(error) => return self.with_defect(error),
+        };
+        let check = ConditionCheck::builder()
+            .set_key(Some(row.key.to_item()))
+            .condition_expression("#data.attempt = :attempt AND #data.finishedAt = :finished")
+            .expression_attribute_names("#data", crate::row::DATA)
+            .expression_attribute_values(":attempt", AttributeValue::N(row.value.attempt.to_string()))
+            .expression_attribute_values(":finished", finished_at);
+        self.check(check, Error::conflict("lease_lost", "The run is tried again. Abandon this attempt."))
+    }
+
     /// A run's new state, with its place in the inbox of its cluster and in the due index.
     pub fn replace_run(self, tenant: &Tenant, row: &Row<JobRun>, run: &JobRun) -> Self {
         let due = match (row.value.status.is_active(), run.status.is_active()) {
@@ -252,12 +395,41 @@ impl Change<'_> {
             (true, false) => Due::Never,
             _ => Due::Keep,
         };
-        self.replace(row, run, due).move_in_inbox(tenant, &row.value, run)
+        self.replace(row, run, due).follow(tenant, &row.value, run)
     }
 
     /// What became of a run that was due, unless it was renewed meanwhile.
     pub(crate) fn replace_due_run(self, tenant: &Tenant, row: &Row<JobRun>, run: &JobRun) -> Self {
-        self.replace(row, run, Due::Over).move_in_inbox(tenant, &row.value, run)
+        self.replace(row, run, Due::Over).follow(tenant, &row.value, run)
+    }
+
+    /// What a run's new state means to its cluster's inbox, to its job and to those that wait.
+    fn follow(self, tenant: &Tenant, before: &JobRun, after: &JobRun) -> Self {
+        self.move_in_inbox(tenant, before, after).stop_waiting(tenant, before, after).count_live(tenant, before, after)
+    }
+
+    /// A run that is pending no more waits for no job.
+    fn stop_waiting(self, tenant: &Tenant, before: &JobRun, after: &JobRun) -> Self {
+        if before.status != RunStatus::Pending || after.status == RunStatus::Pending {
+            return self;
+        }
+        waiting_keys(tenant, before).iter().fold(self, Change::remove)
+    }
+
+    /// The job counts its runs that have not ended; others may wait for the end of this one.
+    fn count_live(self, tenant: &Tenant, before: &JobRun, after: &JobRun) -> Self {
+        let key = job_key(tenant, &after.job_id);
+        match (before.status.is_terminal(), after.status.is_terminal()) {
+            (true, false) => self.annotate(&key, Item::new(), &[(LIVE_RUNS, 1)], Error::NotFound),
+            (false, true) => {
+                let change = self.annotate(&key, Item::new(), &[(LIVE_RUNS, -1)], Error::NotFound);
+                if after.status != RunStatus::Succeeded && after.replaced_by.is_none() {
+                    return change;
+                }
+                change.emit(Event::JobRunEnded { job_id: after.job_id.clone(), job_run_id: after.id.clone() })
+            }
+            _ => self,
+        }
     }
 
     /// A run that is active has to stop: the agent finds the order in its inbox, and the due index sees to it.
@@ -271,6 +443,10 @@ impl Change<'_> {
     pub fn erase_run(self, tenant: &Tenant, row: &Row<JobRun>) -> Self {
         let run = &row.value;
         let change = self.delete(row).remove(&run_of_tenant_key(tenant, &run.id));
+        let change = match run.status {
+            RunStatus::Pending => waiting_keys(tenant, run).iter().fold(change, Change::remove),
+            _ => change,
+        };
         change.emit(Event::JobRunDeleted { job_run_id: run.id.clone() }).leave_inbox(tenant, run)
     }
 
@@ -317,6 +493,24 @@ impl Change<'_> {
             _ => self,
         }
     }
+}
+
+/// A new run, in its job's counters.
+pub(crate) const ONE_RUN_MORE: [(&str, i64); 2] = [(RUNS, 1), (LIVE_RUNS, 1)];
+
+/// What a job says of its newest run.
+pub(crate) fn latest_of(run: &JobRun) -> [(String, AttributeValue); 3] {
+    [
+        (LATEST_RUN.to_owned(), AttributeValue::S(run.id.to_string())),
+        (LATEST_MOMENT.to_owned(), AttributeValue::S(run.moment().to_string())),
+        (BY_TIME.to_owned(), AttributeValue::S(run.created_at.to_string())),
+    ]
+}
+
+/// Where it is written down for which jobs a run waits.
+fn waiting_keys(tenant: &Tenant, run: &JobRun) -> Vec<Key> {
+    let jobs = run.waiting.iter().flat_map(|waiting| &waiting.jobs);
+    jobs.map(|key| Key::global(waiting_partition(tenant, key), run.id.as_str())).collect()
 }
 
 fn entry(tenant: &Tenant, kind: InboxKind, run: &JobRun) -> (Key, InboxEntry) {

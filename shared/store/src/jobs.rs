@@ -3,13 +3,12 @@
 
 use std::collections::HashMap;
 
-use aws_sdk_dynamodb::types::AttributeValue;
 use mainsheet_core::cluster::Cluster;
 use mainsheet_core::job::{Job, JobDraft, JobStatus, JobVersion};
 use mainsheet_core::job_run::JobRun;
 use mainsheet_core::query::SavedQuery;
 use mainsheet_core::team::Team;
-use mainsheet_core::{ClusterId, Error, JobId, JobRunId, QueryId, Result, TeamId};
+use mainsheet_core::{ClusterId, Error, JobId, JobRunId, QueryId, Result, TeamId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use crate::change::Due;
@@ -20,10 +19,14 @@ use crate::outbox::Event;
 use crate::queries::query_key;
 use crate::schema::{BY_NAME, BY_TIME};
 use crate::teams::{take_teams, team_key};
-use crate::{Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
+use crate::{Change, Entity, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 /// Beside a job: its latest run.
 pub(crate) const LATEST_RUN: &str = "latest_run_id";
+/// Beside a job: the moment of its latest run, which the runs that it depends on are measured by.
+pub(crate) const LATEST_MOMENT: &str = "latest_run_moment";
+/// Beside a job: how many of its runs have not ended.
+pub(crate) const LIVE_RUNS: &str = "live_runs";
 /// Beside a job: how many runs it has.
 pub(crate) const RUNS: &str = "runs";
 
@@ -59,8 +62,8 @@ pub enum JobOrder {
 /// A key that belongs to a job of the organization.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct JobKeyClaim {
-    job_id: JobId,
+pub(crate) struct JobKeyClaim {
+    pub(crate) job_id: JobId,
 }
 
 impl Entity for JobKeyClaim {
@@ -71,7 +74,7 @@ pub(crate) fn job_key(tenant: &Tenant, job: &JobId) -> Key {
     Key::of_tenant(tenant, "JOBS", job.as_str())
 }
 
-fn claim_key(tenant: &Tenant, key: &str) -> Key {
+pub(crate) fn claim_key(tenant: &Tenant, key: &str) -> Key {
     Key::of_tenant(tenant, "JOB_KEYS", key)
 }
 
@@ -95,6 +98,19 @@ fn count_key(tenant: &Tenant) -> Key {
 #[must_use]
 pub fn latest_run(row: &Row<Job>) -> Option<JobRunId> {
     row.text(LATEST_RUN)?.parse().ok()
+}
+
+/// The moment of a job's latest run.
+#[must_use]
+pub fn latest_moment(row: &Row<Job>) -> Option<Timestamp> {
+    latest_run(row)?;
+    row.text(LATEST_MOMENT)?.parse().ok()
+}
+
+/// How many runs of a job have not ended.
+#[must_use]
+pub fn live_runs(row: &Row<Job>) -> u64 {
+    row.count(LIVE_RUNS)
 }
 
 /// How many runs a job has.
@@ -171,6 +187,14 @@ impl Store {
         let claim: Option<Row<JobKeyClaim>> = self.get(&claim_key(tenant, key)).await?;
         let Some(claim) = claim else { return Ok(None) };
         self.get(&job_key(tenant, &claim.value.job_id)).await
+    }
+
+    /// The ids of the jobs that have keys, in the order of these: one round trip. `None` for a key that no job has.
+    pub(crate) async fn job_ids_by_keys(&self, tenant: &Tenant, keys: &[String]) -> Result<Vec<Option<JobId>>> {
+        let claims: Vec<Key> = keys.iter().map(|key| claim_key(tenant, key)).collect();
+        let mut batch = self.get_batch(claims.iter().cloned()).await?;
+        let id = |key: &Key| Ok(batch.take::<JobKeyClaim>(key)?.map(|claim| claim.value.job_id));
+        claims.iter().map(id).collect()
     }
 
     /// A job and its draft, if it has one: one round trip.
@@ -251,6 +275,22 @@ impl Store {
         Ok(JobPrerequisites { cluster: batch.take(&cluster_key)?, teams, query })
     }
 
+    /// The jobs that a job is to depend on have to be there: one round trip, and none where there are none.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the first one that is not.
+    pub async fn require_job_keys(&self, tenant: &Tenant, keys: impl IntoIterator<Item = &str>) -> Result<()> {
+        let keys: Vec<Key> = keys.into_iter().map(|key| claim_key(tenant, key)).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let mut batch = self.get_batch(keys.clone()).await?;
+        match keys.iter().position(|key| batch.take_item(key).is_none()) {
+            Some(index) => Err(unknown_job(index)),
+            None => Ok(()),
+        }
+    }
+
     /// Removes the versions of a job that is gone, in steps that can be repeated. True when nothing is left.
     ///
     /// # Errors
@@ -271,13 +311,11 @@ impl Change<'_> {
         let taken = key_taken(&job.job_key);
         let used = || Error::internal("a job id that was used before");
         let claim = JobKeyClaim { job_id: job.id.clone() };
-        let beside = Item::from([(BY_TIME.to_owned(), AttributeValue::S(job.created_at.to_string()))]);
         let change = self
             .create(&claim_key(tenant, &job.job_key), &claim, taken)
-            .create_with(&job_key(tenant, &job.id), job, beside, used())
+            .put_scheduled_job(&job_key(tenant, &job.id), job, used())
             .create(&version_key(tenant, &job.id, job.current.number), &job.current, used())
-            .add(&count_key(tenant), "n", 1)
-            .reschedule(tenant, job);
+            .add(&count_key(tenant), "n", 1);
         match job.query_id() {
             Some(query) => change.link_job(tenant, query, &job.id, no_query()),
             None => change,
@@ -286,7 +324,7 @@ impl Change<'_> {
 
     /// A job's new settings beside its versions.
     pub fn replace_job(self, tenant: &Tenant, row: &Row<Job>, job: &Job) -> Self {
-        let change = self.replace(row, job, Due::Keep);
+        let change = self.replace_scheduled_job(tenant, row, job);
         let change = if row.value.job_key == job.job_key {
             change
         } else {
@@ -295,21 +333,19 @@ impl Change<'_> {
                 .create(&claim_key(tenant, &job.job_key), &claim, key_taken(&job.job_key))
                 .remove(&claim_key(tenant, &row.value.job_key))
         };
-        let change = change.move_query(tenant, row, job, None, query_gone());
-        if row.value.status == job.status { change } else { change.reschedule(tenant, job) }
+        change.move_query(tenant, row, job, None, query_gone())
     }
 
     /// Another published version comes into force, which is there already. `left` is the query that the one before ran.
     pub fn activate_version(self, tenant: &Tenant, row: &Row<Job>, job: &Job, left: Option<&Row<SavedQuery>>) -> Self {
-        self.replace(row, job, Due::Keep).reschedule(tenant, job).move_query(tenant, row, job, left, query_gone())
+        self.replace_scheduled_job(tenant, row, job).move_query(tenant, row, job, left, query_gone())
     }
 
     /// A version is published and comes into force. `left` is the query that the one before ran.
     pub fn publish_version(self, tenant: &Tenant, row: &Row<Job>, job: &Job, left: Option<&Row<SavedQuery>>) -> Self {
         let used = Error::internal("a version number that was used before");
-        self.replace(row, job, Due::Keep)
+        self.replace_scheduled_job(tenant, row, job)
             .create(&version_key(tenant, &job.id, job.current.number), &job.current, used)
-            .reschedule(tenant, job)
             .move_query(tenant, row, job, left, no_query())
     }
 
@@ -363,10 +399,9 @@ impl Change<'_> {
 
     /// The jobs that a job depends on have to be there.
     pub fn require_job_keys<'a>(self, tenant: &Tenant, keys: impl IntoIterator<Item = &'a str>) -> Self {
-        keys.into_iter().enumerate().fold(self, |change, (index, key)| {
-            let unknown = Error::invalid(format!("dependsOn[{index}].jobKey"), "is no job of this organization");
-            change.require(&claim_key(tenant, key), unknown)
-        })
+        keys.into_iter()
+            .enumerate()
+            .fold(self, |change, (index, key)| change.require(&claim_key(tenant, key), unknown_job(index)))
     }
 
     /// The end of a job. Its runs and versions go when the event is heard; `query` is the saved query that it runs.
@@ -383,6 +418,10 @@ impl Change<'_> {
             None => change,
         }
     }
+}
+
+fn unknown_job(index: usize) -> Error {
+    Error::invalid(format!("dependsOn[{index}].jobKey"), "is no job of this organization")
 }
 
 fn key_taken(key: &str) -> Error {

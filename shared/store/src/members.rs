@@ -11,21 +11,23 @@ use mainsheet_core::member::{AccountType, Member};
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::team::Team;
 use mainsheet_core::user::User;
-use mainsheet_core::{Error, MemberId, Result, SeatId, TeamId, Timestamp, UserId};
+use mainsheet_core::{Error, MemberId, OrganizationId, Result, SeatId, TeamId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
+use crate::audit::MAX_NOTED_IN;
 use crate::change::{Due, update_of};
 use crate::key::tenant_partition;
 use crate::policies::Principal;
 use crate::row::{DATA, VERSION, attribute};
-use crate::schema::BY_NAME;
+use crate::schema::{BY_NAME, BY_TIME};
+use crate::second_factors::{SecondFactor, second_factor_key};
 use crate::teams::{MEMBERS, Seat, seat_key, take_teams, team_key};
 use crate::users::{Access, Credentials, Membership, access_key, after, already_member, credentials_key, profile_key};
 use crate::{Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 /// The most teams that a member can have a seat of their own in: all of them are read with every request.
 pub const MAX_SEATS: usize = 500;
-/// The most members of an organization: lists in another order than by name, and with a filter, read them all.
+/// The most members of an organization: a list with a filter that nobody matches reads them all.
 pub const MAX_MEMBERS: u32 = 10_000;
 /// The most seats that a member can come with, or that are given up at once: each is two writes of a transaction's hundred.
 pub const MAX_SEATS_AT_ONCE: usize = 40;
@@ -83,10 +85,14 @@ impl TryFrom<Stored> for MemberRecord {
 impl Entity for MemberRecord {
     const KIND: &'static str = "member";
 
+    /// Members have no time to be listed by, and a local index cannot be added to a table: their addresses stand in that one.
     fn order(&self) -> Vec<(&'static str, String)> {
         // A sort key holds 1,024 bytes; 200 characters take 800 at most.
-        let name: String = self.member.name.to_lowercase().chars().take(200).collect();
-        vec![(BY_NAME, format!("{name}#{}", self.member.id))]
+        let position = |text: &str| {
+            let text: String = text.to_lowercase().chars().take(200).collect();
+            format!("{text}#{}", self.member.id)
+        };
+        vec![(BY_NAME, position(&self.member.name)), (BY_TIME, position(&self.member.email))]
     }
 }
 
@@ -125,10 +131,17 @@ impl MemberRecord {
         }
     }
 
+    /// The roles that count at a moment: Emergency ends by itself.
+    pub fn active_roles(&self, now: Timestamp) -> impl Iterator<Item = OrganizationRole> {
+        let is_over = self.emergency_until.is_none_or(|until| until <= now);
+        let counts = move |role: &OrganizationRole| *role != OrganizationRole::Emergency || !is_over;
+        self.roles.iter().copied().filter(counts)
+    }
+
     /// Whether one of their roles seats them in every team.
     #[must_use]
-    pub fn is_in_all_teams(&self) -> bool {
-        self.roles.iter().any(|role| role.is_in_all_teams())
+    pub fn is_in_all_teams(&self, now: Timestamp) -> bool {
+        self.active_roles(now).any(OrganizationRole::is_in_all_teams)
     }
 
     /// Whether they own the organization.
@@ -184,6 +197,8 @@ pub struct Account {
     pub access: Access,
     /// What proves who they are.
     pub credentials: Option<Credentials>,
+    /// Their second factor, as far as they have set it up.
+    pub second_factor: Option<SecondFactor>,
 }
 
 /// What members point at.
@@ -213,6 +228,15 @@ pub(crate) fn member_key(tenant: &Tenant, member: &MemberId) -> Key {
 
 fn counts_key(tenant: &Tenant) -> Key {
     Key::of_tenant(tenant, "SELF", "COUNT#MEMBERS")
+}
+
+/// The members in an order; the flag says whether from the end.
+fn listing(tenant: &Tenant, (order, descending): (MemberOrder, bool)) -> Listing {
+    let index = match order {
+        MemberOrder::Name => BY_NAME,
+        MemberOrder::Email => BY_TIME,
+    };
+    Listing::of(tenant_partition(tenant, "MEMBERS")).ordered_by(index).descending(descending)
 }
 
 /// A row with what stands beside it.
@@ -246,18 +270,41 @@ impl Store {
         Ok((team, batch.take(&member_key)?.map(complete).ok_or(Error::NotFound)?))
     }
 
-    /// A page of the members by name.
+    /// A page of the members in an order.
     ///
     /// # Errors
     /// [`Error::Malformed`] for a bad marker.
     pub async fn members(
         &self,
         tenant: &Tenant,
-        descending: bool,
+        order: (MemberOrder, bool),
         request: &PageRequest,
     ) -> Result<Page<Row<MemberRecord>>> {
-        let listing = Listing::of(tenant_partition(tenant, "MEMBERS")).ordered_by(BY_NAME).descending(descending);
-        Ok(self.page(&listing, request).await?.map(complete))
+        Ok(self.page(&listing(tenant, order), request).await?.map(complete))
+    }
+
+    /// A page of those members in an order that match. What is read before the page is full depends on how many do.
+    ///
+    /// # Errors
+    /// [`Error::Malformed`] for a bad marker.
+    pub async fn members_where(
+        &self,
+        tenant: &Tenant,
+        order: (MemberOrder, bool),
+        request: &PageRequest,
+        matches: impl Fn(&MemberRecord) -> bool,
+    ) -> Result<Page<Row<MemberRecord>>> {
+        let page = self.page_where(&listing(tenant, order), request, |row| matches(&row.value)).await?;
+        Ok(page.map(complete))
+    }
+
+    /// Those who own the organization and are let in. It reads every member, of whom there are 10,000 at most.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn owners(&self, tenant: &Tenant) -> Result<Vec<Row<MemberRecord>>> {
+        let listing = listing(tenant, (MemberOrder::Name, false));
+        self.rows_where(&listing, |record: &MemberRecord| record.is_owner() && record.member.is_enabled).await
     }
 
     /// A page of the members, those who joined first in front.
@@ -266,27 +313,6 @@ impl Store {
     /// [`Error::Malformed`] for a bad marker.
     pub async fn members_by_age(&self, tenant: &Tenant, request: &PageRequest) -> Result<Page<Row<MemberRecord>>> {
         Ok(self.page(&Listing::of(tenant_partition(tenant, "MEMBERS")), request).await?.map(complete))
-    }
-
-    /// All members that match, in order. It reads every member of the tenant, of whom there are 10,000 at most.
-    ///
-    /// # Errors
-    /// When the table does not answer.
-    pub async fn members_where(
-        &self,
-        tenant: &Tenant,
-        (order, descending): (MemberOrder, bool),
-        matches: impl Fn(&MemberRecord) -> bool,
-    ) -> Result<Vec<Row<MemberRecord>>> {
-        let listing = Listing::of(tenant_partition(tenant, "MEMBERS")).ordered_by(BY_NAME).descending(descending);
-        let mut found: Vec<Row<MemberRecord>> = self.rows_where(&listing, matches).await?;
-        if order == MemberOrder::Email {
-            found.sort_by_cached_key(|row| (row.value.member.email.to_lowercase(), row.value.member.id.clone()));
-            if descending {
-                found.reverse();
-            }
-        }
-        Ok(found.into_iter().map(complete).collect())
     }
 
     /// How many members there are, and how many have each role: one round trip.
@@ -308,15 +334,18 @@ impl Store {
         let teams: BTreeSet<&TeamId> = records().flat_map(|record| record.seats.keys()).collect();
         let teams: Vec<Key> = teams.into_iter().map(|team| team_key(tenant, team)).collect();
         let counts_key = counts_key(tenant);
-        let of_users = users.iter().flat_map(|user| [profile_key(user), access_key(user), credentials_key(user)]);
+        let of_user =
+            |user: &&UserId| [profile_key(user), access_key(user), credentials_key(user), second_factor_key(user)];
+        let of_users = users.iter().flat_map(of_user);
         let mut batch = self.get_batch(of_users.chain(teams.iter().cloned()).chain([counts_key.clone()])).await?;
         let counts = MemberCounts::read(&batch, &counts_key);
         let mut accounts = Vec::with_capacity(users.len());
         for user in users {
             let (profile, access) = (batch.take::<User>(&profile_key(user))?, batch.take::<Access>(&access_key(user))?);
             let credentials = batch.take::<Credentials>(&credentials_key(user))?.map(|row| row.value);
+            let second_factor = batch.take::<SecondFactor>(&second_factor_key(user))?.map(|row| row.value);
             if let Some((profile, access)) = profile.zip(access) {
-                accounts.push(Account { user: profile.value, access: access.value, credentials });
+                accounts.push(Account { user: profile.value, access: access.value, credentials, second_factor });
             }
         }
         Ok(MemberLinks { accounts, teams: take_teams(&mut batch, &teams)?, counts })
@@ -408,10 +437,13 @@ impl Change<'_> {
         self.delete(row).count_members(tenant, Some(&row.value), None).forget_policy(tenant, &policy)
     }
 
-    /// Notes beside the members that a user is that they have just signed in.
-    pub fn note_login(self, access: &Access) -> Self {
+    /// Notes beside the members that a user is that they have just signed in; `reach` is the one organization that the login
+    /// reaches, where it does not reach all.
+    pub fn note_login(self, access: &Access, reach: Option<&OrganizationId>) -> Self {
         let at = self.now().to_string();
-        access.memberships.keys().filter_map(|id| access.membership(id)).fold(self, |change, (tenant, membership)| {
+        let reached = access.memberships.keys().filter(|id| reach.is_none_or(|reach| reach == *id));
+        let members = reached.filter_map(|id| access.membership(id)).take(MAX_NOTED_IN);
+        members.fold(self, |change, (tenant, membership)| {
             let beside = Item::from([(LAST_LOGIN_AT.to_owned(), AttributeValue::S(at.clone()))]);
             change.annotate(
                 &member_key(&tenant, &membership.member_id),

@@ -28,6 +28,8 @@ use crate::{Change, Entity, Item, Key, Row, Store, Tenant};
 const PROGRESS: &str = "progress";
 /// Beside an operation: when that was noted.
 const PROGRESS_AT: &str = "progress_at";
+/// Beside an operation: how often it was noted.
+const NOTES: &str = "notes";
 
 impl Entity for Operation {
     const KIND: &'static str = "operation";
@@ -176,6 +178,22 @@ impl Store {
         .await
     }
 
+    /// Notes why an operation will not succeed, before what it made is undone. The first reason stays. It is not audited: its end is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such operation.
+    pub async fn note_failure(&self, tenant: &Tenant, operation: &OperationId, error: &OperationError) -> Result<()> {
+        retry_races(|| async {
+            let row = self.operation(tenant, operation).await?;
+            if row.value.error.is_some() || row.value.status.is_terminal() {
+                return Ok(());
+            }
+            let failing = Operation { error: Some(error.clone()), updated_at: self.now(), ..row.value.clone() };
+            self.telemetry().replace(&row, &failing, Due::Keep).commit().await
+        })
+        .await
+    }
+
     /// An operation ends, and with it what it did to the thing that it is about. Repeated, nothing happens.
     ///
     /// A network, cluster or catalog that is destroyed counts nowhere any more and gives its name back, and the logical cluster or
@@ -317,15 +335,16 @@ impl Change<'_> {
 
     fn note_progress(self, row: &Row<Operation>, after: &Progress) -> Result<Self> {
         let sets = progress_item(after, self.now())?;
-        let update = update_of(&row.key, sets.into_iter().collect(), &[], &[]);
+        let update = update_of(&row.key, sets.into_iter().collect(), &[], &[(NOTES, 1)])
+            .expression_attribute_names("#notes", NOTES);
         // Two steps that tell of different things at once: the second one reads again what the first one told.
-        let update = match row.text(PROGRESS_AT) {
-            Some(read) => update
-                .condition_expression("#at = :read")
-                .expression_attribute_values(":read", AttributeValue::S(read.to_owned())),
-            None => update.condition_expression("attribute_exists(pk) AND attribute_not_exists(#at)"),
+        let update = match row.count(NOTES) {
+            0 => update.condition_expression("attribute_exists(pk) AND attribute_not_exists(#notes)"),
+            read => update
+                .condition_expression("#notes = :read")
+                .expression_attribute_values(":read", AttributeValue::N(read.to_string())),
         };
-        Ok(self.update(update.expression_attribute_names("#at", PROGRESS_AT), changed_meanwhile()))
+        Ok(self.update(update, changed_meanwhile()))
     }
 
     fn end_operation(self, row: &Row<Operation>, outcome: &Outcome) -> Result<(Self, Operation)> {

@@ -30,6 +30,13 @@ pub enum Event {
         /// The run.
         job_run_id: JobRunId,
     },
+    /// A run succeeded, or ended to make room for another one: others may have waited for that.
+    JobRunEnded {
+        /// Its job.
+        job_id: JobId,
+        /// The run.
+        job_run_id: JobRunId,
+    },
     /// A job was deleted: its runs and versions are to go.
     JobDeleted {
         /// The job.
@@ -168,6 +175,15 @@ pub enum Mail {
     },
     /// The second factor was taken away.
     MfaReset {
+        /// The address.
+        email: String,
+        /// When.
+        at: Timestamp,
+        /// Where from.
+        origin: Origin,
+    },
+    /// The organization that manages the account set a temporary password.
+    PasswordSetByOrganization {
         /// The address.
         email: String,
         /// When.

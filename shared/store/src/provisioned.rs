@@ -85,6 +85,8 @@ pub struct Pointers {
     pub networks: BTreeSet<NetworkId>,
     /// Provisioned clusters.
     pub clusters: BTreeSet<ClusterId>,
+    /// Provisioned catalogs.
+    pub catalogs: BTreeSet<CatalogId>,
     /// Operations.
     pub operations: BTreeSet<OperationId>,
 }
@@ -98,6 +100,8 @@ pub struct Pointed {
     pub networks: Vec<Row<Network>>,
     /// Provisioned clusters, oldest first.
     pub clusters: Vec<Row<ProvisionedCluster>>,
+    /// Provisioned catalogs, oldest first.
+    pub catalogs: Vec<Row<ProvisionedCatalog>>,
     /// Operations, oldest first.
     pub operations: Vec<Row<Operation>>,
 }
@@ -133,13 +137,16 @@ impl Store {
         let networks: Vec<Key> = pointers.networks.iter().map(|id| network_key(tenant, id)).collect();
         let clusters: Vec<Key> =
             pointers.clusters.iter().map(|id| provisioned_key::<ProvisionedCluster>(tenant, id)).collect();
+        let catalogs: Vec<Key> =
+            pointers.catalogs.iter().map(|id| provisioned_key::<ProvisionedCatalog>(tenant, id)).collect();
         let operations: Vec<Key> = pointers.operations.iter().map(|id| operation_key(tenant, id)).collect();
-        let all = [&connections, &networks, &clusters, &operations];
+        let all = [&connections, &networks, &clusters, &catalogs, &operations];
         let mut batch = self.get_batch(all.into_iter().flatten().cloned()).await?;
         Ok(Pointed {
             connections: take_all(&mut batch, &connections)?,
             networks: take_all(&mut batch, &networks)?,
             clusters: take_all(&mut batch, &clusters)?,
+            catalogs: take_all(&mut batch, &catalogs)?,
             operations: take_all(&mut batch, &operations)?,
         })
     }

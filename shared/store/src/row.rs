@@ -76,6 +76,11 @@ impl<T: Entity> Row<T> {
         number(&self.attributes, attribute).unwrap_or_default()
     }
 
+    /// Notes what was written beside the entity since it was read.
+    pub(crate) fn note(&mut self, attribute: impl Into<String>, value: AttributeValue) {
+        self.attributes.insert(attribute.into(), value);
+    }
+
     /// What is beside the entity, keys and orders included.
     pub(crate) fn attributes(&self) -> &Item {
         &self.attributes

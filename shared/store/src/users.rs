@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use aws_sdk_dynamodb::types::ConditionCheck;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck};
 use mainsheet_core::member::AccountType;
 use mainsheet_core::organization::Organization;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
@@ -12,7 +12,8 @@ use mainsheet_core::user::{NormalizedEmail, User};
 use mainsheet_core::{Error, LoginId, MemberId, OrganizationId, Result, SignUpId, TeamId, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::change::Due;
+use crate::audit::Audit;
+use crate::change::{Due, changed_meanwhile, update_of};
 use crate::emails::UserEmail;
 use crate::idempotency::{IdempotencyKey, IdempotencyRecord, Sender};
 use crate::identity_providers::SsoSession;
@@ -210,6 +211,24 @@ pub struct Login {
     pub refresh_family_sha256: String,
     /// SHA-256 of what only the current refresh token has, in hex.
     pub refresh_current_sha256: String,
+    /// When the trail of an organization was last told that it is used by the role Emergency. It stands beside the login.
+    #[serde(skip)]
+    pub emergency_noted: BTreeMap<OrganizationId, Timestamp>,
+}
+
+/// How often the trail is told of one login that it is used by the role Emergency.
+const EMERGENCY_NOTED_EVERY: Duration = Duration::from_secs(3600);
+/// Beside a login: begins the attribute of an organization whose trail was told.
+const EMERGENCY_NOTED: &str = "EMERGENCY#";
+
+/// A login with what stands beside it.
+fn complete(mut row: Row<Login>) -> Row<Login> {
+    let noted = |(name, value): (&String, &AttributeValue)| {
+        let organization = name.strip_prefix(EMERGENCY_NOTED)?.parse().ok()?;
+        Some((organization, value.as_s().ok()?.parse().ok()?))
+    };
+    row.value.emergency_noted = row.attributes().iter().filter_map(noted).collect();
+    row
 }
 
 impl Entity for Login {
@@ -239,6 +258,13 @@ impl Login {
                       request with the new access token."
                 .to_owned(),
         })
+    }
+
+    /// Whether an organization's trail was told recently that it is used by the role Emergency.
+    #[must_use]
+    pub fn is_emergency_noted(&self, organization: &OrganizationId, now: Timestamp) -> bool {
+        let noted = self.emergency_noted.get(organization);
+        noted.is_some_and(|noted| now.since(*noted) < EMERGENCY_NOTED_EVERY)
     }
 
     /// When it ends, if it is used now.
@@ -369,7 +395,7 @@ impl Store {
             access.as_ref().is_some_and(|access| access.value.membership(tenant.organization_id()).is_some())
         });
         let home = guess.map(|tenant| take_home(&mut batch, tenant)).transpose()?.flatten();
-        Ok(Identified { login: batch.take(&login_key)?, access, earlier, home })
+        Ok(Identified { login: batch.take(&login_key)?.map(complete), access, earlier, home })
     }
 
     /// Whose address it is, and the throttles to respect: one round trip.
@@ -451,6 +477,30 @@ impl Store {
     /// When the table does not answer.
     pub async fn login(&self, user: &UserId, login: &LoginId) -> Result<Option<Row<Login>>> {
         self.get(&login_key(user, login)).await
+    }
+
+    /// Tells an organization's trail and its Owners that a login is used by the role Emergency. When another request tells it at
+    /// the same moment, one of them is enough.
+    ///
+    /// # Errors
+    /// When the table does not take it.
+    pub async fn note_emergency(&self, audit: Audit, tenant: &Tenant, login: &Login) -> Result<()> {
+        let change = self.change(audit);
+        let now = change.now();
+        let noted = format!("{EMERGENCY_NOTED}{}", tenant.organization_id());
+        let stamp = vec![(noted.clone(), AttributeValue::S(now.to_string()))];
+        let update = update_of(&login_key(&login.user_id, &login.id), stamp, &[], &[])
+            .expression_attribute_names("#noted", noted);
+        let update = match login.emergency_noted.get(tenant.organization_id()) {
+            None => update.condition_expression("attribute_exists(pk) AND attribute_not_exists(#noted)"),
+            Some(before) => update
+                .condition_expression("attribute_exists(pk) AND #noted = :before")
+                .expression_attribute_values(":before", AttributeValue::S(before.to_string())),
+        };
+        match change.update(update, changed_meanwhile()).commit().await {
+            Err(Error::Conflict { .. }) => Ok(()),
+            told => told,
+        }
     }
 
     /// The newest 100 logins of a user, whether expired or not: one query.

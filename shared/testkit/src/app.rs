@@ -12,24 +12,28 @@ use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_cloud::queue::Queue;
+use mainsheet_cloud::workflows::WorkflowStart;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::time::ManualClock;
 use mainsheet_core::{TeamId, Timestamp};
+use mainsheet_embedded::Stream;
 use mainsheet_identity::{IdentityState, SingleSignOn};
-use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
+use mainsheet_infrastructure::{Cloud, InfrastructureState, LocalRegion};
 use mainsheet_notifier::{MailKeys, Notifier};
 use mainsheet_organization::OrganizationState;
+use mainsheet_simulator::CloudSimulator;
 use mainsheet_store::Store;
 use mainsheet_store::outbox::OutboxEvent;
 use mainsheet_workloads::WorkloadsState;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::client::Client;
-use crate::delivery::{MemoryQueues, Outbox};
+use crate::delivery::{MemoryQueues, Outbox, StartedWorkflows};
 use crate::doors::{Seating, join, leave_all};
+use crate::fault::{Fault, Lasting};
 use crate::mail::{CatchingMailer, CaughtMail};
 use crate::person::Person;
-use crate::proxy::Rule;
+use crate::proxy::{Rule, refuse_scan};
 use crate::table::{Dump, TestTable};
 
 /// The secrets that tests sign with.
@@ -41,8 +45,18 @@ const SEALING_SECRET: &str = "the secret that seals the tests' secrets, of no us
 pub(crate) const PUBLIC_URL: &str = "https://mainsheet.example";
 /// Where browsers may be sent after single sign-on.
 pub const REDIRECT_URI: &str = "https://app.example/welcome";
+/// Who the platform is to customers' accounts.
+const PRINCIPAL: &str = "arn:aws:iam::210987654321:root";
+/// Where CloudFormation finds the connection's template.
+const TEMPLATE_URL: &str = "https://templates.example/connection.yaml";
 /// When every test begins.
 const BEGINNING: &str = "2026-11-21T08:30:00.000Z";
+
+/// A control plane at one moment.
+pub struct Snapshot {
+    folder: tempfile::TempDir,
+    stream: Stream,
+}
 
 /// The control plane. Dropping it while events or messages wait fails the test: call [`TestApp::deliver`] first.
 pub struct TestApp {
@@ -56,6 +70,8 @@ pub struct TestApp {
     notifier: Notifier,
     outbox: Outbox,
     queues: MemoryQueues,
+    workflows: StartedWorkflows,
+    cloud: CloudSimulator,
 }
 
 impl TestApp {
@@ -69,15 +85,25 @@ impl TestApp {
         Self::over(TestTable::start_without_proxy().await).await
     }
 
+    /// A new control plane whose agents are answered at once, as functions do.
+    pub async fn start_polled() -> Self {
+        Self::with(TestTable::start_without_proxy().await, Waiting::Polled).await
+    }
+
     async fn over(table: TestTable) -> Self {
+        Self::with(table, Waiting::Held).await
+    }
+
+    async fn with(table: TestTable, waiting: Waiting) -> Self {
         let clock = ManualClock::new(BEGINNING.parse().unwrap());
         let store = table.store(clock.clock());
         let access_key = published_key(&store, ACCESS_SECRET, Purpose::Access).await;
         let mail_key = published_key(&store, MAIL_LINK_SECRET, Purpose::MailLink).await;
         let audit_key = published_key(&store, AUDIT_SECRET, Purpose::Audit).await;
         let app = App::new(store.clone());
-        app.access_keys.warm().await.unwrap();
-        let functions = routers(&app, access_key, Arc::clone(&mail_key), audit_key);
+        app.warm().await.unwrap();
+        let cloud = CloudSimulator::new(clock.clock());
+        let functions = routers(&app, access_key, Arc::clone(&mail_key), audit_key, (waiting, cloud.clone()));
         let paths = functions.iter().map(|(name, router)| (*name, paths_of(router))).collect();
         let (router, document) = assemble(&clock.clock(), functions.into_iter().map(|(_, router)| router));
         let outbox = Outbox::of(table.stream());
@@ -85,7 +111,8 @@ impl TestApp {
         let keys = MailKeys { links: mail_key, codes: Arc::new(login_code_key()) };
         let notifier = Notifier::new(Arc::new(mailer.clone()), keys, clock.clock(), PUBLIC_URL.to_owned()).unwrap();
         let _ = table.take_operations();
-        Self { router, document, paths, table, store, clock, mailer, notifier, outbox, queues: MemoryQueues::default() }
+        let (queues, workflows) = (MemoryQueues::default(), StartedWorkflows::default());
+        Self { router, document, paths, table, store, clock, mailer, notifier, outbox, queues, workflows, cloud }
     }
 
     /// The OpenAPI document of all routers.
@@ -130,6 +157,12 @@ impl TestApp {
         self.table.set_rule(rule);
     }
 
+    /// Customers' accounts.
+    #[must_use]
+    pub fn cloud(&self) -> &CloudSimulator {
+        &self.cloud
+    }
+
     /// The present.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -160,27 +193,77 @@ impl TestApp {
         (result, self.table.take_operations())
     }
 
+    /// The workflows that events started, oldest first.
+    #[must_use]
+    pub fn started_workflows(&self) -> Vec<WorkflowStart> {
+        self.workflows.all()
+    }
+
     /// Everything that waits happens: events are carried to queues and handled there, with all that follows from it.
     /// Queues deliver at least once, so each message is handled twice.
     pub async fn deliver(&self) {
         loop {
             while let Some(event) = self.outbox.take() {
-                mainsheet_relay::carry(&self.queues, &event).await.unwrap();
+                mainsheet_relay::carry(&self.queues, &self.workflows, &event).await.unwrap();
             }
             let Some((queue, message)) = self.queues.receive() else { return };
             let event: OutboxEvent = serde_json::from_str(&message.body).unwrap();
             assert_eq!(event.id.to_string(), message.id);
             for _ in 0..2 {
-                self.handle(queue, &event).await;
+                self.try_to_handle(queue, &event).await.unwrap();
             }
         }
     }
 
-    async fn handle(&self, queue: Queue, event: &OutboxEvent) {
-        match queue {
-            Queue::Mail => self.notifier.handle(event.clone()).await.unwrap(),
-            Queue::Runs => mainsheet_dispatcher::handle(&self.store, event).await.unwrap(),
+    /// Like [`TestApp::deliver`], for times when handling goes wrong: what fails is delivered again, up to a few times. Answers how
+    /// many failed.
+    pub async fn deliver_through_faults(&self) -> usize {
+        let mut failures = 0;
+        loop {
+            while let Some(event) = self.outbox.take() {
+                mainsheet_relay::carry(&self.queues, &self.workflows, &event).await.unwrap();
+            }
+            let Some((queue, message)) = self.queues.receive() else { return failures };
+            let event: OutboxEvent = serde_json::from_str(&message.body).unwrap();
+            if let Err(error) = self.try_to_handle(queue, &event).await {
+                failures += 1;
+                assert!(failures < 20, "{event:?} cannot be handled: {error}");
+                self.queues.put_back(queue, message);
+            }
         }
+    }
+
+    async fn try_to_handle(&self, queue: Queue, event: &OutboxEvent) -> mainsheet_core::Result<()> {
+        match queue {
+            Queue::Mail => self.notifier.handle(event.clone()).await,
+            Queue::Runs => Box::pin(mainsheet_dispatcher::handle(&self.store, event)).await,
+        }
+    }
+
+    /// Everything as it is now, to come back to. Nothing may wait.
+    pub fn snapshot(&self) -> Snapshot {
+        assert!(self.queues.is_empty(), "messages wait");
+        let folder = tempfile::tempdir().unwrap();
+        self.table.save(&folder.path().join("table"));
+        Snapshot { folder, stream: self.outbox.stream() }
+    }
+
+    /// Goes back to what there was at a moment; the clock does not.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        self.queues.clear();
+        self.table.load(&snapshot.folder.path().join("table"));
+        self.outbox.go_to(snapshot.stream.clone());
+    }
+
+    /// From now on the table's calls are counted from 0, and the one at `index` goes wrong.
+    pub fn fault(&self, index: usize, fault: Fault, lasting: Lasting) {
+        let _ = self.table.take_operations();
+        self.table.set_rule(crate::fault::at(index, fault, lasting));
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn heal(&self) {
+        self.table.set_rule(refuse_scan());
     }
 
     /// The scheduler's tick, and what follows from it.
@@ -239,13 +322,21 @@ fn routers(
     access_key: Arc<SigningKey>,
     mail_key: Arc<SigningKey>,
     audit_key: Arc<SigningKey>,
+    (waiting, cloud): (Waiting, CloudSimulator),
 ) -> [(&'static str, OpenApiRouter); 5] {
     let mail_links = KeyRing::new(app.store.clone(), Purpose::MailLink);
     let organization = OrganizationState::new(app.clone(), mail_key, mail_links.clone(), PUBLIC_URL.to_owned());
     let sealer = Arc::new(Sealer::derive(&SEALING_SECRET.into()).unwrap());
     let workloads = WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) };
-    let agents = AgentsState { app: app.clone(), sealer, waiting: Waiting::Held };
-    let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
+    let cloud = Cloud {
+        accounts: Arc::new(cloud),
+        sealer: Arc::clone(&sealer),
+        principal_arn: PRINCIPAL.to_owned(),
+        template_url: TEMPLATE_URL.to_owned(),
+        public_url: PUBLIC_URL.to_owned(),
+    };
+    let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent, cloud };
+    let agents = AgentsState { app: app.clone(), sealer, waiting };
     let identity = IdentityState::new(app.clone(), access_key, mail_links, Arc::new(login_code_key()), sso());
     [
         ("identity", mainsheet_identity::router(identity)),

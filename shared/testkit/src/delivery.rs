@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use mainsheet_cloud::queue::{Message, Queue, Queues};
+use mainsheet_cloud::workflows::{WorkflowStart, Workflows};
 use mainsheet_core::Result;
 use mainsheet_embedded::Stream;
 use mainsheet_store::outbox::OutboxEvent;
@@ -26,8 +27,38 @@ impl MemoryQueues {
         self.0.lock().unwrap().pop_front()
     }
 
+    /// Puts back what could not be handled.
+    pub(crate) fn put_back(&self, queue: Queue, message: Message) {
+        self.0.lock().unwrap().push_back((queue, message));
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.lock().unwrap().is_empty()
+    }
+}
+
+/// Workflows that were started. Nobody does their steps.
+#[derive(Default)]
+pub(crate) struct StartedWorkflows(Mutex<Vec<WorkflowStart>>);
+
+#[async_trait]
+impl Workflows for StartedWorkflows {
+    async fn start(&self, start: WorkflowStart) -> Result<()> {
+        let mut started = self.0.lock().unwrap();
+        if !started.contains(&start) {
+            started.push(start);
+        }
+        Ok(())
+    }
+}
+
+impl StartedWorkflows {
+    pub(crate) fn all(&self) -> Vec<WorkflowStart> {
+        self.0.lock().unwrap().clone()
     }
 }
 
@@ -37,6 +68,18 @@ pub(crate) struct Outbox(Mutex<(Stream, VecDeque<OutboxEvent>)>);
 impl Outbox {
     pub(crate) fn of(stream: Stream) -> Self {
         Self(Mutex::new((stream, VecDeque::new())))
+    }
+
+    /// Where it stands.
+    pub(crate) fn stream(&self) -> Stream {
+        let guard = self.read();
+        assert!(guard.1.is_empty(), "events wait");
+        guard.0.clone()
+    }
+
+    /// Goes on from another place.
+    pub(crate) fn go_to(&self, stream: Stream) {
+        *self.0.lock().unwrap() = (stream, VecDeque::new());
     }
 
     /// The oldest one.

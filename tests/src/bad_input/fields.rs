@@ -55,7 +55,16 @@ async fn texts_have_a_length_and_no_control_characters() {
             refused(&app, &owner, &text, control).await;
         }
         if text.is_line {
-            for blank in ["", " ", "\t", "\u{a0}\u{2003}", "a\nb"] {
+            let unseen = [
+                "Ac\u{200b}me",
+                "\u{feff}Acme",
+                "Acme\u{200d}",
+                "\u{202e}emcA",
+                "\u{2066}Acme",
+                "a\u{2028}b",
+                "\u{ad}",
+            ];
+            for blank in ["", " ", "\t", "\u{a0}\u{2003}", "a\nb"].into_iter().chain(unseen) {
                 refused(&app, &owner, &text, blank).await;
             }
         }

@@ -55,6 +55,9 @@ fn new_run() -> JobRun {
         last_report: 0,
         cancel_requested_at: None,
         resolved_sql: None,
+        scheduled_at: None,
+        waiting: None,
+        replaced_by: None,
     }
 }
 

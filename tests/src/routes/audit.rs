@@ -42,6 +42,55 @@ async fn what_was_done_is_listed_newest_first_with_who_where_and_what_changed() 
 }
 
 #[tokio::test]
+async fn what_somebody_may_do_is_told_as_it_was_and_as_it_is() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let team = owner.team_id.clone();
+    let bob = app.member("bob@example.com", &owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    let id = super::members::member_id(&owner, "bob@").await;
+    let seat = format!("/org/teams/{team}/members/{id}");
+    let roles = |roles: &[&str]| json!({ "roleIds": roles });
+    let _ = owner.put(&format!("/org/members/{id}/roles"), roles(&["BILLING"])).await.expect(204);
+    let _ = owner.post(&seat, roles(&["VIEWER"])).await.expect(201);
+    let _ = owner.put(&format!("{seat}/roles"), roles(&["EDITOR"])).await.expect(204);
+    let _ = owner.delete(&seat).await.expect(204);
+    let _ = owner.patch(&format!("/org/members/{id}"), json!({ "isEnabled": false })).await.expect(200);
+    let _ = owner.patch(&format!("/org/teams/{team}"), json!({ "defaultRoleId": "VIEWER" })).await.expect(200);
+    let told = async |action: &str| {
+        let log = owner.get(&format!("/org/audit-log?action={action}")).await.expect(200).json();
+        items(&log)[0]["details"].clone()
+    };
+    let of_team = |roles: &[&str]| json!({ "teamRoleIds": { team.as_str(): roles } });
+    let change = |before: Value, after: Value| json!({ "before": before, "after": after });
+    assert_eq!(told("member.set_roles").await, change(roles(&["MEMBER"]), roles(&["BILLING"])));
+    let none = json!({ "teamRoleIds": {} });
+    assert_eq!(told("team_member.add").await, change(none.clone(), of_team(&["VIEWER"])));
+    assert_eq!(told("team_member.set_roles").await, change(of_team(&["VIEWER"]), of_team(&["EDITOR"])));
+    assert_eq!(told("team_member.remove").await, change(of_team(&["EDITOR"]), none));
+    assert_eq!(told("member.update").await["after"]["isEnabled"], false);
+    assert_eq!(told("team.update").await["before"]["defaultRoleId"], "EDITOR");
+    drop(bob);
+}
+
+#[tokio::test]
+async fn targets_are_ids() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let made = [
+        ("cluster.register", cluster.clone()),
+        ("job.create", owner.job("daily", &cluster).await),
+        ("query.create", owner.query("daily").await),
+        ("catalog.create", owner.create("/workloads/catalogs", build::catalog("main", &owner.team_id)).await),
+    ];
+    for (action, id) in made {
+        let log = owner.get(&format!("/org/audit-log?action={action}")).await.expect(200).json();
+        assert_eq!(items(&log)[0]["target"], id, "{action}");
+    }
+    app.deliver().await;
+}
+
+#[tokio::test]
 async fn records_are_found_by_actor_action_target_and_time() {
     let app = TestApp::start().await;
     let (owner, stranger) = (app.sign_up("owner@example.com").await, app.sign_up("stranger@example.com").await);

@@ -5,7 +5,6 @@ use std::time::Duration;
 use mainsheet_core::role::OrganizationRole;
 use mainsheet_testkit::{Answer, PASSWORD, Person, TestApp, build};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 use super::members::member_id;
 
@@ -170,23 +169,4 @@ async fn a_mailbox_is_not_flooded_with_invitations() {
     }
     assert!(refused > 0);
     app.deliver().await;
-}
-
-#[tokio::test]
-async fn of_a_hundred_who_accept_at_once_one_is_in() {
-    let app = TestApp::start().await;
-    let owner = app.sign_up("owner@example.com").await;
-    let token = mailed(&app, &owner, invite("ada@example.com")).await;
-    let mut storm = JoinSet::new();
-    for _ in 0..100 {
-        let (client, path) = (app.anonymous(), format!("/org/invites/{token}/accept"));
-        storm.spawn(async move { client.post(&path, newcomer("ada@example.com")).await });
-    }
-    let answers = storm.join_all().await;
-    let winners = answers.iter().filter(|answer| answer.status == 200 && answer.json()["user"].is_object()).count();
-    assert_eq!(winners, 1);
-    for answer in answers.iter().filter(|answer| answer.status != 200) {
-        assert!([404, 409].contains(&answer.status.as_u16()), "{answer}");
-    }
-    assert_eq!(owner.get("/org/members").await.expect(200).json()["total"], 2);
 }

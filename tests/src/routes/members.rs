@@ -3,7 +3,6 @@
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_testkit::{Answer, Person, TestApp, build};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
 /// `filter`, as it stands in a query string.
 pub(super) fn filter(filter: &Value) -> String {
@@ -12,7 +11,7 @@ pub(super) fn filter(filter: &Value) -> String {
 }
 
 /// The only member with an address.
-pub(super) async fn member_id(by: &Person, email: &str) -> String {
+pub(crate) async fn member_id(by: &Person, email: &str) -> String {
     let page = by.get(&format!("/org/members?{}", filter(&json!({ "email": email })))).await.expect(200).json();
     assert_eq!(page["total"], 1, "{page}");
     page["items"][0]["memberId"].as_str().unwrap().to_owned()
@@ -183,33 +182,6 @@ async fn roles_are_replaced_and_only_owners_make_owners() {
 }
 
 #[tokio::test]
-async fn one_of_the_last_two_owners_stays_however_many_removals_there_are() {
-    let app = TestApp::start().await;
-    let owner = app.sign_up("owner@example.com").await;
-    let other = app.member("other@example.com", &owner.organization_id, &[OrganizationRole::Owner], &[]).await;
-    let ids = [member_id(&owner, "other@").await, member_id(&owner, "owner@").await];
-    let mut storm = JoinSet::new();
-    for turn in 0..100 {
-        let (person, id) = if turn % 2 == 0 { (&owner, &ids[0]) } else { (&other, &ids[1]) };
-        let client = person.with("lakesail-organization-id", &owner.organization_id);
-        let path = format!("/org/members/{id}");
-        storm.spawn(async move { client.delete(&path).await });
-    }
-    let answers = storm.join_all().await;
-    assert_eq!(answers.iter().filter(|answer| answer.status == 204).count(), 1);
-    for answer in answers.iter().filter(|answer| answer.status != 204) {
-        assert!([404, 409].contains(&answer.status.as_u16()), "{answer}");
-    }
-    app.deliver().await;
-    let owners = app
-        .dump()
-        .of_kind("member")
-        .filter(|row| row["data"]["member"]["organizationId"] == owner.organization_id)
-        .count();
-    assert_eq!(owners, 1);
-}
-
-#[tokio::test]
 async fn whoever_makes_a_team_leads_it() {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;
@@ -217,4 +189,53 @@ async fn whoever_makes_a_team_leads_it() {
     let team = team["team"]["id"].as_str().unwrap();
     let shown = owner.get(&format!("/org/members/{}", member_id(&owner, "owner@").await)).await.expect(200).json();
     assert_eq!(shown["item"]["teamRoleIds"][team], json!(["TEAMADMIN"]));
+}
+
+#[tokio::test]
+async fn lists_by_address_and_filter_read_no_more_than_they_need() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    for number in 0..12 {
+        let _ = owner.post("/org/users", json!({ "email": format!("m{number:02}@example.com") })).await.expect(201);
+    }
+    let pages = async |query: &str| {
+        let (answer, round_trips) = app.measure(owner.get(&format!("/org/members?{query}"))).await;
+        let queries = round_trips.iter().filter(|name| *name == "Query").count();
+        (answer.expect(200), queries)
+    };
+    let (by_address, queries) = pages("sortBy=email&sortDirection=desc&limit=2").await;
+    assert_eq!((names(&by_address), queries), (vec!["owner@example.com".into(), "m11@example.com".into()], 1));
+    assert_eq!(by_address.json()["total"], 13);
+    assert_eq!(names(&pages("sortBy=email&limit=2&page=2").await.0), ["m02@example.com", "m03@example.com"]);
+    let wanted = filter(&json!({ "email": "m0" }));
+    let (found, _) = pages(&format!("{wanted}&sortBy=email&limit=4")).await;
+    assert_eq!(names(&found), ["m00@example.com", "m01@example.com", "m02@example.com", "m03@example.com"]);
+    assert_eq!(found.json().get("total"), None, "counting would read them all");
+    let (rest, _) = pages(&format!("{wanted}&sortBy=email&limit=4&page=3")).await;
+    assert_eq!(
+        (names(&rest), &rest.json()["total"]),
+        (vec!["m08@example.com".into(), "m09@example.com".into()], &json!(10))
+    );
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn what_belongs_together_and_when_they_last_came() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let seats = [(owner.team_id.as_str(), TeamRole::Viewer)];
+    let bob = app.member("bob@example.com", &owner.organization_id, &[OrganizationRole::Billing], &seats).await;
+    app.advance(std::time::Duration::from_secs(60));
+    let _ = Person::sign_in(&app, &bob.email, mainsheet_testkit::PASSWORD).await;
+    let came = app.now();
+    let shown = owner.get(&format!("/org/members/{}", member_id(&owner, "bob@").await)).await.expect(200).json();
+    let bob = &shown["item"]["memberId"];
+    assert_eq!(shown["included"]["members"][0]["lastLoginAt"], json!(came));
+    let relations = &shown["included"]["_entityRelations"];
+    assert_eq!(relations["memberRoles"], json!([{ "memberId": bob, "organizationRoleId": "BILLING" }]));
+    let seat = json!({ "memberId": bob, "teamId": owner.team_id, "teamRoleId": "VIEWER", "isAutomatic": false });
+    assert_eq!(relations["memberTeamRoles"], json!([seat]));
+    let owners = owner.get(&format!("/org/members/{}", member_id(&owner, "owner@").await)).await.expect(200).json();
+    let seats = owners["included"]["_entityRelations"]["memberTeamRoles"].as_array().unwrap().clone();
+    assert_eq!(seats.iter().map(|seat| seat["isAutomatic"] == true).collect::<Vec<_>>(), [false, true]);
 }

@@ -95,3 +95,30 @@ async fn two_uses_at_once_set_one_password() {
     assert_eq!(statuses, [204, 400]);
     app.deliver().await;
 }
+
+#[tokio::test]
+async fn leaked_passwords_are_refused_where_the_organization_says_so() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let leaked = "!qaz2wsx#edc";
+    let path = format!("/org/users/{}/password", owner.user_id);
+    let change = json!({ "currentPassword": PASSWORD, "newPassword": leaked });
+    owner.post(&path, change.clone()).await.assert_names_field("newPassword");
+    let invite = async |name: &str| {
+        let body =
+            json!({ "email": format!("{name}@example.com"), "organizationRoleId": "MEMBER", "sendEmail": false });
+        owner.post("/org/invites", body).await.expect(201).text("invitationToken")
+    };
+    let accept = async |name: &str, token: &str| {
+        let user =
+            json!({ "email": format!("{name}@example.com"), "givenName": "A", "familyName": "B", "password": leaked });
+        app.anonymous().post(&format!("/org/invites/{token}/accept"), json!({ "user": user })).await
+    };
+    let token = invite("ada").await;
+    accept("ada", &token).await.assert_names_field("user.password");
+    let lenient = json!({ "settings": { "auth": { "checkBreachedPasswords": false } } });
+    let _ = owner.patch("/org", lenient).await.expect(200);
+    let _ = accept("ada", &token).await.expect(200);
+    let _ = owner.post(&path, change).await.expect(204);
+    app.deliver().await;
+}

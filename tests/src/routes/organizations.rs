@@ -1,7 +1,7 @@
 //! The organization, and people who belong to several.
 
 use mainsheet_core::role::OrganizationRole;
-use mainsheet_testkit::TestApp;
+use mainsheet_testkit::{TestApp, build};
 use serde_json::json;
 
 #[tokio::test]
@@ -46,7 +46,48 @@ async fn defaults_have_to_be_the_organizations_own() {
     let stranger = app.sign_up("stranger@example.com").await;
     let answer = owner.patch("/org", json!({ "defaultTeamId": stranger.team_id })).await;
     answer.assert_names_field("defaultTeamId");
-    owner.patch("/org", json!({ "defaultOrgRoleId": "NOROLE" })).await.assert_names_field("defaultOrgRoleId");
+    for role in ["NOROLE", "OWNER", "EMERGENCY"] {
+        owner.patch("/org", json!({ "defaultOrgRoleId": role })).await.assert_names_field("defaultOrgRoleId");
+    }
+    // Nobody gives to whoever comes what they could not give to one person.
+    let keeper = app.member("keeper@example.com", &owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    let policy = json!({ "permissions": ["CanManageOrganization"] });
+    let _ = owner.put(&format!("/org/policies/user:{}", keeper.user_id), policy).await.expect(200);
+    let _ = keeper.patch("/org", json!({ "defaultOrgRoleId": "ADMIN" })).await.expect(403);
+    let _ = keeper.patch("/org", json!({ "defaultOrgRoleId": "MEMBER" })).await.expect(200);
+    let _ = owner.patch("/org", json!({ "defaultOrgRoleId": "ADMIN" })).await.expect(200);
+}
+
+#[tokio::test]
+async fn a_way_in_stays_open() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let closed = json!({ "settings": { "auth": { "allowLoginWithPassword": false, "allowLoginWithEmail": false } } });
+    let before = app.dump();
+    let refused = owner.patch("/org", closed.clone()).await.expect(409).problem();
+    assert_eq!(refused.code, "identity_provider_required");
+    app.dump().assert_same_as(&before, "a door that cannot be shut");
+    let half = json!({ "settings": { "auth": { "allowLoginWithPassword": false } } });
+    let _ = owner.patch("/org", half).await.expect(200);
+    let rest = json!({ "settings": { "auth": { "allowLoginWithEmail": false } } });
+    let _ = owner.patch("/org", rest).await.expect(409);
+
+    let first = owner.create("/auth/idps", build::identity_provider("https://one.example")).await;
+    let _ = owner.patch("/org", closed).await.expect(200);
+    let refused = owner.delete(&format!("/auth/idps/{first}")).await.expect(409).problem();
+    assert_eq!(refused.code, "last_identity_provider");
+    let second = owner.create("/auth/idps", build::identity_provider("https://two.example")).await;
+    let paths = [format!("/auth/idps/{first}"), format!("/auth/idps/{second}")];
+    let (one, other) = tokio::join!(owner.delete(&paths[0]), owner.delete(&paths[1]));
+    let mut statuses = [one.status.as_u16(), other.status.as_u16()];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [204, 409], "{one}, {other}");
+
+    let open = json!({ "settings": { "auth": { "allowLoginWithEmail": true } } });
+    let _ = owner.patch("/org", open).await.expect(200);
+    let left = owner.get("/auth/idps").await.expect(200).json();
+    let left = left["items"][0]["id"].as_str().unwrap().to_owned();
+    let _ = owner.delete(&format!("/auth/idps/{left}")).await.expect(204);
 }
 
 #[tokio::test]

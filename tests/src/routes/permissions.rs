@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mainsheet_core::role::{OrganizationRole, TeamRole};
-use mainsheet_testkit::{TestApp, build};
+use mainsheet_testkit::{PASSWORD, Person, TestApp, build};
 use serde_json::{Value, json};
 
 fn names(value: &Value) -> Vec<&str> {
@@ -92,11 +92,11 @@ async fn an_emergency_ends_by_itself_and_leaves_its_mark() {
     let log = owner.get("/org/audit-log?action=organization.update").await.expect(200).json();
     assert!(log["items"][0]["actor"]["emergencyUntil"].is_string(), "{log}");
     app.deliver().await;
-    app.deliver().await;
     let mails = app.mails();
     let told: Vec<_> = mails.iter().filter(|mail| mail.0.subject.contains("Emergency")).collect();
-    assert_eq!((told.len(), told[0].0.to.as_str()), (1, "owner@example.com"));
-    assert!(told[0].0.text.contains("organization.update"), "{}", told[0].0.text);
+    assert!(told.iter().all(|mail| mail.0.to == "owner@example.com"));
+    let of_what = |action: &str| told.iter().filter(|mail| mail.0.text.contains(action)).count();
+    assert_eq!((told.len(), of_what("emergency.use"), of_what("organization.update")), (2, 1, 1));
     // What is held for a time is not given for longer.
     let policy = json!({ "permissions": ["CanViewBilling"] });
     let path = format!("/org/policies/user:{}", helper.user_id);
@@ -106,5 +106,57 @@ async fn an_emergency_ends_by_itself_and_leaves_its_mark() {
     assert_eq!(later.get("/me/permissions").await.expect(200).json()["permissions"], json!([]));
     let refused = later.put(&path, policy).await.expect(403).problem();
     assert!(refused.message.contains("CanManagePolicies") && refused.message.contains("Owner or Admin"), "{refused:?}");
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn whoever_reads_in_an_emergency_is_seen_to_once_an_hour_and_login() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let helper = app.member("helper@example.com", &owner.organization_id, &[OrganizationRole::Emergency], &[]).await;
+    // Their token names the organization.
+    let helper = Person::sign_in(&app, &helper.email, PASSWORD).await;
+    let uses = async || {
+        let log = owner.get("/org/audit-log?action=emergency.use").await.expect(200).json();
+        log["items"].as_array().unwrap().len()
+    };
+    let (answer, round_trips) = app.measure(helper.get("/org")).await;
+    let _ = answer.expect(200);
+    assert_eq!(round_trips, ["BatchGetItem", "TransactWriteItems"]);
+    for _ in 0..3 {
+        let (answer, round_trips) = app.measure(helper.get("/org")).await;
+        let _ = answer.expect(200);
+        assert_eq!(round_trips, ["BatchGetItem"], "told once is enough for a while");
+    }
+    assert_eq!(uses().await, 1);
+    let second = Person::sign_in(&app, &helper.email, PASSWORD).await;
+    let (one, other) = tokio::join!(second.get("/org/members"), second.get("/org/teams"));
+    let _ = (one.expect(200), other.expect(200));
+    assert_eq!(uses().await, 2, "two requests of one login at once are one use");
+    app.deliver().await;
+    let told = app.mails().iter().filter(|mail| mail.0.text.contains("emergency.use")).count();
+    assert_eq!(told, 2);
+    let mut later = helper.clone();
+    for _ in 0..4 {
+        app.advance(Duration::from_secs(14 * 60));
+        later = later.refreshed().await;
+    }
+    let _ = later.get("/org").await.expect(200);
+    assert_eq!(app.dump().of_kind("audit").filter(|row| row["data"]["action"] == "emergency.use").count(), 2);
+    app.advance(Duration::from_secs(4 * 60));
+    let _ = later.get("/org").await.expect(200);
+    assert_eq!(app.dump().of_kind("audit").filter(|row| row["data"]["action"] == "emergency.use").count(), 3);
+    // Four hours after it was given the role is gone by itself, for who looks at the member, too.
+    let owner = Person::sign_in(&app, &owner.email, PASSWORD).await;
+    let id = crate::routes::members::member_id(&owner, &helper.email).await;
+    let roles =
+        async |by: &Person| by.get(&format!("/org/members/{id}")).await.expect(200).json()["item"]["roleIds"].clone();
+    assert_eq!(roles(&owner).await, json!(["EMERGENCY"]));
+    app.advance(Duration::from_secs(3 * 3600));
+    let owner = Person::sign_in(&app, &owner.email, PASSWORD).await;
+    assert_eq!(roles(&owner).await, json!([]));
+    let helper = Person::sign_in(&app, &helper.email, PASSWORD).await;
+    let _ = helper.get("/workloads/jobs").await.expect(403);
+    assert_eq!(app.dump().of_kind("audit").filter(|row| row["data"]["action"] == "emergency.use").count(), 3);
     app.deliver().await;
 }

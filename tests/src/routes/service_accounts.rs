@@ -172,3 +172,52 @@ async fn a_key_cannot_be_used_to_gain_what_its_maker_may_not_do() {
     let _ = owner.delete(&format!("/org/service-accounts/{id}")).await.expect(204);
     assert_eq!(app.dump().of_kind("service_key").count(), 0);
 }
+
+#[tokio::test]
+async fn people_make_and_revoke_keys_soon_after_they_proved_who_they_are() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let id = new_account(&owner, &["CanManageServiceAccounts"]).await;
+    let (key, robot) = new_key(&app, &owner, &id).await;
+    let keys = format!("/org/service-accounts/{id}/keys");
+    app.advance(Duration::from_secs(10 * 60));
+    let later = owner.refreshed().await;
+    let before = app.dump();
+    for answer in [later.post(&keys, json!({})).await, later.delete(&format!("{keys}/{key}")).await] {
+        assert_eq!(answer.expect(403).problem().code, "step_up_required");
+    }
+    app.dump().assert_same_as(&before, "a proof that is ten minutes old");
+    // A machine proves who it is with each request.
+    let _ = robot.post(&keys, json!({})).await.expect(201);
+    let again = Person::sign_in(&app, &owner.email, mainsheet_testkit::PASSWORD).await;
+    let _ = again.delete(&format!("{keys}/{key}")).await.expect(204);
+}
+
+#[tokio::test]
+async fn a_key_makes_none_that_outlives_it() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let id = new_account(&owner, &["CanManageServiceAccounts", "CanManagePolicies"]).await;
+    let other = owner.create("/org/service-accounts", account("other")).await;
+    let end = app.now() + Duration::from_secs(3600);
+    let keys = format!("/org/service-accounts/{id}/keys");
+    let created = owner.post(&keys, json!({ "expiresAt": end })).await.expect(201);
+    let robot = app.anonymous().bearer(&created.text("key"));
+    let longer = json!({ "expiresAt": end + Duration::from_millis(1) });
+    for path in [keys.clone(), format!("/org/service-accounts/{other}/keys")] {
+        for body in [json!({}), longer.clone()] {
+            assert_eq!(robot.post(&path, body).await.expect(403).problem().code, "key_outlives_own");
+        }
+        let _ = robot.post(&path, json!({ "expiresAt": end })).await.expect(201);
+    }
+    // Nor does it give anybody for longer what ends for itself.
+    let policy = format!("/org/policies/serviceAccount:{other}");
+    let _ = robot.put(&policy, json!({ "permissions": ["CanManagePolicies"] })).await.expect(403);
+    let limited = json!({ "permissions": ["CanManagePolicies"], "expiresAt": end });
+    let _ = robot.put(&policy, limited).await.expect(200);
+    // What a person holds for a time, a key of the same time may have.
+    let helper = app.member("helper@example.com", &owner.organization_id, &[OrganizationRole::Emergency], &[]).await;
+    let _ = helper.post(&keys, json!({})).await.expect(403);
+    let _ = helper.post(&keys, json!({ "expiresAt": end })).await.expect(201);
+    app.deliver().await;
+}

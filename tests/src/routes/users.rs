@@ -3,8 +3,10 @@
 use std::time::Duration;
 
 use mainsheet_core::role::OrganizationRole;
-use mainsheet_testkit::{PASSWORD, Person, TestApp};
+use mainsheet_testkit::{PASSWORD, Person, SecondFactor, TestApp};
 use serde_json::{Value, json};
+
+use super::members::filter;
 
 #[tokio::test]
 async fn an_organization_makes_changes_and_deletes_accounts() {
@@ -54,6 +56,7 @@ async fn a_reset_password_is_told_once_and_ends_all_logins() {
     let bob = Person::sign_in(&app, &bob.email, password).await;
     let _ = owner.delete(&format!("/org/users/{}/mfa", bob.user_id)).await.expect(204);
     let _ = bob.get("/me").await.expect(401);
+    app.deliver().await;
 }
 
 #[tokio::test]
@@ -108,4 +111,42 @@ async fn accounts_of_others_are_out_of_an_organizations_hands() {
     refused(&owner, accepted["user"]["id"].as_str().unwrap(), "person's own").await;
     let stranger = app.sign_up("stranger@example.com").await;
     let _ = owner.get(&format!("/org/users/{}", stranger.user_id)).await.expect(404);
+}
+
+#[tokio::test]
+async fn people_hear_of_it_when_their_organization_resets_something() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let careful = app.member("careful@example.com", &owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    let _ = SecondFactor::set_up(&app, &careful.client).await;
+    let shown = async || {
+        let page =
+            owner.get(&format!("/org/members?{}", filter(&json!({ "email": "careful@" })))).await.expect(200).json();
+        page["included"]["users"][0]["auth"].clone()
+    };
+    assert_eq!(shown().await, json!({ "has2FA": true, "hasPassword": true, "hasRecovery": true }));
+    let path = format!("/org/users/{}", careful.user_id);
+    let _ = owner.delete(&format!("{path}/mfa")).await.expect(204);
+    assert_eq!(shown().await, json!({ "has2FA": false, "hasPassword": true, "hasRecovery": false }));
+    let _ = owner.act(&format!("{path}/password/reset")).await.expect(200);
+    app.deliver().await;
+    let mails = app.mails();
+    let told: Vec<&str> =
+        mails.iter().filter(|mail| mail.0.to == careful.email).map(|mail| mail.0.subject.as_str()).collect();
+    assert!(told.ends_with(&["Your second factor was removed", "Your password was reset"]), "{told:?}");
+    let unset = owner.post("/org/users", json!({ "email": "new@example.com" })).await.expect(201);
+    let page = owner.get(&format!("/org/members?{}", filter(&json!({ "email": "new@" })))).await.expect(200).json();
+    assert_eq!(page["included"]["users"][0]["auth"]["hasPassword"], false, "{}", unset.text("id"));
+    // An old proof does not do.
+    app.advance(std::time::Duration::from_secs(10 * 60));
+    let later = owner.refreshed().await;
+    for call in [
+        later.call("DELETE", &format!("{path}/mfa")),
+        later.call("POST", &format!("{path}/password/reset")),
+        later.call("PATCH", &path).json(&json!({ "email": "moved@example.com" })),
+    ] {
+        assert_eq!(call.send().await.expect(403).problem().code, "step_up_required");
+    }
+    let _ = later.patch(&path, json!({ "displayName": "Careful" })).await.expect(200);
+    app.deliver().await;
 }

@@ -36,5 +36,9 @@ async fn end(store: &Store, tenant: &Tenant, entry: &InboxEntry) -> Result<()> {
     let mut run = row.value.clone();
     run.apply(RunEvent::Cancel, change.now()).map_err(Error::internal)?;
     run.status_message = Some("Its cluster was retired.".to_owned());
-    change.replace_run(tenant, &row, &run).commit().await
+    match change.replace_run(tenant, &row, &run).commit().await {
+        // Its job is gone as well, and it goes with it.
+        Err(Error::NotFound) => Ok(()),
+        ended => ended,
+    }
 }

@@ -1,7 +1,7 @@
 //! A member did something by the role Emergency: all Owners are written to.
 
 use mainsheet_core::{Error, MemberId, Result};
-use mainsheet_store::members::{MemberOrder, MemberRecord};
+use mainsheet_store::members::MemberRecord;
 use mainsheet_store::outbox::{Event, HANDLED_BEFORE, Mail, OutboxEvent};
 use mainsheet_store::{Row, Store, Tenant};
 
@@ -32,8 +32,7 @@ pub(crate) async fn handle(store: &Store, tenant: &Tenant, event: &OutboxEvent, 
         target: used.target.to_owned(),
         at: event.at,
     };
-    let is_asked = |record: &MemberRecord| record.is_owner() && record.member.is_enabled;
-    let owners = store.members_where(tenant, (MemberOrder::Name, false), is_asked).await?;
+    let owners = store.owners(tenant).await?;
     for (part, owners) in owners.chunks(AT_ONCE).enumerate() {
         let change = store.change(audit(tenant, "emergency.notify", used.member_id)).once(tenant, &event.id, part);
         let mails = owners.iter().map(|owner| Event::MailRequested { mail: mail(owner) });

@@ -1,26 +1,35 @@
-//! A run is pending: it becomes ready unless it is held.
+//! A run is pending: it becomes ready unless it is held, or waits for other jobs or for the end of the runs that it replaces.
 
-use mainsheet_core::job_run::{JobRun, RunEvent, RunStatus};
+use mainsheet_core::job_run::{JobRun, RunEvent, RunStatus, RunTrigger, Waiting};
 use mainsheet_core::{Error, JobId, JobRunId, Result};
-use mainsheet_store::{Row, Store, Tenant, retry_races};
+use mainsheet_store::{PageRequest, Row, Store, Tenant, retry_races};
 
 use crate::audit;
+
+/// Runs that are read at once.
+const AT_ONCE: u32 = 100;
 
 pub(crate) async fn handle(store: &Store, tenant: &Tenant, job: &JobId, run: &JobRunId) -> Result<()> {
     retry_races(|| release(store, tenant, job, run)).await
 }
 
 async fn release(store: &Store, tenant: &Tenant, job: &JobId, run: &JobRunId) -> Result<()> {
-    let row = match store.job_run(tenant, job, run).await {
-        Ok(row) => row,
-        Err(Error::NotFound) => return Ok(()),
-        Err(error) => return Err(error),
-    };
+    let Some(row) = found(store.job_run(tenant, job, run).await)? else { return Ok(()) };
     if row.value.status != RunStatus::Pending || row.value.hold {
         return Ok(());
     }
-    let change = store.change(audit(tenant, "job_run.release", run));
     let mut ready = row.value.clone();
+    if let Some(waiting) = &row.value.waiting {
+        if waiting.replaces && !has_room(store, tenant, &row.value).await? {
+            return Ok(());
+        }
+        match successes(store, tenant, &row.value, waiting).await? {
+            Successes::Missing => return Ok(()),
+            Successes::Before => {}
+            Successes::Since => ready.trigger = RunTrigger::Dependency,
+        }
+    }
+    let change = store.change(audit(tenant, "job_run.release", run));
     ready.apply(RunEvent::Release, change.now()).map_err(Error::internal)?;
     let released = change.require_cluster(tenant, &ready.cluster_id).replace_run(tenant, &row, &ready).commit().await;
     match released {
@@ -35,5 +44,82 @@ async fn cancel(store: &Store, tenant: &Tenant, row: &Row<JobRun>) -> Result<()>
     let mut run = row.value.clone();
     run.apply(RunEvent::Cancel, change.now()).map_err(Error::internal)?;
     run.status_message = Some("Its cluster was retired.".to_owned());
-    change.replace_run(tenant, row, &run).commit().await
+    // Its job may be gone as well, and it goes with it.
+    found(change.replace_run(tenant, row, &run).commit().await).map(|_| ())
+}
+
+/// The successes that a run waits for.
+enum Successes {
+    /// Not all of them are there.
+    Missing,
+    /// All of them were there when it was created.
+    Before,
+    /// The last of them came since: it is what starts the run.
+    Since,
+}
+
+async fn successes(store: &Store, tenant: &Tenant, run: &JobRun, waiting: &Waiting) -> Result<Successes> {
+    let dependencies = store.awaited(tenant, waiting).await?;
+    let ended: Option<Vec<_>> =
+        dependencies.iter().map(|dependency| Some(dependency.success.as_ref()?.finished_at)).collect();
+    Ok(match ended {
+        None => Successes::Missing,
+        Some(ended) if ended.iter().flatten().any(|end| *end > run.created_at) => Successes::Since,
+        Some(_) => Successes::Before,
+    })
+}
+
+/// Stops the job's older runs. True when none of them is left, and no newer run takes the place of all of them.
+async fn has_room(store: &Store, tenant: &Tenant, run: &JobRun) -> Result<bool> {
+    let mut request = PageRequest { limit: AT_ONCE, ..PageRequest::default() };
+    let mut has_room = true;
+    loop {
+        let page = store.live_runs(tenant, &run.job_id, &request).await?;
+        for row in page.rows.iter().filter(|row| row.value.id != run.id) {
+            let is_older = row.value.is_older_than(run);
+            let replaces = row.value.waiting.as_ref().is_some_and(|waiting| waiting.replaces);
+            if is_older {
+                has_room &= stop(store, tenant, row, run).await?;
+            } else if replaces && row.value.status == RunStatus::Pending {
+                return Ok(false);
+            }
+        }
+        request.marker = page.marker;
+        if request.marker.is_none() {
+            return Ok(has_room);
+        }
+    }
+}
+
+/// Stops a run in favour of another one, and answers whether it has ended.
+async fn stop(store: &Store, tenant: &Tenant, row: &Row<JobRun>, by: &JobRun) -> Result<bool> {
+    let change = store.change(audit(tenant, "job_run.cancel", &row.value.id));
+    let now = change.now();
+    let mut run = row.value.clone();
+    run.replaced_by = Some(by.id.clone());
+    run.updated_by = None;
+    run.status_message = Some(format!("Replaced by run {} of a newer tick.", by.id));
+    if run.status.is_active() {
+        if row.value.cancel_requested_at.is_some() && row.value.replaced_by.is_some() {
+            return Ok(false);
+        }
+        run.cancel_requested_at = run.cancel_requested_at.or(Some(now));
+        run.updated_at = now;
+        found(change.order_cancel(tenant, row, &run).commit().await)?;
+        return Ok(false);
+    }
+    run.apply(RunEvent::Cancel, now).map_err(Error::internal)?;
+    let change = change.replace_run(tenant, row, &run);
+    let change = if run.attempt == 0 { change.replace_tick(tenant, &run) } else { change };
+    found(change.commit().await)?;
+    Ok(true)
+}
+
+/// What is there, or `None` where it is gone.
+fn found<T>(result: Result<T>) -> Result<Option<T>> {
+    match result {
+        Ok(found) => Ok(Some(found)),
+        Err(Error::NotFound) => Ok(None),
+        Err(error) => Err(error),
+    }
 }

@@ -115,16 +115,21 @@ impl Owner {
     /// Signs up, confirms the address and signs in.
     pub(crate) async fn of(platform: &Platform) -> Self {
         let mut owner = Self { client: Client::new(), url: platform.url(), token: String::new() };
-        let credentials = json!({"email": "ada@example.com", "password": "four sails, one quiet harbour"});
-        let mut sign_up = credentials.clone();
+        let mut sign_up = credentials();
         sign_up["organizationName"] = json!("Acme");
         owner.post("/auth/signup", &sign_up).await;
         let mail = platform.last_mail().await;
         let token = mail.lines().find(|line| line.starts_with("ey")).unwrap();
         owner.post("/auth/email/verify", &json!({"token": token})).await;
-        let login = owner.post("/auth/login", &credentials).await;
-        login["accessToken"].as_str().unwrap().clone_into(&mut owner.token);
+        owner.sign_in().await;
         owner
+    }
+
+    /// Signs in; tokens end when the clock is moved.
+    pub(crate) async fn sign_in(&mut self) {
+        self.token.clear();
+        let login = self.post("/auth/login", &credentials()).await;
+        login["accessToken"].as_str().unwrap().clone_into(&mut self.token);
     }
 
     pub(crate) async fn send(&self, method: Method, path: &str, body: Option<&Value>) -> Option<(StatusCode, Value)> {
@@ -150,6 +155,12 @@ impl Owner {
         let (status, answer) = self.send(Method::GET, path, None).await.unwrap();
         assert!(status.is_success(), "GET {path}: {status} {answer}");
         answer
+    }
+
+    /// A file, as it is.
+    pub(crate) async fn download(&self, path: &str) -> String {
+        let request = self.client.get(format!("{}/api/v1{path}", self.url)).bearer_auth(&self.token);
+        request.send().await.unwrap().error_for_status().unwrap().text().await.unwrap()
     }
 
     /// A cluster; answers its id and its registration token.
@@ -184,6 +195,10 @@ impl Owner {
         })
         .await
     }
+}
+
+fn credentials() -> Value {
+    json!({"email": "ada@example.com", "password": "four sails, one quiet harbour"})
 }
 
 pub(crate) fn text(value: &Value) -> String {

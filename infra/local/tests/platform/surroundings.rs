@@ -19,10 +19,35 @@ async fn the_reference_is_served_whole_from_here() {
         assert_eq!(answer.status(), StatusCode::OK, "{part}");
     }
     assert!(!page.contains("http://") && !page.contains("https://"), "{page}");
-    let page = Client::new().get(format!("{}/verify-email?token=t", platform.url())).send().await.unwrap();
-    assert_eq!(page.status(), StatusCode::OK, "the page that links in mails lead to");
     let document: Value = fetch("openapi.json").await.unwrap().json().await.unwrap();
     assert_eq!(document["openapi"], "3.1.0");
+}
+
+#[tokio::test]
+async fn pages_that_links_lead_to_load_nothing_from_elsewhere() {
+    let platform = Platform::start(&[]).await;
+    let fetch = |path: String| Client::new().get(format!("{}/{path}", platform.url())).send();
+    for name in ["verify-email", "reset-password", "accept-invitation", "signed-in"] {
+        let answer = fetch(format!("{name}?token=secret&code=secret")).await.unwrap();
+        assert_eq!(answer.status(), StatusCode::OK, "{name}");
+        let header = |name: &str| answer.headers()[name].to_str().unwrap().to_owned();
+        let policy = header("content-security-policy");
+        assert!(policy.starts_with("default-src 'none'") && !policy.contains("unsafe"), "{policy}");
+        assert!(policy.contains("frame-ancestors 'none'") && policy.contains("form-action 'none'"), "{policy}");
+        assert_eq!((header("referrer-policy").as_str(), header("cache-control").as_str()), ("no-referrer", "no-store"));
+        let page = answer.text().await.unwrap();
+        assert!(page.contains("<html lang=\"en\">") && page.contains("role=\"status\""), "{page}");
+        assert!(!page.contains("://") && !page.contains("style=") && !page.contains("secret"), "{page}");
+        let parts: Vec<&str> = page.split('"').filter(|part| part.starts_with("pages/")).collect();
+        assert_eq!(parts.len(), 2, "{page}");
+        for part in parts {
+            let part = fetch(part.to_owned()).await.unwrap();
+            assert_eq!(part.status(), StatusCode::OK);
+            assert!(!part.text().await.unwrap().contains("://"));
+        }
+        let fields = page.matches("<input").count();
+        assert!(page.matches("<label").count() >= fields, "every field has a label: {page}");
+    }
 }
 
 #[tokio::test]

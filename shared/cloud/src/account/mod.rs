@@ -40,7 +40,7 @@ pub use kubeconfig::kubeconfig;
 pub use kubernetes::{EksToken, KubernetesApi, KubernetesTarget};
 pub use region_name::region_name;
 pub use stack::{NewStack, Stack, StackEvent, StackResource, StackStatus, StackUpdate, Stacks};
-pub use template::{Template, network_parameters};
+pub use template::{Template, boundary_name, network_parameters};
 
 /// What everything that the platform makes in a customer's account begins with; the role is limited to such names.
 pub const NAME_PREFIX: &str = "mainsheet-";
@@ -50,7 +50,11 @@ pub const SERVICE_TAG: &str = "Service";
 /// The value of [`SERVICE_TAG`].
 pub const SERVICE: &str = "mainsheet";
 /// The tag that names the connection that something was made for.
-pub const CONNECTION_TAG: &str = "Mainsheet-Connection";
+pub const CONNECTION_TAG: &str = "LakeSail-Connection";
+/// The tag that names the organization that something was made for.
+pub const TENANT_TAG: &str = "LakeSail-Tenant";
+/// The tag that names the network, cluster or catalog that something was made for, as `<kind>/<id>`.
+pub const RESOURCE_TAG: &str = "LakeSail-Resource";
 
 /// Tags of something in an account, by name.
 pub type Tags = BTreeMap<String, String>;

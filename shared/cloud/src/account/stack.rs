@@ -4,15 +4,17 @@ use std::collections::BTreeMap;
 
 use async_trait::async_trait;
 use mainsheet_core::Timestamp;
+use mainsheet_core::connection::RoleArn;
 use serde::{Deserialize, Serialize};
 
-use super::{ClientToken, CloudResult, Tags, Template};
+use super::{CONNECTION_TAG, ClientToken, CloudResult, NAME_PREFIX, Tags, Template};
 
 /// Builds and removes stacks. They are known by name, or by the ARN that was answered at their creation.
 #[async_trait]
 pub trait Stacks: Send + Sync {
     /// Begins to create a stack, and answers its ARN. When it fails, it undoes what it made and ends as
     /// [`StackStatus::RollbackComplete`]: it has to be deleted before there can be another of its name.
+    /// CloudFormation is handed [`NewStack::role_arn`] for it.
     ///
     /// # Errors
     /// [`super::CloudError::AlreadyExists`] when there is a stack of this name that another token made; and those of every call.
@@ -70,6 +72,17 @@ pub struct NewStack {
     pub tags: Tags,
     /// What makes it one stack.
     pub token: ClientToken,
+}
+
+impl NewStack {
+    /// The role that CloudFormation builds it with, and changes and removes it: `StacksRole` of the connection's template. `None`
+    /// for one that is of no connection. It is in the account of `role`, by which the platform entered.
+    #[must_use]
+    pub fn role_arn(&self, role: &RoleArn) -> Option<String> {
+        let connection = self.tags.get(CONNECTION_TAG)?;
+        let account = role.as_str().split_once(":role/").map(|(account, _)| account)?;
+        Some(format!("{account}:role/{NAME_PREFIX}{connection}-stacks"))
+    }
 }
 
 /// A stack.

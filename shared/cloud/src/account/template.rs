@@ -6,6 +6,8 @@ use mainsheet_core::ConnectionId;
 use mainsheet_core::network::NetworkCidr;
 use serde::{Deserialize, Serialize};
 
+use super::NAME_PREFIX;
+
 /// A template of `infra/customer`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -74,7 +76,9 @@ impl Template {
             Self::Connection => &["RoleArn", "PermissionsBoundaryArn"],
             // Subnets with commas between them.
             Self::Network => &["VpcId", "PrivateSubnetIds", "PublicSubnetIds"],
-            Self::Cluster => &["ClusterRoleArn", "NodeRoleArn", "JobRunnerRoleArn", "ResultsBucketName"],
+            Self::Cluster => {
+                &["ClusterRoleArn", "NodeRoleArn", "StorageRoleArn", "JobRunnerRoleArn", "ResultsBucketName"]
+            }
             Self::Catalog => &["BucketName", "DatabaseName"],
         }
     }
@@ -115,6 +119,12 @@ impl Template {
         }
         text
     }
+}
+
+/// The policy that limits every role of a connection's. The templates of clusters and networks count on this name.
+#[must_use]
+pub fn boundary_name(connection: &ConnectionId) -> String {
+    format!("{NAME_PREFIX}{connection}-RoleBoundary")
 }
 
 /// Parameters of a network's stack.

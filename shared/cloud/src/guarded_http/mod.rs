@@ -124,13 +124,17 @@ impl GuardedHttp {
     /// # Errors
     /// [`mainsheet_core::Error::Internal`] when there is no TLS to be had.
     pub fn with_lookup(reach: Reach, lookup: Arc<dyn Lookup>) -> mainsheet_core::Result<Self> {
+        Self::with_timeout(reach, lookup, TIMEOUT)
+    }
+
+    fn with_timeout(reach: Reach, lookup: Arc<dyn Lookup>, timeout: Duration) -> mainsheet_core::Result<Self> {
         let client = Client::builder()
             .dns_resolver(CheckedLookup { lookup, reach })
             .redirect(Policy::none())
             .retry(reqwest::retry::never())
             .no_proxy()
-            .timeout(TIMEOUT)
-            .connect_timeout(TIMEOUT)
+            .timeout(timeout)
+            .connect_timeout(timeout)
             // A connection that is kept would outlive the check of its address.
             .pool_max_idle_per_host(0)
             .user_agent("mainsheet")

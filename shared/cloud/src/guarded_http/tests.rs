@@ -261,3 +261,54 @@ async fn answers_are_read_whole_up_to_a_megabyte_and_redirects_are_answers() {
         format!("http://127.0.0.1:{}/", TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port());
     assert_eq!(local.send(get(&nobody)).await.unwrap_err(), Failure::Unreachable);
 }
+
+/// A server that says this much and no more, and keeps the connection open.
+async fn silent_server(beginning: &'static [u8]) -> String {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let mut open = Vec::new();
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let _ = stream.read(&mut [0; 4096]).await;
+            let _ = stream.write_all(beginning).await;
+            open.push(stream);
+        }
+    });
+    url
+}
+
+#[tokio::test]
+async fn whoever_does_not_answer_or_does_not_come_to_an_end_is_given_up() {
+    assert_eq!((TIMEOUT, MAX_BODY), (Duration::from_secs(5), 1024 * 1024), "as the documentation says");
+    let brief = Duration::from_millis(50);
+    let local = GuardedHttp::with_timeout(Reach::InternetAndLoopback, Arc::new(SystemLookup), brief).unwrap();
+    let beginnings: [&[u8]; 3] = [b"", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\ncontent-length: 10\r\n\r\nx"];
+    for beginning in beginnings {
+        let url = silent_server(beginning).await;
+        assert_eq!(
+            local.send(get(&url)).await.unwrap_err(),
+            Failure::TimedOut,
+            "{}",
+            String::from_utf8_lossy(beginning)
+        );
+    }
+}
+
+#[tokio::test]
+async fn an_answer_without_end_is_given_up_at_a_megabyte() {
+    let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap());
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let _ = stream.read(&mut [0; 4096]).await;
+        let _ = stream.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
+        while stream.write_all(b"4000\r\n").await.is_ok() {
+            let part = [[b'x'; 0x4000].as_slice(), b"\r\n"].concat();
+            if stream.write_all(&part).await.is_err() {
+                break;
+            }
+        }
+    });
+    let local = GuardedHttp::new(Reach::InternetAndLoopback).unwrap();
+    assert_eq!(local.send(get(&url)).await.unwrap_err(), Failure::TooLarge);
+}

@@ -19,7 +19,7 @@ use utoipa::ToSchema;
 
 use crate::IdentityState;
 use crate::password_rule::is_long_enough;
-use crate::sign_in::audit;
+use crate::sign_in::{Demands, audit};
 
 /// The token of a mailed link, and a new password.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -53,10 +53,12 @@ pub(crate) async fn reset_password(
         Err(Error::Unauthenticated { .. }) => return Err(useless().into()),
         token => token?,
     };
-    breached::refuse_as("newPassword", &body.new_password)?;
     let person = store.at_the_door(&token.user_id, Beside::default()).await?.person.ok_or_else(useless)?;
     if person.credentials.value.seal() != token.seal || !is_address_of(&state, &person, &token.email).await? {
         return Err(useless().into());
+    }
+    if Demands::of(&state, &person.access.value).await?.unleaked_password() {
+        breached::refuse_as("newPassword", &body.new_password)?;
     }
     let credentials = Credentials { password_hash: Some(password::hash(body.new_password).await?) };
     let change = store.change(audit(&person, &origin, "user.reset_password", token.user_id.as_str()));

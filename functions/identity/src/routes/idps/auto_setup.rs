@@ -92,6 +92,7 @@ pub(crate) async fn auto_setup(
     };
     app.store
         .change(caller.audit("identity_provider.create", &provider.id))
+        .details(None, Some(&IdentityProviderSummary::from(provider.clone())))
         .create_identity_provider(caller.tenant(), &provider)
         .idempotent(idempotent.request(), provider.id.as_str())
         .commit()

@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use super::catalogue;
 use super::settings::IdentityProviderConfigWrite;
-use super::view::IdentityProviderView;
+use super::view::{IdentityProviderSummary, IdentityProviderView};
 use crate::IdentityState;
 
 /// A new identity provider.
@@ -66,6 +66,7 @@ pub(crate) async fn create(
     };
     app.store
         .change(caller.audit("identity_provider.create", &provider.id))
+        .details(None, Some(&IdentityProviderSummary::from(provider.clone())))
         .create_identity_provider(caller.tenant(), &provider)
         .idempotent(idempotent.request(), provider.id.as_str())
         .commit()

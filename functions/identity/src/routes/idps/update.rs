@@ -53,6 +53,11 @@ pub(crate) async fn update(
     }
     provider.updated_at = change.now();
     provider.updated_by = caller.member_id().clone();
-    change.replace_identity_provider(&row, &provider).commit().await?;
+    let summary = IdentityProviderSummary::from;
+    change
+        .details(Some(&summary(row.value.clone())), Some(&summary(provider.clone())))
+        .replace_identity_provider(&row, &provider)
+        .commit()
+        .await?;
     Ok(Tagged { body: provider.into(), version: row.version + 1 })
 }

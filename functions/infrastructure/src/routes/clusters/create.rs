@@ -73,10 +73,11 @@ pub(crate) async fn create(
         return Ok(created(RegisteredCluster { cluster, agent_registration_token: None }, row.version));
     }
     let region = region(body.region, local)?;
-    let change = app.store.change(caller.audit("cluster.register", &body.name));
+    let id = ClusterId::generate(app.now());
+    let change = app.store.change(caller.audit("cluster.register", &id));
     let now = change.now();
     let cluster = Cluster {
-        id: ClusterId::generate(now),
+        id,
         name: body.name,
         region,
         provisioned: None,

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::OrganizationState;
-use crate::passwords::{password_rule, renamed};
+use crate::passwords::password_rule;
 use crate::routes::invitations::link::{self, Opened, Proof};
 use crate::routes::users::display_name;
 
@@ -173,7 +173,9 @@ impl Accepting<'_> {
         if NormalizedEmail::of(&new.email) != NormalizedEmail::of(&invitation.email) {
             return Err(Error::invalid("user.email", "is not the invited address"));
         }
-        breached::refuse(&new.password).map_err(|error| renamed(error, "user.password"))?;
+        if self.context.organization.value.settings.auth.check_breached_passwords {
+            breached::refuse_as("user.password", &new.password)?;
+        }
         let credentials = Credentials { password_hash: Some(password::hash(new.password.clone()).await?) };
         let user = new_user(&new, self.state.app.now());
         let record = self.record(&user).await?;

@@ -94,6 +94,7 @@ pub(crate) async fn create(
     require_teams(&invitation, &context)?;
     let change = store
         .change(caller.audit("invitation.create", &invitation.id))
+        .details(None, Some(&invitation))
         .create_invitation(tenant, &invitation)
         .idempotent(idempotent.request(), invitation.id.as_str());
     let change = match &context.user_id {

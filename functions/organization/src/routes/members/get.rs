@@ -31,7 +31,7 @@ pub(crate) async fn get(
     let row = app.store.member(tenant, &member).await?;
     let (version, rows) = (row.version, [row]);
     let links = app.store.links_of_members(tenant, &rows).await?;
-    let item = MemberItem::from(&rows[0].value);
-    let included = MemberIncluded::of(tenant.organization_id(), &rows, links);
+    let item = MemberItem::of(&rows[0].value, app.now());
+    let included = MemberIncluded::of(tenant.organization_id(), &rows, links, app.now());
     Ok(Tagged { body: MemberDetail { item, included }, version })
 }

@@ -10,6 +10,7 @@ use mainsheet_store::outbox::Event;
 use mainsheet_store::retry_races;
 
 use crate::access::require_over;
+use crate::view::MemberItem;
 
 /// Remove a member
 ///
@@ -38,6 +39,7 @@ async fn remove_once(app: &App, caller: &Caller, member: &MemberId, if_match: &I
     let team_ids = row.value.seats.keys().cloned().collect();
     app.store
         .change(caller.audit("member.remove", member))
+        .details(Some(&MemberItem::of(&row.value, app.now())), None)
         .remove_member(caller.tenant(), &row)
         .emit(Event::MemberRemoved { member_id: member.clone(), team_ids })
         .commit()

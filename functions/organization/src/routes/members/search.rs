@@ -5,8 +5,7 @@ use axum::extract::State;
 use garde::Validate;
 use mainsheet_api::{App, Member, PageQuery, Query, Result, SortDirection};
 use mainsheet_core::member::AccountType;
-use mainsheet_core::{RoleId, TeamId};
-use mainsheet_store::Row;
+use mainsheet_core::{RoleId, TeamId, Timestamp};
 use mainsheet_store::members::{MemberOrder, MemberRecord};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -100,18 +99,18 @@ fn from_json<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Filter
 }
 
 impl Filter {
-    fn matches(&self, record: &MemberRecord) -> bool {
+    fn matches(&self, record: &MemberRecord, now: Timestamp) -> bool {
         let member = &record.member;
         let within = |wanted: &Option<String>, text: &str| {
             wanted.as_ref().is_none_or(|wanted| text.to_lowercase().contains(&wanted.to_lowercase()))
         };
-        let has_role = |wanted: &RoleId| record.roles.iter().any(|role| role.as_str() == wanted.as_str());
+        let has_role = |wanted: &RoleId| record.active_roles(now).any(|role| role.as_str() == wanted.as_str());
         let has_team_role =
             |wanted: &RoleId| record.seats.values().flatten().any(|role| role.as_str() == wanted.as_str());
         within(&self.name, &member.name)
             && within(&self.email, &member.email)
             && self.role_id.as_ref().is_none_or(has_role)
-            && self.team_id.as_ref().is_none_or(|team| record.is_in_all_teams() || record.seats.contains_key(team))
+            && self.team_id.as_ref().is_none_or(|team| record.is_in_all_teams(now) || record.seats.contains_key(team))
             && self.team_role_id.as_ref().is_none_or(has_team_role)
             && self.account_type.is_none_or(|wanted| member.account_type == wanted)
             && self.is_enabled.is_none_or(|wanted| member.is_enabled == wanted)
@@ -121,8 +120,9 @@ impl Filter {
 /// Some of the members.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct MemberPage {
-    /// How many match in all.
-    total: u64,
+    /// How many match in all. With a filter absent where the list goes on after this answer or began before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
     items: Vec<MemberItem>,
     included: MemberIncluded,
 }
@@ -141,19 +141,19 @@ pub(crate) async fn search(
     Query(order): Query<Order>,
     Query(Filtered { filter }): Query<Filtered>,
 ) -> Result<Json<MemberPage>> {
-    let tenant = caller.tenant();
-    let (rows, total): (Vec<Row<MemberRecord>>, _) = if filter.is_none() && order.sort_by == SortBy::Name {
-        (app.store.members(tenant, order.is_descending(), &page.request()?).await?.rows, None)
-    } else {
-        let matches = |record: &MemberRecord| filter.as_ref().is_none_or(|filter| filter.matches(record));
-        let found = app.store.members_where(tenant, (order.sort_by.into(), order.is_descending()), matches).await?;
-        let total = found.len() as u64;
-        (page.cut(found.into_iter()).collect(), Some(total))
+    let (tenant, now, request) = (caller.tenant(), app.now(), page.request()?);
+    let (by, descending) = (order.sort_by.into(), order.is_descending());
+    let found = match &filter {
+        None => app.store.members(tenant, (by, descending), &request).await?,
+        Some(filter) => {
+            app.store.members_where(tenant, (by, descending), &request, |record| filter.matches(record, now)).await?
+        }
     };
-    let links = app.store.links_of_members(tenant, &rows).await?;
+    let links = app.store.links_of_members(tenant, &found.rows).await?;
+    let all = filter.is_none().then_some(links.counts.members);
     Ok(Json(MemberPage {
-        total: total.unwrap_or(links.counts.members),
-        items: rows.iter().map(|row| MemberItem::from(&row.value)).collect(),
-        included: MemberIncluded::of(tenant.organization_id(), &rows, links),
+        total: all.or_else(|| found.known_total(&request)),
+        items: found.rows.iter().map(|row| MemberItem::of(&row.value, now)).collect(),
+        included: MemberIncluded::of(tenant.organization_id(), &found.rows, links, now),
     }))
 }

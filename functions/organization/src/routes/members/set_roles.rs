@@ -12,7 +12,7 @@ use mainsheet_store::retry_races;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::view::roles_named;
+use crate::view::{MemberItem, roles_named};
 
 /// All roles that somebody has from now on.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -64,5 +64,6 @@ async fn set_once(
     record.set_roles(roles, change.now());
     record.member.updated_at = change.now();
     record.member.updated_by = caller.member_id().clone();
-    change.change_member(caller.tenant(), &row, &record).commit().await
+    let (was, is) = (MemberItem::of(&row.value, change.now()), MemberItem::of(&record, change.now()));
+    change.details(Some(&was), Some(&is)).change_member(caller.tenant(), &row, &record).commit().await
 }

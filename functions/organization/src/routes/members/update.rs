@@ -91,8 +91,14 @@ pub(crate) async fn update(
     changed.is_enabled = body.is_enabled.unwrap_or(changed.is_enabled);
     changed.updated_at = change.now();
     changed.updated_by = caller.member_id().clone();
-    change.change_member(caller.tenant(), &row, &record).commit().await?;
+    let (was, is) = (told(&row.value.member), told(&record.member));
+    change.details(Some(&was), Some(&is)).change_member(caller.tenant(), &row, &record).commit().await?;
     Ok(Tagged { body: record.member, version: row.version + 1 })
+}
+
+/// What the trail tells of a member: clients keep in preferences what they like.
+fn told(member: &Member) -> Member {
+    Member { preferences: Map::new(), ..member.clone() }
 }
 
 fn may_change(caller: &Caller, record: &MemberRecord, body: &MemberUpdate) -> mainsheet_core::Result<()> {

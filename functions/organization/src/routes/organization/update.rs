@@ -3,13 +3,17 @@
 use axum::extract::State;
 use garde::Validate;
 use mainsheet_api::{App, Body, IfMatch, Permitted, Result, Tagged, text};
+use mainsheet_auth::Caller;
 use mainsheet_auth::needs::CanManageOrganization;
+use mainsheet_core::identity_provider::IdentityProvider;
 use mainsheet_core::organization::Organization;
 use mainsheet_core::role::OrganizationRole;
 use mainsheet_core::{Error, RoleId, TeamId};
+use mainsheet_store::Row;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::access::is_guarded;
 use crate::routes::organization::settings::SettingsUpdate;
 
 /// What to change of the organization. What is absent stays.
@@ -30,9 +34,9 @@ pub(crate) struct OrganizationUpdate {
     /// The team that new members join.
     #[garde(skip)]
     default_team_id: Option<TeamId>,
-    /// The role that new members get.
+    /// The role that new members get. Owner and Emergency are given to one person at a time.
     #[garde(skip)]
-    #[schema(value_type = Option<String>, pattern = "^(OWNER|ADMIN|BILLING|AUDITOR|MEMBER|EMERGENCY)$")]
+    #[schema(value_type = Option<String>, pattern = "^(ADMIN|BILLING|AUDITOR|MEMBER)$")]
     default_org_role_id: Option<RoleId>,
 }
 
@@ -51,9 +55,7 @@ pub(crate) async fn update(
     Body(body): Body<OrganizationUpdate>,
 ) -> Result<Tagged<Organization>> {
     let role = body.default_org_role_id;
-    if role.as_ref().is_some_and(|role| OrganizationRole::try_from(role).is_err()) {
-        return Err(Error::invalid("defaultOrgRoleId", "is no role of organizations").into());
-    }
+    role.as_ref().map_or(Ok(()), |role| may_be_default(&caller, role))?;
     let row = caller.organization(&app.store).await?;
     if_match.check(row.version)?;
     let change = app.store.change(caller.audit("organization.update", &row.value.id));
@@ -71,7 +73,32 @@ pub(crate) async fn update(
         Some(team) => change.require_team(caller.tenant(), team, "defaultTeamId"),
         None => change,
     };
+    let change = match organization.settings.auth.is_single_sign_on_only() {
+        true => change.require_identity_provider(&provider(&app, &caller).await?),
+        false => change,
+    };
     let change = change.details(Some(&row.value), Some(&organization));
     change.replace_organization(&row, &organization).commit().await?;
     Ok(Tagged { body: organization, version: row.version + 1 })
+}
+
+/// Whoever comes gets the role, so it is none of those that only Owners give, and one that the caller could give themselves.
+fn may_be_default(caller: &Caller, role: &RoleId) -> mainsheet_core::Result<()> {
+    let refused = |why: &str| Error::invalid("defaultOrgRoleId", why);
+    let role = OrganizationRole::try_from(role).map_err(|_| refused("is no role of organizations"))?;
+    if is_guarded(role) {
+        return Err(refused("is given to one person at a time"));
+    }
+    caller.require_to_assign(role)
+}
+
+/// Without passwords and mailed codes, somebody has to vouch for people.
+async fn provider(app: &App, caller: &Caller) -> mainsheet_core::Result<Row<IdentityProvider>> {
+    let found = app.store.any_identity_provider(caller.tenant(), None).await?;
+    found.ok_or_else(|| {
+        Error::conflict(
+            "identity_provider_required",
+            "Without passwords and mailed codes nobody could sign in. Set up an identity provider with `POST /auth/idps` first.",
+        )
+    })
 }

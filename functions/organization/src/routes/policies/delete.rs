@@ -3,10 +3,13 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use mainsheet_api::{App, IfMatch, Path, Permitted, Result};
+use mainsheet_auth::Caller;
 use mainsheet_auth::needs::CanManagePolicies;
+use mainsheet_core::Error;
 use mainsheet_store::policies::{Grants, Principal};
+use mainsheet_store::retry_races;
 
-use crate::routes::policies::{Named, load};
+use crate::routes::policies::Named;
 
 /// Delete a policy
 ///
@@ -23,12 +26,23 @@ pub(crate) async fn delete(
     Path(principal): Path<Named>,
     if_match: IfMatch,
 ) -> Result<StatusCode> {
-    let row = load(&app, &caller, principal).await?;
-    if_match.check(row.version)?;
-    let (tenant, policy) = (caller.tenant(), &row.value);
-    let change = app.store.change(caller.audit("policy.delete", &policy.principal));
-    let change = change.details(Some(&policy.grants), None).delete_policy(&row);
-    let change = match &policy.principal {
+    let principal = principal.resolve(&app, &caller).await?;
+    retry_races(|| delete_once(&app, &caller, &principal, &if_match)).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+async fn delete_once(
+    app: &App,
+    caller: &Caller,
+    principal: &Principal,
+    if_match: &IfMatch,
+) -> mainsheet_core::Result<()> {
+    let tenant = caller.tenant();
+    let row = app.store.policy(tenant, principal).await?.ok_or(Error::NotFound)?;
+    if_match.check(row.version).map_err(|problem| problem.0)?;
+    let change = app.store.change(caller.audit("policy.delete", principal));
+    let change = change.details(Some(&row.value.grants), None).delete_policy(&row);
+    let change = match principal {
         Principal::User(user) => change.grant_to_user(tenant, user, None),
         Principal::Team(team) => change.grant_to_team(tenant, team, None),
         Principal::ServiceAccount(account) => {
@@ -36,6 +50,5 @@ pub(crate) async fn delete(
             change.grant_to_service_account(&keys, &Grants::default())
         }
     };
-    change.commit().await?;
-    Ok(StatusCode::NO_CONTENT)
+    change.commit().await
 }

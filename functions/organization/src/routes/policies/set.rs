@@ -6,8 +6,8 @@ use mainsheet_api::{App, Body, IfMatch, Path, Permitted, Result, Tagged};
 use mainsheet_auth::needs::CanManagePolicies;
 use mainsheet_auth::{Caller, Relation};
 use mainsheet_core::{Error, FieldErrors, Timestamp};
-use mainsheet_store::Change;
 use mainsheet_store::policies::{Grants, Policy, Principal};
+use mainsheet_store::{Change, retry_races};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -44,24 +44,38 @@ pub(crate) async fn set(
     Body(body): Body<OrganizationPolicyWrite>,
 ) -> Result<Tagged<OrganizationPolicy>> {
     let grants = grants(body, app.now())?;
-    let principal = principal.resolve(&app, &caller).await?;
-    let before = app.store.policy(caller.tenant(), &principal).await?;
-    let version = before.as_ref().map_or(0, |row| row.version);
-    if_match.check(version)?;
     caller.require_to_grant_all(&grants)?;
-    let change = app.store.change(caller.audit("policy.set", &principal));
+    let principal = principal.resolve(&app, &caller).await?;
+    // Somebody else who gives something at the same moment is no reason to refuse it: the last one counts.
+    let (policy, version) = retry_races(|| set_once(&app, &caller, (&principal, &grants), &if_match)).await?;
+    Ok(Tagged { body: policy.into(), version })
+}
+
+async fn set_once(
+    app: &App,
+    caller: &Caller,
+    (principal, grants): (&Principal, &Grants),
+    if_match: &IfMatch,
+) -> mainsheet_core::Result<(Policy, u64)> {
+    let before = app.store.policy(caller.tenant(), principal).await?;
+    let version = before.as_ref().map_or(0, |row| row.version);
+    if_match.check(version).map_err(|problem| problem.0)?;
+    let change = app.store.change(caller.audit("policy.set", principal));
     let (now, by) = (change.now(), caller.member_id());
-    let (created_at, created_by) =
-        before.as_ref().map_or((now, by), |row| (row.value.created_at, &row.value.created_by));
-    let created_by = created_by.clone();
-    let policy = Policy { principal, grants, created_at, created_by, updated_at: now, updated_by: by.clone() };
-    let change = change.details(before.as_ref().map(|row| &row.value.grants), Some(&policy.grants)).set_policy(
-        caller.tenant(),
-        before.as_ref(),
-        &policy,
-    );
-    decide(&app, &caller, change, &policy).await?.commit().await?;
-    Ok(Tagged { body: policy.into(), version: version + 1 })
+    let first = before.as_ref().map(|row| (row.value.created_at, row.value.created_by.clone()));
+    let (created_at, created_by) = first.unwrap_or_else(|| (now, by.clone()));
+    let policy = Policy {
+        principal: principal.clone(),
+        grants: grants.clone(),
+        created_at,
+        created_by,
+        updated_at: now,
+        updated_by: by.clone(),
+    };
+    let change = change.details(before.as_ref().map(|row| &row.value.grants), Some(grants));
+    let change = change.set_policy(caller.tenant(), before.as_ref(), &policy);
+    decide(app, caller, change, &policy).await?.commit().await?;
+    Ok((policy, version + 1))
 }
 
 /// What the body says, each relation once and in order.

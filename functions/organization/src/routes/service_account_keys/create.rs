@@ -35,7 +35,8 @@ pub(crate) struct CreatedServiceAccountKey {
 
 /// Create a key of a service account
 ///
-/// At most 20 keys an account. Whoever makes one can act as the account, so they have to hold what its policy gives it.
+/// At most 20 keys an account. Whoever makes one can act as the account, so they have to hold what its policy gives it. Asks a
+/// person for a password or second factor given within the last 10 minutes; a key makes none that outlives it.
 #[utoipa::path(
     post, path = "/org/service-accounts/{serviceAccount}/keys", operation_id = "createServiceAccountKey", tag = "service-accounts",
     params(("serviceAccount" = ServiceAccountId, Path, description = "The service account.")),
@@ -54,8 +55,9 @@ pub(crate) async fn create(
         return Ok((StatusCode::CREATED, Json(CreatedServiceAccountKey { summary: row.value, key: None })));
     }
     let (_, keys) = app.store.service_account_and_keys(caller.tenant(), &account).await?;
-    caller.require_to_grant_all(&keys.value.grants)?;
     let now = app.now();
+    caller.require_recent_proof(now)?;
+    caller.require_to_issue_key(&keys.value.grants, body.expires_at)?;
     if body.expires_at.is_some_and(|expires_at| expires_at <= now) {
         return Err(Error::invalid("expiresAt", "has passed").into());
     }

@@ -8,7 +8,8 @@ use mainsheet_core::{ServiceAccountId, ServiceAccountKeyId};
 
 /// Revoke a key of a service account
 ///
-/// Requests with it are refused from the next one on.
+/// Requests with it are refused from the next one on. Asks a person for a password or second factor given within the last 10
+/// minutes.
 #[utoipa::path(
     delete, path = "/org/service-accounts/{serviceAccount}/keys/{key}", operation_id = "revokeServiceAccountKey", tag = "service-accounts",
     params(("serviceAccount" = ServiceAccountId, Path, description = "The service account."), ("key" = ServiceAccountKeyId, Path, description = "The key.")),
@@ -20,6 +21,7 @@ pub(crate) async fn revoke(
     caller: Permitted<CanManageServiceAccounts>,
     Path((account, key)): Path<(ServiceAccountId, ServiceAccountKeyId)>,
 ) -> Result<StatusCode> {
+    caller.require_recent_proof(app.now())?;
     let (_, keys) = app.store.service_account_and_keys(caller.tenant(), &account).await?;
     app.store
         .change(caller.audit("service_account_key.revoke", &key))

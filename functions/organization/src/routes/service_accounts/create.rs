@@ -54,6 +54,7 @@ pub(crate) async fn create(
     };
     app.store
         .change(caller.audit("service_account.create", &account.id))
+        .details(None, Some(&account))
         .create_service_account(caller.tenant(), &account)
         .idempotent(idempotent.request(), account.id.as_str())
         .commit()

@@ -25,6 +25,7 @@ pub(crate) async fn delete(
     if_match.check(row.version)?;
     app.store
         .change(caller.audit("service_account.delete", &account))
+        .details(Some(&row.value), None)
         .delete_service_account(caller.tenant(), &row, &keys)
         .commit()
         .await?;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::access::TeamAndMember;
-use crate::view::roles_named;
+use crate::view::{MemberItem, roles_named};
 
 /// A seat to take.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -77,7 +77,9 @@ pub(crate) async fn add(
     let seat = Seat::new(member_id.clone(), caller.member_id().clone(), change.now());
     let mut record = member.value.clone();
     record.seats.insert(team.id.clone(), roles);
+    let now = change.now();
     change
+        .details(Some(&MemberItem::of(&member.value, now)), Some(&MemberItem::of(&record, now)))
         .change_membership(tenant, &member, &record)
         .take_seat(tenant, &team.id, &seat)
         .idempotent(idempotent.request(), seat.id.as_str())

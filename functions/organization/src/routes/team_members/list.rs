@@ -5,7 +5,6 @@ use axum::extract::State;
 use mainsheet_api::{App, Member, PageQuery, Path, Query, Result};
 use mainsheet_auth::Relation;
 use mainsheet_core::TeamId;
-use mainsheet_store::Row;
 use mainsheet_store::members::MemberRecord;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -16,8 +15,9 @@ use crate::view::{TeamMemberIncluded, TeamMemberItem};
 /// Some of the members of a team.
 #[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct TeamMemberPage {
-    /// How many sit in it in all.
-    total: usize,
+    /// How many sit in it in all. Absent where the list goes on after this answer or began before it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    total: Option<u64>,
     items: Vec<TeamMemberItem>,
     included: TeamMemberIncluded,
 }
@@ -43,14 +43,13 @@ pub(crate) async fn list(
     if !caller.sits_in(&team) {
         caller.require_in_all(Relation::CanManageTeams, std::slice::from_ref(&team))?;
     }
-    let sits = |record: &MemberRecord| record.is_in_all_teams() || record.seats.contains_key(&team);
-    let found = app.store.members_where(tenant, (order.sort_by.into(), order.is_descending()), sits).await?;
-    let total = found.len();
-    let rows: Vec<Row<MemberRecord>> = page.cut(found.into_iter()).collect();
-    let links = app.store.links_of_members(tenant, &rows).await?;
+    let (now, request) = (app.now(), page.request()?);
+    let sits = |record: &MemberRecord| record.is_in_all_teams(now) || record.seats.contains_key(&team);
+    let found = app.store.members_where(tenant, (order.sort_by.into(), order.is_descending()), &request, sits).await?;
+    let links = app.store.links_of_members(tenant, &found.rows).await?;
     Ok(Json(TeamMemberPage {
-        total,
-        items: rows.iter().map(|row| TeamMemberItem::of(&row.value, &team)).collect(),
-        included: TeamMemberIncluded::of(tenant.organization_id(), &rows, links),
+        total: found.known_total(&request),
+        items: found.rows.iter().map(|row| TeamMemberItem::of(&row.value, &team, now)).collect(),
+        included: TeamMemberIncluded::of(tenant.organization_id(), &found.rows, links, now),
     }))
 }

@@ -7,6 +7,7 @@ use mainsheet_core::{MemberId, TeamId};
 
 use crate::access::TeamAndMember;
 use crate::routes::team_members::require_seat;
+use crate::view::MemberItem;
 
 /// Remove a member from a team
 ///
@@ -22,11 +23,13 @@ pub(crate) async fn remove(
     TeamAndMember { caller, team, member }: TeamAndMember,
 ) -> Result<StatusCode> {
     let team = &team.value.id;
-    require_seat(&member.value, team)?;
+    require_seat(&member.value, team, app.now())?;
+    let before = MemberItem::of(&member.value, app.now());
     let mut record = member.value.clone();
     record.seats.remove(team);
     app.store
         .change(caller.audit("team_member.remove", &member.value.member.id))
+        .details(Some(&before), Some(&MemberItem::of(&record, app.now())))
         .change_member(caller.tenant(), &member, &record)
         .commit()
         .await?;

@@ -8,7 +8,7 @@ use mainsheet_core::{MemberId, TeamId};
 use crate::access::TeamAndMember;
 use crate::routes::members::set_roles::RoleIdsWrite;
 use crate::routes::team_members::require_seat;
-use crate::view::roles_named;
+use crate::view::{MemberItem, roles_named};
 
 /// Set a member's roles in a team
 ///
@@ -26,12 +26,14 @@ pub(crate) async fn set_roles(
     Body(body): Body<RoleIdsWrite>,
 ) -> Result<StatusCode> {
     let team = &team.value.id;
-    require_seat(&member.value, team)?;
+    require_seat(&member.value, team, app.now())?;
     let roles = roles_named(&body.role_ids)?;
+    let before = MemberItem::of(&member.value, app.now());
     let mut record = member.value.clone();
     record.seats.insert(team.clone(), roles);
     app.store
         .change(caller.audit("team_member.set_roles", &member.value.member.id))
+        .details(Some(&before), Some(&MemberItem::of(&record, app.now())))
         .change_member(caller.tenant(), &member, &record)
         .commit()
         .await?;

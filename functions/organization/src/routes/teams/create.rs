@@ -78,7 +78,7 @@ pub(crate) async fn create(
 /// Writes the team, and its creator as the first who sits in it. A service account has no seats; its team begins empty.
 async fn found(app: &App, caller: &Caller, team: &Team, idempotent: &Idempotent) -> mainsheet_core::Result<()> {
     let tenant = caller.tenant();
-    let change = app.store.change(caller.audit("team.create", &team.id));
+    let change = app.store.change(caller.audit("team.create", &team.id)).details(None, Some(team));
     let change = if caller.user_id().is_some() {
         let creator = app.store.member(tenant, caller.member_id()).await?;
         let mut leader = creator.value.clone();

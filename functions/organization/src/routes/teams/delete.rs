@@ -32,6 +32,7 @@ pub(crate) async fn delete(
     }
     app.store
         .change(caller.audit("team.delete", &team))
+        .details(Some(&row.value), None)
         .delete_team(tenant, &row, &organization)
         .emit(Event::TeamDeleted { team_id: team })
         .commit()

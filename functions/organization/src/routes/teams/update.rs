@@ -54,7 +54,7 @@ pub(crate) async fn update(
         updated_by: caller.member_id().clone(),
         ..row.value.clone()
     };
-    change.replace_team(&row, &team).commit().await?;
+    change.details(Some(&row.value), Some(&team)).replace_team(&row, &team).commit().await?;
     let version = row.version + 1;
     Ok(Tagged { body: TeamWithCount { team, ..with_count(row) }, version })
 }

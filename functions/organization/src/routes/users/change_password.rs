@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use garde::Validate;
 use mainsheet_api::{App, Body, Member, Path, Result};
-use mainsheet_auth::{SignedIn, breached, password};
+use mainsheet_auth::{SignedIn, password};
 use mainsheet_core::user::NormalizedEmail;
 use mainsheet_core::{Error, UserId};
 use mainsheet_store::throttle::ThrottleKey;
@@ -13,7 +13,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::passwords::{password_rule, renamed};
+use crate::passwords::{password_rule, refuse_leaked};
 
 /// The present password and the next one.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -47,7 +47,7 @@ pub(crate) async fn change_password(
     Body(body): Body<PasswordChange>,
 ) -> Result<StatusCode> {
     let person = caller.person().filter(|person| *person.user_id() == user).ok_or(Error::NotFound)?;
-    breached::refuse(&body.new_password).map_err(|error| renamed(error, "newPassword"))?;
+    refuse_leaked(&app, &caller, "newPassword", &body.new_password).await?;
     let tries = prove(&app, &user, body.current_password).await?;
     let credentials = Credentials { password_hash: Some(password::hash(body.new_password).await?) };
     replace(&app, person, &credentials, &tries).await?;

@@ -50,6 +50,7 @@ pub(crate) async fn create(
     let mail = Mail::VerifyEmail { user_id: user.id.clone(), email: user.email.clone(), sign_up_id: None };
     app.store
         .change(caller.audit("user.create", &user.id))
+        .details(None, Some(&user))
         .create_user(&user, &Credentials::none(), &access)
         .create_member(tenant, &record)
         .idempotent(idempotent.request(), user.id.as_str())

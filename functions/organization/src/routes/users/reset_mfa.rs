@@ -4,12 +4,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use mainsheet_api::{App, Result};
 use mainsheet_core::UserId;
+use mainsheet_store::outbox::{Event, Mail};
 
 use crate::access::ManagedUser;
 
 /// Reset a user's second factor
 ///
-/// Ends all their logins. Managed accounts only.
+/// Ends all their logins, and tells them by mail. Managed accounts only. Asks for a password or second factor given within the
+/// last 10 minutes.
 #[utoipa::path(
     delete, path = "/org/users/{user}/mfa", operation_id = "resetUserMfa", tag = "users",
     params(("user" = UserId, Path, description = "The person.")),
@@ -17,9 +19,17 @@ use crate::access::ManagedUser;
     security(("accessToken" = [])), extensions(("x-required-relation" = json!("organization:CanManageUsers")))
 )]
 pub(crate) async fn reset_mfa(State(app): State<App>, ManagedUser(found): ManagedUser) -> Result<StatusCode> {
-    let user = &found.user.value.id;
-    let change = app.store.change(found.caller.audit("user.reset_mfa", user));
+    found.caller.require_recent_proof(app.now())?;
+    let user = &found.user.value;
+    let change = app.store.change(found.caller.audit("user.reset_mfa", &user.id));
     let access = found.access.value.clone().without_logins(change.now());
-    change.wipe_second_factors(user).replace_access(&found.access, &access).commit().await?;
+    let origin = found.caller.subject.origin().clone();
+    let mail = Mail::MfaReset { email: user.email.clone(), at: change.now(), origin };
+    change
+        .wipe_second_factors(&user.id)
+        .replace_access(&found.access, &access)
+        .emit(Event::MailRequested { mail })
+        .commit()
+        .await?;
     Ok(StatusCode::NO_CONTENT)
 }

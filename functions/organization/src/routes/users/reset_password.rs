@@ -6,6 +6,7 @@ use mainsheet_api::{Action, App, Result};
 use mainsheet_auth::one_time::OneTimeToken;
 use mainsheet_auth::password;
 use mainsheet_core::UserId;
+use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::users::Credentials;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -23,7 +24,8 @@ pub(crate) struct TemporaryPassword {
 
 /// Reset a user's password
 ///
-/// Ends all their logins, and tells the new password this once. Managed accounts only.
+/// Ends all their logins, tells the new password this once, and tells the person by mail that it was set. Managed accounts only.
+/// Asks for a password or second factor given within the last 10 minutes.
 #[utoipa::path(
     post, path = "/org/users/{user}/password/reset", operation_id = "resetUserPassword", tag = "users",
     params(("user" = UserId, Path, description = "The person.")),
@@ -38,13 +40,17 @@ pub(crate) async fn reset_password(
     if idempotent.earlier::<UserId>()?.is_some() {
         return Ok(Json(TemporaryPassword { password: None }));
     }
+    found.caller.require_recent_proof(app.now())?;
     let user = &found.user.value.id;
     let temporary = OneTimeToken::generate()?.reveal().to_owned();
     let credentials = Credentials { password_hash: Some(password::hash(temporary.clone().into()).await?) };
     let change = app.store.change(found.caller.audit("user.reset_password", user));
     let access = found.access.value.clone().without_logins(change.now());
+    let origin = found.caller.subject.origin().clone();
+    let mail = Mail::PasswordSetByOrganization { email: found.user.value.email.clone(), at: change.now(), origin };
     change
         .replace_credentials(user, &credentials)
+        .emit(Event::MailRequested { mail })
         .replace_access(&found.access, &access)
         .idempotent(idempotent.request(), user.as_str())
         .commit()

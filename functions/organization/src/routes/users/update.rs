@@ -12,7 +12,8 @@ use crate::routes::users::UserProfileWrite;
 
 /// Change a user
 ///
-/// Managed accounts only. A new address has to be confirmed by the link that is mailed to it.
+/// Managed accounts only. A new address has to be confirmed by the link that is mailed to it, and asks for a password or second
+/// factor given within the last 10 minutes.
 #[utoipa::path(
     patch, path = "/org/users/{user}", operation_id = "updateUser", tag = "users",
     params(("user" = UserId, Path, description = "The person."), ("If-Match" = Option<String>, Header, description = "The version to change.")),
@@ -30,10 +31,11 @@ pub(crate) async fn update(
     if_match.check(found.user.version)?;
     let change = app.store.change(found.caller.audit("user.update", &before.id));
     let user = User { updated_at: change.now(), ..body.applied_to(before) };
-    let change = change.replace_user(&found.user, &user);
+    let change = change.details(Some(before), Some(&user)).replace_user(&found.user, &user);
     let change = if NormalizedEmail::of(&before.email) == NormalizedEmail::of(&user.email) {
         change
     } else {
+        found.caller.require_recent_proof(app.now())?;
         let access = Access { email_verified_at: None, contested_until: None, ..found.access.value.clone() };
         let mail = Mail::VerifyEmail { user_id: user.id.clone(), email: user.email.clone(), sign_up_id: None };
         change.replace_access(&found.access, &access).emit(Event::MailRequested { mail })

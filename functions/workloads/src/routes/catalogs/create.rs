@@ -74,12 +74,13 @@ pub(crate) async fn create(
     }
     let context = Context::organization(caller.tenant().organization_id(), SECRET_FIELD);
     let token = token.map(|token| sealer.seal(&context, &token)).transpose()?;
-    let change = app.store.change(caller.audit("catalog.create", &body.name));
+    let id = CatalogId::generate(app.now());
+    let change = app.store.change(caller.audit("catalog.create", &id));
     let now = change.now();
     let teams = distinct(body.team_ids);
     let link = CatalogTeam { created_at: now, created_by: caller.member_id().clone() };
     let catalog = Catalog {
-        id: CatalogId::generate(now),
+        id,
         name: body.name,
         settings,
         token,

@@ -27,7 +27,7 @@ pub(crate) async fn publish(
 ) -> Result<Tagged<JobView>> {
     let (caller, row) = (&found.caller, &found.job);
     if idempotent.earlier::<JobId>()?.is_some() {
-        return Ok(Tagged { body: JobView::from(&row.value), version: row.version });
+        return Ok(Tagged { body: JobView::from(row), version: row.version });
     }
     let draft = found.draft.ok_or_else(|| Error::malformed("no_draft", "The job has no draft to publish."))?;
     if_match.check(draft.version)?;
@@ -36,11 +36,14 @@ pub(crate) async fn publish(
     let (number, based_on) = (draft.value.version.number, draft.value.version.based_on);
     let settings = VersionSettings::of(&draft.value.version);
     let job = row.value.published(settings.published(number, based_on, caller.member_id(), change.now()));
+    let view = JobView::after(Some(row), &job, change.now())?;
+    let dependencies = app.store.dependencies(caller.tenant(), Some(&row.value), &job).await?;
     let change = change.publish_version(caller.tenant(), row, &job, left.as_ref()).leave_draft(&draft);
+    let change = change.depend(caller.tenant(), &dependencies);
     let change = require_cluster(change, caller, &row.value, &job);
     require_named(change, caller, &job, &job.current, None)
         .idempotent(idempotent.request(), job.id.as_str())
         .commit()
         .await?;
-    Ok(Tagged { body: JobView::from(&job), version: row.version + 1 })
+    Ok(Tagged { body: view, version: row.version + 1 })
 }

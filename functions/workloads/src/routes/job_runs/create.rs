@@ -61,7 +61,8 @@ pub(crate) async fn create(
         return Ok(created(JobRunView::from(&row.value), row.version));
     }
     let version = wanted_version(&app, caller, job, body.job_version).await?;
-    let mut run = JobRun::of(&job.id, &version, RunTrigger::Manual, caller.member_id(), app.now());
+    let trigger = if caller.person().is_some() { RunTrigger::Manual } else { RunTrigger::Api };
+    let mut run = JobRun::of(&job.id, &version, trigger, caller.member_id(), app.now());
     run.hold = body.hold;
     run.resource_cleanup_mode = body.resource_cleanup_mode;
     let teams = (!caller.may(Relation::CanManageClusters)).then_some(job.team_ids.as_slice());

@@ -1,5 +1,6 @@
 //! Runs of jobs.
 
+pub(crate) mod blockers;
 pub(crate) mod cancel;
 pub(crate) mod create;
 pub(crate) mod delete;

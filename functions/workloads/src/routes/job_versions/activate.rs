@@ -42,12 +42,12 @@ pub(crate) async fn activate(
     let (caller, row) = (&found.caller, &found.row);
     let is_in_force = row.value.current.number == body.version;
     if idempotent.earlier::<JobId>()?.is_some() {
-        return Ok(Tagged { body: JobView::from(&row.value), version: row.version });
+        return Ok(Tagged { body: JobView::from(row), version: row.version });
     }
     if_match.check(row.version)?;
     require_no_draft(&row.value)?;
     if is_in_force {
-        return Ok(Tagged { body: JobView::from(&row.value), version: row.version });
+        return Ok(Tagged { body: JobView::from(row), version: row.version });
     }
     let version = app.store.job_version(caller.tenant(), &row.value.id, body.version).await?;
     let left = query_left(&app, caller, &row.value, &version).await?;
@@ -56,10 +56,13 @@ pub(crate) async fn activate(
     job.current = version;
     job.updated_at = change.now();
     job.updated_by = caller.member_id().clone();
+    let view = JobView::after(Some(row), &job, change.now())?;
+    let dependencies = app.store.dependencies(caller.tenant(), Some(&row.value), &job).await?;
     let change = change.activate_version(caller.tenant(), row, &job, left.as_ref());
+    let change = change.depend(caller.tenant(), &dependencies);
     require_cluster(change, caller, &row.value, &job)
         .idempotent(idempotent.request(), job.id.as_str())
         .commit()
         .await?;
-    Ok(Tagged { body: JobView::from(&job), version: row.version + 1 })
+    Ok(Tagged { body: view, version: row.version + 1 })
 }

@@ -44,7 +44,9 @@ pub(crate) async fn create(
     check_targets(&app, caller, &row.value, &version).await?;
     let left = query_left(&app, caller, &row.value, &version).await?;
     let job = row.value.published(version);
+    let dependencies = app.store.dependencies(caller.tenant(), Some(&row.value), &job).await?;
     let change = change.publish_version(caller.tenant(), row, &job, left.as_ref());
+    let change = change.depend(caller.tenant(), &dependencies);
     let change = require_cluster(change, caller, &row.value, &job);
     require_named(change, caller, &job, &job.current, None)
         .idempotent(idempotent.request(), &job.current.number.to_string())

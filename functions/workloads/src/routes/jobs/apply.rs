@@ -7,6 +7,7 @@ use mainsheet_auth::{Caller, Relation};
 use mainsheet_core::Error;
 use mainsheet_core::job::{Job, Shared};
 use mainsheet_store::Row;
+use mainsheet_store::dependencies::Dependencies;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -15,7 +16,8 @@ use super::create::{JobCreate, prepare};
 use crate::access::KeyedJob;
 use crate::sharing::require_added;
 use crate::versions::{
-    VersionSettings, check_rules, check_targets, query_left, require_cluster, require_named, require_no_draft,
+    VersionSettings, check_rules, check_targets, dependencies, query_left, require_cluster, require_named,
+    require_no_draft,
 };
 use crate::view::JobView;
 
@@ -86,6 +88,7 @@ struct Plan {
     action: JobAction,
     changes: Vec<FieldChange>,
     job: Job,
+    dependencies: Dependencies,
 }
 
 /// Apply a job file
@@ -111,18 +114,21 @@ pub(crate) async fn apply(
         let message = "`jobKey` is another job than the one in the path.";
         return Err(Error::malformed("contradictory_keys", message).into());
     }
-    // A job that is not there has no version.
-    if_match.check(row.as_ref().map_or(0, |row| row.version))?;
+    if_match.check_if_there(row.as_ref().map(|row| row.version))?;
     let plan = match &row {
         None => plan_new(&app, &caller, file).await?,
         Some(row) => plan_change(&app, &caller, row, file).await?,
     };
+    let now = app.now();
     let writes = !query.dry_run && plan.action != JobAction::Unchanged;
     if writes {
         carry_out(&app, &caller, row.as_ref(), &plan).await?;
+    } else if query.dry_run {
+        // What the transaction would have seen to.
+        app.store.require_job_keys(caller.tenant(), dependencies(&plan.job.current)).await?;
     }
     let version = row.as_ref().map_or(0, |row| row.version) + u64::from(writes);
-    let job = JobView::from(&plan.job);
+    let job = JobView::after(row.as_ref(), &plan.job, now)?;
     let body = JobApplied { action: plan.action, dry_run: query.dry_run, changes: plan.changes, job };
     Ok(Tagged { body, version })
 }
@@ -130,7 +136,8 @@ pub(crate) async fn apply(
 async fn plan_new(app: &App, caller: &Caller, file: JobCreate) -> Result<Plan> {
     caller.require_in_all(Relation::CanManageJobs, &file.team_ids)?;
     let (job, _) = prepare(app, caller, file).await?;
-    Ok(Plan { action: JobAction::Created, changes: Vec::new(), job })
+    let dependencies = app.store.dependencies(caller.tenant(), None, &job).await?;
+    Ok(Plan { action: JobAction::Created, changes: Vec::new(), job, dependencies })
 }
 
 async fn plan_change(app: &App, caller: &Caller, row: &Row<Job>, file: JobCreate) -> Result<Plan> {
@@ -173,21 +180,22 @@ async fn plan_change(app: &App, caller: &Caller, row: &Row<Job>, file: JobCreate
         job.updated_at = now;
         job.updated_by = caller.member_id().clone();
     }
-    Ok(Plan { action, changes, job })
+    let dependencies = app.store.dependencies(caller.tenant(), Some(before), &job).await?;
+    Ok(Plan { action, changes, job, dependencies })
 }
 
 async fn carry_out(app: &App, caller: &Caller, row: Option<&Row<Job>>, plan: &Plan) -> Result<()> {
     let (tenant, job) = (caller.tenant(), &plan.job);
     let Some(row) = row else {
-        let change = app.store.change(caller.audit("job.create", &job.job_key));
+        let change = app.store.change(caller.audit("job.create", &job.id));
         let change = require_named(change, caller, job, &job.current, None).create_job(tenant, job);
-        return Ok(change.commit().await?);
+        return Ok(change.depend(tenant, &plan.dependencies).commit().await?);
     };
     let change = app.store.change(caller.audit("job.apply", &job.id));
     let added: Vec<_> = job.team_ids.iter().filter(|team| !row.value.team_ids.contains(team)).cloned().collect();
     let change = if plan.action == JobAction::Published {
         let left = query_left(app, caller, &row.value, &job.current).await?;
-        let change = change.publish_version(tenant, row, job, left.as_ref());
+        let change = change.publish_version(tenant, row, job, left.as_ref()).depend(tenant, &plan.dependencies);
         let change = require_cluster(change, caller, &row.value, job);
         require_named(change, caller, job, &job.current, None)
     } else {

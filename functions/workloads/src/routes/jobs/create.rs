@@ -175,17 +175,20 @@ pub(crate) async fn create(
     if let Some(earlier) = idempotent.earlier::<JobId>()? {
         let row = app.store.job(caller.tenant(), &earlier).await?;
         caller.require_in_any(Relation::CanViewJobs, Relation::CanViewJobs, &row.value.team_ids)?;
-        return Ok(created(JobView::from(&row.value), row.version));
+        return Ok(created(JobView::from(&row), row.version));
     }
     caller.require_in_all(Relation::CanManageJobs, &body.team_ids)?;
     let (job, query) = prepare(&app, &caller, body).await?;
-    let change = app.store.change(caller.audit("job.create", &job.job_key));
+    let dependencies = app.store.dependencies(caller.tenant(), None, &job).await?;
+    let change = app.store.change(caller.audit("job.create", &job.id));
+    let view = JobView::after(None, &job, change.now())?;
     require_named(change, &caller, &job, &job.current, query.as_ref())
         .create_job(caller.tenant(), &job)
+        .depend(caller.tenant(), &dependencies)
         .idempotent(idempotent.request(), job.id.as_str())
         .commit()
         .await?;
-    Ok(created(JobView::from(&job), 1))
+    Ok(created(view, 1))
 }
 
 /// The job that a body describes and its saved query, if all of its rules are kept and what it points at is there.

@@ -10,7 +10,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::access::JobFor;
-use crate::view::{JobIncluded, JobItem, JobView};
+use crate::view::{JobIncluded, JobItem, JobView, Timing};
 
 /// One job.
 #[derive(Debug, Serialize, ToSchema)]
@@ -22,7 +22,7 @@ pub(crate) struct JobDetail {
 impl JobDetail {
     /// A job with one of its versions.
     pub(crate) fn of(row: &Row<Job>, version: &JobVersion, links: JobLinks) -> Self {
-        let included = JobIncluded::with(vec![JobView::of(&row.value, version)], links);
+        let included = JobIncluded::with(vec![JobView::of(&row.value, version, Timing::of(row))], links);
         Self { item: JobItem::from(row), included }
     }
 }

@@ -6,4 +6,6 @@ pub(crate) mod delete;
 pub(crate) mod export;
 pub(crate) mod get;
 pub(crate) mod list;
+pub(crate) mod schedule;
+pub(crate) mod ticks;
 pub(crate) mod update;

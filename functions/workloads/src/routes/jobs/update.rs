@@ -67,6 +67,8 @@ pub(crate) async fn update(
     if job.current.depends_on.iter().any(|dependency| dependency.job_key == job.job_key) {
         return Err(Error::invalid("jobKey", "is the key of a job that this one depends on").into());
     }
-    change.replace_job(caller.tenant(), row, &job).commit().await?;
-    Ok(Tagged { body: JobView::from(&job), version: row.version + 1 })
+    let view = JobView::after(Some(row), &job, change.now())?;
+    let dependencies = app.store.dependencies(caller.tenant(), Some(&row.value), &job).await?;
+    change.replace_job(caller.tenant(), row, &job).depend(caller.tenant(), &dependencies).commit().await?;
+    Ok(Tagged { body: view, version: row.version + 1 })
 }

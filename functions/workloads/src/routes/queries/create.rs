@@ -67,10 +67,11 @@ pub(crate) async fn create(
         return Ok(created(row.value.query, row.version));
     }
     caller.require_in_all(Relation::CanManageQueries, &body.team_ids)?;
-    let change = app.store.change(caller.audit("query.create", &body.name));
+    let id = QueryId::generate(app.now());
+    let change = app.store.change(caller.audit("query.create", &id));
     let now = change.now();
     let query = Query {
-        id: QueryId::generate(now),
+        id,
         member_id: caller.member_id().clone(),
         name: body.name,
         description: body.description,

@@ -32,7 +32,7 @@ impl Stacks for Session {
             .template_body(new.template.body())
             .set_parameters(Some(parameters))
             .set_tags(Some(tags(&new.tags, &new.token)))
-            .set_role_arn(self.stacks_role(&new.tags))
+            .set_role_arn(new.role_arn(self.role_arn()))
             .capabilities(Capability::CapabilityNamedIam)
             .client_request_token(new.token.as_str());
         match self.answer(asked(Action::CreateStack, &new.name), request.send().await).await {
@@ -127,11 +127,6 @@ impl Session {
             return Ok(present.arn);
         }
         Err(CloudError::AlreadyExists { what })
-    }
-
-    /// Who CloudFormation is while it builds a stack: the role that the connection's template has for that.
-    fn stacks_role(&self, tags: &Tags) -> Option<String> {
-        tags.get(CONNECTION_TAG).map(|connection| self.arn_of_role(&format!("mainsheet-{connection}-stacks")))
     }
 
     /// CloudFormation of the region that an ARN names; of the session's for a mere name.

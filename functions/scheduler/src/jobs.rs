@@ -1,0 +1,164 @@
+//! Jobs whose ticks are due: what becomes of each tick, and the runs that come of them.
+//!
+//! One transaction decides about the oldest ticks of a job up to the first that a run comes of, and moves the job on. So whoever
+//! is killed between two of them has decided about some ticks, and the next one goes on with the others.
+
+use std::ops::ControlFlow;
+
+use futures::{StreamExt, stream};
+use mainsheet_core::job::ConcurrencyPolicy;
+use mainsheet_core::job_run::{JobRun, RunEvent, RunTrigger, Waiting};
+use mainsheet_core::tick::{Tick, TickOutcome, TickReason, Verdict, decide};
+use mainsheet_core::{Error, Result, Timestamp};
+use mainsheet_store::Store;
+use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
+use mainsheet_store::jobs::{latest_moment, live_runs};
+use mainsheet_store::ticks::{DueJob, TICK_DECIDED};
+
+/// Jobs that are worked on at once: the table answers while others wait.
+const AT_ONCE: usize = 32;
+/// Entries of the ledger in one transaction. With the rows of a run that waits for 50 jobs they stay below the 100 actions that
+/// DynamoDB takes.
+const ENTRIES: usize = 40;
+
+/// Acts on every tick that is due by `now`, and answers how many runs came of it.
+///
+/// # Errors
+/// The last job's that could not be acted on; one does not keep the others from it.
+pub(crate) async fn schedule(store: &Store, now: Timestamp) -> Result<usize> {
+    let mut due = store.due_jobs(now);
+    let (mut runs, mut failed) = (0, Ok(()));
+    while let Some(jobs) = due.next().await? {
+        let mut work = stream::iter(jobs).map(|job| act(store, job, now)).buffer_unordered(AT_ONCE);
+        while let Some(acted) = work.next().await {
+            match acted {
+                Ok(created) => runs += created,
+                Err(error) => failed = Err(error),
+            }
+        }
+    }
+    failed.map(|()| runs)
+}
+
+/// Acts on the ticks that a job owes, and answers how many runs came of it.
+async fn act(store: &Store, job: DueJob, now: Timestamp) -> Result<usize> {
+    let verdicts = decide(&job.owed(now), &job.row.value.current.schedule, live_runs(&job.row), now);
+    let (mut job, mut verdicts, mut runs) = (job, verdicts.as_slice(), 0);
+    while !verdicts.is_empty() {
+        let (some, rest) = verdicts.split_at(through_first_run(verdicts));
+        let next = match (rest.first(), some.last()) {
+            (Some(verdict), _) => Some(verdict.ticks.first),
+            (None, last) => last.and_then(|verdict| job.next_after(verdict.ticks.last)),
+        };
+        match carry_out(store, &job, some, next, now).await? {
+            ControlFlow::Continue(run) => {
+                runs += usize::from(run.is_some());
+                job.advance(run.as_ref(), next);
+            }
+            // Somebody else acts on this job, or changed it: it is read again with the next tick.
+            ControlFlow::Break(()) => break,
+        }
+        verdicts = rest;
+    }
+    Ok(runs)
+}
+
+/// How many of them go into one transaction.
+fn through_first_run(verdicts: &[Verdict]) -> usize {
+    let run = verdicts.iter().position(|verdict| verdict.reason.outcome() == TickOutcome::Ran);
+    run.map_or(verdicts.len(), |index| index + 1).min(ENTRIES)
+}
+
+/// Writes what is to become of ticks, and answers the run that came of it.
+async fn carry_out(
+    store: &Store,
+    job: &DueJob,
+    verdicts: &[Verdict],
+    next: Option<Timestamp>,
+    now: Timestamp,
+) -> Result<ControlFlow<(), Option<JobRun>>> {
+    let ticks =
+        |run: Option<&JobRun>| -> Vec<Tick> { verdicts.iter().map(|verdict| entry(job, verdict, run, now)).collect() };
+    let ran = verdicts.iter().find(|verdict| verdict.reason.outcome() == TickOutcome::Ran);
+    let run = ran.map(|verdict| run_of(job, verdict.ticks.first, now)).transpose()?;
+    match write(store, job, &ticks(run.as_ref()), run.as_ref(), next).await {
+        Ok(()) => Ok(ControlFlow::Continue(run)),
+        Err(Error::NotFound) => {
+            // No agent will ever ask for a run of a cluster that is gone.
+            let skipped: Vec<Verdict> = verdicts.iter().map(|verdict| without_run(*verdict)).collect();
+            let ticks: Vec<Tick> = skipped.iter().map(|verdict| entry(job, verdict, None, now)).collect();
+            lost_or_done(write(store, job, &ticks, None, next).await)
+        }
+        Err(Error::Conflict { code: TICK_DECIDED, .. }) => {
+            // The job was changed by somebody who read it before the tick: what is in the ledger stays.
+            let ticks = ticks(run.as_ref());
+            let decided = store.decided(job, &ticks).await?;
+            let (run, ticks): (_, Vec<Tick>) = (
+                run.filter(|run| run.scheduled_at.is_none_or(|tick| !decided.contains(&tick))),
+                ticks.into_iter().filter(|tick| !decided.contains(&tick.scheduled_at)).collect(),
+            );
+            let written = write(store, job, &ticks, run.as_ref(), next).await;
+            Ok(lost_or_done(written)?.map_continue(|_| run))
+        }
+        Err(error) => lost_or_done(Err(error)),
+    }
+}
+
+fn lost_or_done(written: Result<()>) -> Result<ControlFlow<(), Option<JobRun>>> {
+    match written {
+        Ok(()) => Ok(ControlFlow::Continue(None)),
+        Err(Error::Conflict { .. } | Error::NotFound) => Ok(ControlFlow::Break(())),
+        Err(error) => Err(error),
+    }
+}
+
+async fn write(
+    store: &Store,
+    job: &DueJob,
+    ticks: &[Tick],
+    run: Option<&JobRun>,
+    next: Option<Timestamp>,
+) -> Result<()> {
+    let change = match run {
+        None => store.note_ticks(),
+        Some(run) => store.change(Audit {
+            scope: Scope::Tenant(job.tenant.clone()),
+            actor: Actor::Platform,
+            origin: Origin::default(),
+            action: "job_run.create",
+            target: run.id.to_string(),
+        }),
+    };
+    change.decide_ticks(job, ticks, run, next).commit().await
+}
+
+/// What the ledger says.
+fn entry(job: &DueJob, verdict: &Verdict, run: Option<&JobRun>, now: Timestamp) -> Tick {
+    let entry = verdict.ticks.entry(verdict.reason, job.row.value.current.number, now);
+    let run = run.filter(|_| entry.outcome == TickOutcome::Ran);
+    Tick { job_run_id: run.map(|run| run.id.clone()), ..entry }
+}
+
+fn without_run(verdict: Verdict) -> Verdict {
+    match verdict.reason.outcome() {
+        TickOutcome::Ran => Verdict { reason: TickReason::ClusterGone, ..verdict },
+        TickOutcome::Skipped | TickOutcome::Missed | TickOutcome::Replaced => verdict,
+    }
+}
+
+/// The run of a tick: ready, unless it waits for other jobs or for the end of the runs that it replaces. It is a run of whoever
+/// published the version in force.
+fn run_of(job: &DueJob, tick: Timestamp, now: Timestamp) -> Result<JobRun> {
+    let row = &job.row;
+    let version = &row.value.current;
+    let mut run = JobRun::of(&row.value.id, version, RunTrigger::Schedule, &version.created_by, now);
+    run.scheduled_at = Some(tick);
+    let replaces = version.schedule.concurrency_policy == ConcurrencyPolicy::Replace && live_runs(row) > 0;
+    if replaces || !version.depends_on.is_empty() {
+        let jobs = version.depends_on.iter().map(|dependency| dependency.job_key.clone()).collect();
+        run.waiting = Some(Waiting { jobs, since: latest_moment(row), replaces });
+    } else {
+        run.apply(RunEvent::Release, now).map_err(Error::internal)?;
+    }
+    Ok(run)
+}

@@ -1,0 +1,106 @@
+//! The scheduler's tick where a thousand jobs have a schedule, beside one where a hundred thousand have.
+
+use std::cell::Cell;
+use std::time::{Duration, Instant};
+
+use dynoxide::types::{AttributeValue, Item};
+use mainsheet_core::Timestamp;
+use mainsheet_testkit::{TestApp, build};
+use serde_json::json;
+
+use super::Options;
+use super::list::{copy, is};
+use super::table::Line;
+use super::timing::milliseconds;
+
+/// A tick over many jobs may cost this much more than one over few, with the same number due.
+const BAR: f64 = 1.25;
+/// Jobs in the small control plane.
+const FEW: usize = 1_000;
+/// How many are due, and how many ticks with so many make a round.
+const DUE: [(usize, usize); 3] = [(0, 40), (10, 10), (1_000, 1)];
+/// Rounds at most: a thousand runs are created in each.
+const ROUNDS: usize = 5;
+/// Jobs that are due at once in the busiest minute.
+const BUSIEST: usize = 10_000;
+/// Seconds in which they have to be dispatched.
+const MINUTE: f64 = 60.0;
+/// Shards of the due index that a job can be in.
+const SHARDS: usize = 8;
+
+pub(super) async fn measure(options: &Options) -> Vec<Line> {
+    let (few, many) = (Plane::of(FEW).await, Plane::of(options.jobs).await);
+    let mut lines = Vec::new();
+    for (due, ticks) in DUE {
+        let (mut of_few, mut of_many) = (Vec::new(), Vec::new());
+        for count in 0..=options.rounds.min(ROUNDS) {
+            let (one, other) = (few.round(due, ticks).await, many.round(due, ticks).await);
+            if count > 0 {
+                of_few.push(milliseconds(one));
+                of_many.push(milliseconds(other));
+            }
+        }
+        lines.push(Line::shown(format!("a tick with {due} due of {FEW} jobs"), "ms", of_few.clone()));
+        lines.push(Line::shown(format!("a tick with {due} due of {} jobs", options.jobs), "ms", of_many.clone()));
+        lines.push(Line::ratio("  many / few", &of_many, &of_few, BAR));
+    }
+    let busiest = many.round(BUSIEST, 1).await.as_secs_f64();
+    lines.push(Line::barred(format!("{BUSIEST} due in one minute, all dispatched"), "s", vec![busiest], MINUTE));
+    lines
+}
+
+/// A control plane with jobs that have a schedule.
+struct Plane {
+    app: TestApp,
+    job: Item,
+    made: Cell<usize>,
+}
+
+impl Plane {
+    async fn of(jobs: usize) -> Self {
+        let app = TestApp::start_without_proxy().await;
+        let owner = app.sign_up("owner@example.com").await;
+        let cluster = owner.cluster("main").await.cluster_id;
+        let body = build::job("daily", &cluster, &owner.team_id);
+        let id = owner.create("/workloads/jobs", build::with(body, "/cronExpression", json!("0 9 * * *"))).await;
+        app.deliver().await;
+        let rows = app.table().raw_rows();
+        let job = rows.into_iter().find(|row| is(row, "kind", "job") && is(row, "sk", &id)).unwrap();
+        let plane = Self { app, job, made: Cell::new(0) };
+        plane.add(jobs, "2099-01-01T09:00:00.000Z".parse().unwrap());
+        // Whatever else was due is done before anything is measured.
+        let _ = plane.tick().await;
+        plane
+    }
+
+    /// Jobs more that are due at this moment.
+    fn add(&self, jobs: usize, due_at: Timestamp) {
+        let first = self.made.get() + 1;
+        self.made.set(self.made.get() + jobs);
+        let text = |value: String| AttributeValue::S(value);
+        let items = (first..first + jobs).map(|number| {
+            let mut job = copy(&self.job, number);
+            job.insert("due_shard".to_owned(), text(format!("TICK#{}", number % SHARDS)));
+            job.insert("due_at".to_owned(), text(due_at.to_string()));
+            job
+        });
+        let table = self.app.table();
+        table.database().import_items(table.name(), items.collect(), dynoxide::ImportOptions::default()).unwrap();
+    }
+
+    /// The mean of some ticks with so many jobs due in each.
+    async fn round(&self, due: usize, ticks: usize) -> Duration {
+        let mut sum = Duration::ZERO;
+        for _ in 0..ticks {
+            self.add(due, self.app.now());
+            let begin = Instant::now();
+            assert_eq!(self.tick().await, due);
+            sum += begin.elapsed();
+        }
+        sum / u32::try_from(ticks).unwrap()
+    }
+
+    async fn tick(&self) -> usize {
+        mainsheet_scheduler::tick(self.app.store(), mainsheet_scheduler::INTERVAL).await.unwrap().scheduled
+    }
+}

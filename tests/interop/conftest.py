@@ -1,0 +1,51 @@
+"""Platforms to test: one that others use as well, and new ones."""
+
+import os
+import socket
+import subprocess
+import time
+
+import pytest
+from platform_client import Platform
+
+
+@pytest.fixture(scope="session")
+def platform():
+    """The platform that `infra/ci/with-platform` runs the tests against."""
+    return Platform(os.environ["MAINSHEET"])
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts the platform's program on a data directory of its own, with flags; answers the platform and how to stop it."""
+    programs = []
+
+    def stop(program):
+        program.terminate()
+        program.wait(timeout=30)
+
+    def begin(*flags):
+        url = f"http://127.0.0.1:{free_port()}"
+        settings = {"MAINSHEET_PORT": url.rsplit(":", 1)[1], "MAINSHEET_DATA_DIR": str(tmp_path / "data")}
+        with open(tmp_path / "log", "a") as log:
+            command = [os.environ["MAINSHEET_PROGRAM"], *flags]
+            program = subprocess.Popen(command, env={**os.environ, **settings}, stderr=log)
+        programs.append(program)
+        platform = Platform(url)
+        for _ in range(600):
+            if platform.is_up():
+                return platform, lambda: stop(program)
+            assert program.poll() is None, (tmp_path / "log").read_text()
+            time.sleep(0.1)
+        raise AssertionError("the platform does not answer")
+
+    yield begin
+    for program in programs:
+        stop(program)
+
+
+def free_port():
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

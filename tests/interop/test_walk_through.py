@@ -1,0 +1,41 @@
+"""infra/docs/walk-through.md, run as it stands there."""
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from conftest import free_port
+
+ROOT = Path(__file__).parents[2]
+PAGE = ROOT / "infra/docs/walk-through.md"
+
+
+def blocks():
+    """The page's shell blocks after those that say how to begin, one after another."""
+    page = PAGE.read_text()
+    steps = page[page.index("\n## 1. ") :]
+    return "".join(re.findall(r"^```sh\n(.*?)^```$", steps, re.MULTILINE | re.DOTALL))
+
+
+def promised():
+    """The actions that the page's last table says are in the audit log."""
+    rows = re.findall(r"^\| (`[a-z_.`, ]+) \|", PAGE.read_text(), re.MULTILINE)
+    return {action for row in rows for action in re.findall(r"`([a-z_.]+)`", row)}
+
+
+@pytest.mark.skipif(shutil.which("oathtool") is None, reason="oathtool is not installed")
+def test_every_step_of_the_page_is_in_the_audit_log(start):
+    platform, _ = start()
+    script = "set -euo pipefail\ntrap 'kill $PROVIDER 2>/dev/null || true' EXIT\n" + blocks()
+    surroundings = {**os.environ, "MAINSHEET": platform.url, "PORT": str(free_port())}
+    walked = subprocess.run(["bash", "-c", script], cwd=ROOT, env=surroundings, capture_output=True, text=True, timeout=180)
+    printed = walked.stdout
+    assert walked.returncode == 0, printed + walked.stderr
+    assert '"email":"grace@example.com"' in printed and '"totpEnabled":true' in printed, printed
+    assert "\nAcme\n" in printed, printed
+    logged = set(re.findall(r"^\S+Z ([a-z_]+\.[a-z_]+) ", printed, re.MULTILINE))
+    assert len(promised()) >= 10 and promised() <= logged, (promised() - logged, logged)
+    assert re.search(r'"permissions":\[[^]]*"CanEdit', printed), printed

@@ -1,0 +1,369 @@
+//! The model: what runs are and what each step makes of them, in a few plain fields and seconds.
+
+use mainsheet_testkit::Fault;
+use proptest::prelude::*;
+use proptest_state_machine::ReferenceStateMachine;
+
+/// What `infra/docs` and the contract say, in seconds.
+const LEASE: u64 = 60;
+const GRACE: u64 = 30;
+const PULSE_VALID: u64 = 120;
+const LONGEST_PAUSE: u64 = 120;
+/// Of the model's one job.
+pub(super) const TIMEOUT: u64 = 300;
+pub(super) const RETRIES: u32 = 1;
+/// The most runs of a sequence.
+const MOST_RUNS: usize = 5;
+
+/// Where a run stands: the contract's words, the steps of an active one counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stands {
+    Pending,
+    Ready,
+    /// Active, after so many of the five steps.
+    Active(usize),
+    Succeeded,
+    Failed,
+    Cancelled,
+    Timeout,
+}
+
+/// What an agent says on the way: each makes one step.
+pub(super) const WALK: [&str; 5] = ["sail_requested", "sail_created", "sail_answered", "runner_started", "succeed"];
+
+impl Stands {
+    pub(super) fn is_active(self) -> bool {
+        matches!(self, Self::Active(_))
+    }
+
+    pub(super) fn has_ended(self) -> bool {
+        matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled | Self::Timeout)
+    }
+
+    /// As the wire has it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Pending => "pending",
+            Self::Ready => "ready",
+            Self::Active(steps) => {
+                ["starting", "creating_sail", "waiting_for_sail", "creating_runner", "running"][steps]
+            }
+            Self::Succeeded => "succeeded",
+            Self::Failed => "failed",
+            Self::Cancelled => "cancelled",
+            Self::Timeout => "timeout",
+        }
+    }
+}
+
+#[derive(Debug, Clone)]
+pub(super) struct Run {
+    pub(super) stands: Stands,
+    pub(super) is_held_back: bool,
+    /// Its event has not been delivered.
+    announced: bool,
+    pub(super) attempt: u32,
+    pub(super) last_report: u64,
+    retries_left: u32,
+    leased_at: u64,
+    lease_ends: u64,
+    pub(super) cancelled_at: Option<u64>,
+    pub(super) is_deleted: bool,
+}
+
+impl Run {
+    /// When somebody has to look at it.
+    pub(super) fn due_at(&self) -> Option<u64> {
+        let stop = self.cancelled_at.map_or(u64::MAX, |at| at + GRACE);
+        self.stands.is_active().then_some(self.lease_ends.min(self.leased_at + TIMEOUT).min(stop))
+    }
+
+    fn make_ready(&mut self) {
+        self.stands = Stands::Ready;
+        self.is_held_back = false;
+        self.cancelled_at = None;
+    }
+}
+
+/// A run that the agent works on, under one lease.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Held {
+    pub(super) run: usize,
+    pub(super) attempt: u32,
+    /// The reports that it has sent.
+    pub(super) said: u64,
+    /// The steps that it has made.
+    pub(super) steps: usize,
+}
+
+#[derive(Debug, Clone, Default)]
+pub(super) struct World {
+    pub(super) now: u64,
+    pub(super) runs: Vec<Run>,
+    pub(super) held: Vec<Held>,
+    pulse_at: u64,
+    last_tick: u64,
+    grace_until: u64,
+}
+
+/// What a report of the agent's is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Word {
+    /// The next step.
+    Next,
+    /// It failed.
+    Fail,
+    /// It has stopped as it was told.
+    Cancel,
+}
+
+/// What happens next. Numbers choose among what there is.
+#[derive(Debug, Clone)]
+pub(super) enum Action {
+    Advance(u64),
+    /// One scheduler's tick, or two schedulers' at once.
+    Tick {
+        schedulers: usize,
+    },
+    Deliver,
+    Create {
+        hold: bool,
+    },
+    Release(usize),
+    Cancel(usize),
+    Retry(usize, bool),
+    Delete(usize),
+    Lease {
+        answer_is_lost: bool,
+    },
+    Heartbeat,
+    Report {
+        held: usize,
+        word: Word,
+        repeated: bool,
+    },
+    /// The agent is killed and forgets what it works on.
+    AgentDies,
+}
+
+/// What happens, and which call of the table fails meanwhile; who was told so, or nothing, tries again.
+#[derive(Debug, Clone)]
+pub(super) struct Step {
+    pub(super) action: Action,
+    pub(super) trouble: Option<(usize, Fault)>,
+}
+
+impl World {
+    /// The run that a number chooses; deleted ones are nobody's choice.
+    pub(super) fn chosen(&self, number: usize) -> Option<usize> {
+        let there: Vec<usize> = (0..self.runs.len()).filter(|index| !self.runs[*index].is_deleted).collect();
+        (!there.is_empty()).then(|| there[number % there.len()])
+    }
+
+    pub(super) fn chosen_held(&self, number: usize) -> Option<usize> {
+        (!self.held.is_empty()).then(|| number % self.held.len())
+    }
+
+    pub(super) fn cluster_is_active(&self) -> bool {
+        self.now < self.pulse_at + PULSE_VALID
+    }
+
+    pub(super) fn can_create(&self) -> bool {
+        self.runs.len() < MOST_RUNS
+    }
+
+    fn tick(&mut self) {
+        if self.now - self.last_tick > LONGEST_PAUSE {
+            self.grace_until = self.now + LEASE;
+        }
+        self.last_tick = self.now;
+        let (now, in_grace) = (self.now, self.grace_until > self.now);
+        for run in self.runs.iter_mut().filter(|run| !run.is_deleted) {
+            if run.due_at().is_none_or(|due_at| due_at > now) {
+                continue;
+            }
+            let is_late = run.leased_at + TIMEOUT <= now;
+            if in_grace && !is_late && run.cancelled_at.is_none() {
+                run.lease_ends = now + LEASE;
+            } else if is_late {
+                run.stands = Stands::Timeout;
+            } else if run.cancelled_at.is_some() {
+                run.stands = Stands::Cancelled;
+            } else if run.retries_left > 0 {
+                run.retries_left -= 1;
+                run.make_ready();
+            } else {
+                run.stands = Stands::Failed;
+            }
+        }
+    }
+
+    fn lease(&mut self, answer_is_lost: bool) {
+        let now = self.now;
+        for (index, run) in self.runs.iter_mut().enumerate().filter(|(_, run)| !run.is_deleted) {
+            let works_on_it = self.held.iter().any(|held| held.run == index && held.attempt == run.attempt);
+            match run.stands {
+                Stands::Ready => {
+                    run.stands = Stands::Active(0);
+                    run.attempt += 1;
+                    run.last_report = 0;
+                    (run.leased_at, run.lease_ends) = (now, now + LEASE);
+                }
+                Stands::Active(0) if !works_on_it => run.lease_ends = now + LEASE,
+                _ => continue,
+            }
+            if !answer_is_lost {
+                self.held.push(Held { run: index, attempt: run.attempt, said: 0, steps: 0 });
+            }
+        }
+    }
+
+    fn heartbeat(&mut self) {
+        self.pulse_at = self.now;
+        let (now, runs) = (self.now, &mut self.runs);
+        self.held.retain(|held| {
+            let run = &mut runs[held.run];
+            let holds = !run.is_deleted && run.attempt == held.attempt && run.stands.is_active();
+            if holds {
+                run.lease_ends = now + LEASE;
+            }
+            holds
+        });
+    }
+
+    fn report(&mut self, index: usize, word: Word) {
+        let held = self.held[index];
+        let run = &mut self.runs[held.run];
+        let is_heard =
+            !run.is_deleted && run.attempt == held.attempt && (run.stands.is_active() || run.stands.has_ended());
+        if !is_heard {
+            self.held.remove(index);
+            return;
+        }
+        run.last_report += 1;
+        if let Stands::Active(steps) = run.stands {
+            run.stands = match word {
+                Word::Next if steps == 4 => Stands::Succeeded,
+                Word::Next => Stands::Active(steps + 1),
+                Word::Fail => Stands::Failed,
+                Word::Cancel => Stands::Cancelled,
+            };
+        }
+        if run.stands.has_ended() {
+            self.held.remove(index);
+        } else {
+            self.held[index].said += 1;
+            self.held[index].steps += 1;
+        }
+    }
+}
+
+pub(super) struct Runs;
+
+impl ReferenceStateMachine for Runs {
+    type State = World;
+    type Transition = Step;
+
+    fn init_state() -> BoxedStrategy<World> {
+        Just(World::default()).boxed()
+    }
+
+    fn transitions(_: &World) -> BoxedStrategy<Step> {
+        let seconds = prop::sample::select(vec![1, 10, 15, 29, 30, 31, 45, 60, 61, 121, 299, 300, 3_600, 90_000]);
+        let word = prop_oneof![8 => Just(Word::Next), 1 => Just(Word::Fail), 1 => Just(Word::Cancel)];
+        let action = prop_oneof![
+            4 => seconds.prop_map(Action::Advance),
+            4 => (1usize..3).prop_map(|schedulers| Action::Tick { schedulers }),
+            4 => Just(Action::Deliver),
+            4 => prop::bool::weighted(0.2).prop_map(|hold| Action::Create { hold }),
+            2 => any::<usize>().prop_map(Action::Release),
+            2 => any::<usize>().prop_map(Action::Cancel),
+            2 => (any::<usize>(), any::<bool>()).prop_map(|(run, hold)| Action::Retry(run, hold)),
+            1 => any::<usize>().prop_map(Action::Delete),
+            6 => prop::bool::weighted(0.3).prop_map(|answer_is_lost| Action::Lease { answer_is_lost }),
+            5 => Just(Action::Heartbeat),
+            10 => (any::<usize>(), word, prop::bool::weighted(0.3))
+                .prop_map(|(held, word, repeated)| Action::Report { held, word, repeated }),
+            1 => Just(Action::AgentDies),
+        ];
+        let trouble = prop::option::weighted(0.25, (0usize..8, prop::sample::select(&Fault::ALL[..])));
+        (action, trouble).prop_map(|(action, trouble)| Step { action, trouble }).boxed()
+    }
+
+    fn apply(mut world: World, step: &Step) -> World {
+        let now = world.now;
+        let chosen = |number: &usize| world.chosen(*number);
+        match &step.action {
+            Action::Advance(seconds) => world.now += seconds,
+            Action::Tick { .. } => world.tick(),
+            Action::Deliver => {
+                for run in &mut world.runs {
+                    let is_new = std::mem::take(&mut run.announced);
+                    if is_new && run.stands == Stands::Pending && !run.is_held_back && !run.is_deleted {
+                        run.make_ready();
+                    }
+                }
+            }
+            Action::Create { hold } => {
+                if world.can_create() && world.cluster_is_active() {
+                    world.runs.push(Run {
+                        stands: Stands::Pending,
+                        is_held_back: *hold,
+                        announced: true,
+                        attempt: 0,
+                        last_report: 0,
+                        retries_left: RETRIES,
+                        leased_at: 0,
+                        lease_ends: 0,
+                        cancelled_at: None,
+                        is_deleted: false,
+                    });
+                }
+            }
+            Action::Release(number) => {
+                if let Some(run) = chosen(number).map(|index| &mut world.runs[index])
+                    && run.stands == Stands::Pending
+                {
+                    run.make_ready();
+                }
+            }
+            Action::Cancel(number) => {
+                if let Some(run) = chosen(number).map(|index| &mut world.runs[index]) {
+                    if run.stands.is_active() && run.cancelled_at.is_none() {
+                        run.cancelled_at = Some(now);
+                        run.lease_ends = now + LEASE;
+                    } else if matches!(run.stands, Stands::Pending | Stands::Ready) {
+                        run.stands = Stands::Cancelled;
+                    }
+                }
+            }
+            Action::Retry(number, hold) => {
+                if let Some(run) = chosen(number).map(|index| &mut world.runs[index])
+                    && run.stands.has_ended()
+                    && run.stands != Stands::Succeeded
+                {
+                    run.make_ready();
+                    if *hold {
+                        (run.stands, run.is_held_back) = (Stands::Pending, true);
+                    }
+                }
+            }
+            Action::Delete(number) => {
+                if let Some(run) = chosen(number).map(|index| &mut world.runs[index])
+                    && run.stands.has_ended()
+                {
+                    run.is_deleted = true;
+                }
+            }
+            Action::Lease { answer_is_lost } => world.lease(*answer_is_lost),
+            Action::Heartbeat => world.heartbeat(),
+            Action::Report { held, word, .. } => {
+                if let Some(index) = world.chosen_held(*held) {
+                    world.report(index, *word);
+                }
+            }
+            Action::AgentDies => world.held.clear(),
+        }
+        world
+    }
+}

@@ -1,0 +1,628 @@
+//! Jobs that run by their schedules: which ticks there are, what becomes of each, and why a run waits.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use mainsheet_core::Timestamp;
+use mainsheet_testkit::{PASSWORD, Person, TestAgent, TestApp, Verdict, build, refuse_scan};
+use serde_json::{Value, json};
+
+const MINUTE: u64 = 60;
+const HOUR: u64 = 3600;
+
+/// An organization with a cluster, at 08:30 UTC.
+struct Scene {
+    app: TestApp,
+    owner: Person,
+    agent: TestAgent,
+}
+
+impl Scene {
+    async fn start() -> Self {
+        let app = TestApp::start().await;
+        let owner = app.sign_up("owner@example.com").await;
+        let agent = owner.cluster("main").await;
+        app.deliver().await;
+        let _ = app.tick().await;
+        Self { app, owner, agent }
+    }
+
+    /// A job with fields beside its configuration.
+    async fn job(&self, key: &str, fields: Value) -> String {
+        let mut body = build::job(key, &self.agent.cluster_id, &self.owner.team_id);
+        for (name, value) in fields.as_object().unwrap() {
+            body = build::with(body, &format!("/{name}"), value.clone());
+        }
+        self.owner.create("/workloads/jobs", body).await
+    }
+
+    /// Time passes without a tick; whoever acts signs in again.
+    async fn pass(&mut self, seconds: u64) {
+        self.app.advance(Duration::from_secs(seconds));
+        self.owner = Person::sign_in(&self.app, &self.owner.email, PASSWORD).await;
+        self.app.deliver().await;
+    }
+
+    /// Time passes, then the scheduler ticks.
+    async fn pass_and_tick(&mut self, seconds: u64) -> usize {
+        self.pass(seconds).await;
+        let _ = self.agent.heartbeat(&[]).await.expect(200);
+        self.app.tick().await.scheduled
+    }
+
+    /// Until this moment, then the scheduler ticks.
+    async fn tick_at(&mut self, moment: &str) -> usize {
+        let moment: Timestamp = moment.parse().unwrap();
+        self.pass_and_tick(moment.since(self.app.now()).as_secs()).await
+    }
+
+    async fn shown(&self, job: &str) -> Value {
+        self.owner.get(&format!("/workloads/jobs/{job}")).await.expect(200).json()["included"]["jobs"][0].clone()
+    }
+
+    /// Oldest first.
+    async fn runs(&self, job: &str) -> Vec<Value> {
+        let page = self.owner.get(&format!("/workloads/jobs/{job}/runs")).await.expect(200).json();
+        page["items"].as_array().unwrap().iter().rev().cloned().collect()
+    }
+
+    async fn ledger(&self, job: &str, query: &str) -> Vec<Value> {
+        let page = self.owner.get(&format!("/workloads/jobs/{job}/ticks?{query}")).await.expect(200).json();
+        page["items"].as_array().unwrap().clone()
+    }
+
+    /// Time of day, number of ticks, outcome and reason; oldest first.
+    async fn told(&self, job: &str) -> Vec<String> {
+        let line = |tick: &Value| {
+            let text = |name: &str| tick[name].as_str().unwrap().to_owned();
+            format!("{} {} {} {}", &text("scheduledAt")[11..16], tick["ticks"], text("outcome"), text("reason"))
+        };
+        self.ledger(job, "").await.iter().rev().map(line).collect()
+    }
+
+    async fn blockers(&self, job: &str, run: &Value) -> Vec<Value> {
+        let path = format!("/workloads/jobs/{job}/runs/{}/blockers", run["id"].as_str().unwrap());
+        self.owner.get(&path).await.expect(200).json()["items"].as_array().unwrap().clone()
+    }
+
+    /// A run that the agent takes, and ends well.
+    async fn succeed_one(&self) -> Value {
+        let held = self.agent.lease_one().await;
+        self.agent.succeed(&held).await;
+        self.app.deliver().await;
+        held
+    }
+}
+
+fn hourly() -> Value {
+    json!({ "cronExpression": "0 * * * *" })
+}
+
+fn with(mut fields: Value, name: &str, value: Value) -> Value {
+    fields[name] = value;
+    fields
+}
+
+#[tokio::test]
+async fn a_tick_becomes_a_run_that_an_agent_can_take() {
+    let mut scene = Scene::start().await;
+    let job = scene.job("hourly", hourly()).await;
+    let shown = scene.shown(&job).await;
+    assert_eq!((&shown["nextRunAt"], shown.get("lastScheduledAt")), (&json!("2026-11-21T09:00:00.000Z"), None));
+    assert_eq!(scene.pass_and_tick(29 * MINUTE).await, 0);
+    assert_eq!(scene.pass_and_tick(MINUTE).await, 1);
+    assert_eq!(scene.app.tick().await.scheduled, 0, "the same minute again");
+    let runs = scene.runs(&job).await;
+    let expected =
+        json!({ "status": "ready", "trigger": "schedule", "scheduledAt": "2026-11-21T09:00:00.000Z", "jobVersion": 1 });
+    for (field, value) in expected.as_object().unwrap() {
+        assert_eq!(&runs[0][field], value, "{field} of {}", runs[0]);
+    }
+    let shown = scene.shown(&job).await;
+    assert_eq!(shown["nextRunAt"], "2026-11-21T10:00:00.000Z");
+    assert_eq!(shown["lastScheduledAt"], "2026-11-21T09:00:00.000Z");
+    let blockers = scene.blockers(&job, &runs[0]).await;
+    assert_eq!((blockers.len(), &blockers[0]["type"]), (1, &json!("agent")));
+    let held = scene.succeed_one().await;
+    assert_eq!(held["jobRunId"], runs[0]["id"]);
+    assert_eq!(scene.blockers(&job, &runs[0]).await, Vec::<Value>::new());
+    let ledger = scene.ledger(&job, "").await;
+    assert_eq!(ledger.len(), 1);
+    let expected = json!({
+        "scheduledAt": "2026-11-21T09:00:00.000Z", "ticks": 1, "outcome": "ran", "reason": "due", "jobRunId": runs[0]["id"],
+        "jobVersion": 1, "decidedAt": "2026-11-21T09:00:00.000Z", "message": "It was due, and a run was created for it.",
+    });
+    assert_eq!(ledger[0], expected);
+    let mine = scene.owner.get("/me/jobs").await.expect(200).json();
+    assert_eq!(mine["included"]["jobs"][0]["nextRunAt"], "2026-11-21T10:00:00.000Z");
+}
+
+#[tokio::test]
+async fn who_comes_hours_late_acts_as_the_policy_says() {
+    let mut scene = Scene::start().await;
+    let allow = with(with(hourly(), "concurrencyPolicy", json!("allow")), "maxConcurrentRuns", json!(1000));
+    let missed = |policy: &str| with(allow.clone(), "missedSchedulePolicy", json!(policy));
+    let latest = scene.job("latest", missed("latest")).await;
+    let all = scene.job("all", missed("all")).await;
+    let skip = scene.job("skip", missed("skip")).await;
+    let minutely = scene.job("minutely", with(missed("all"), "cronExpression", json!("* * * * *"))).await;
+    assert_eq!(scene.tick_at("2026-11-21T13:10:00Z").await, 1 + 5 + 100);
+    assert_eq!(scene.told(&latest).await, ["09:00 4 missed overtaken", "13:00 1 ran caught_up"]);
+    let each = ["09:00", "10:00", "11:00", "12:00", "13:00"].map(|time| format!("{time} 1 ran caught_up"));
+    assert_eq!(scene.told(&all).await, each);
+    assert_eq!(scene.told(&skip).await, ["09:00 5 missed not_caught_up"]);
+    assert_eq!(scene.told(&minutely).await.len(), 100);
+    let missed = scene.ledger(&minutely, "outcome=missed").await;
+    assert_eq!((missed.len(), &missed[0]["ticks"]), (1, &json!(180)));
+    assert_eq!(missed[0]["through"], "2026-11-21T11:30:00.000Z");
+    assert_eq!(scene.shown(&latest).await["nextRunAt"], "2026-11-21T14:00:00.000Z");
+    assert_eq!(scene.shown(&skip).await.get("lastScheduledAt"), None, "no run was created");
+    assert_eq!(scene.tick_at("2026-11-21T14:01:00Z").await, 3 + 51, "a minute late is on time: {minutely}");
+}
+
+#[tokio::test]
+async fn the_ledger_is_kept_for_ninety_days_from_the_decision() {
+    let mut scene = Scene::start().await;
+    let nightly = scene.job("nightly", with(hourly(), "cronExpression", json!("0 9 * * *"))).await;
+    // The scheduler comes after 100 days: what is that old is news all the same.
+    assert_eq!(scene.tick_at("2027-03-01T12:00:00Z").await, 1);
+    let both = ["09:00 100 missed overtaken", "09:00 1 ran caught_up"];
+    assert_eq!(scene.told(&nightly).await, both);
+    let missed = scene.ledger(&nightly, "outcome=missed").await;
+    assert_eq!((missed.len(), &missed[0]["scheduledAt"]), (1, &json!("2026-11-21T09:00:00.000Z")));
+    scene.pass(90 * 24 * HOUR - 1).await;
+    assert_eq!(scene.told(&nightly).await, both);
+    scene.pass(1).await;
+    assert_eq!(scene.told(&nightly).await, Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_concurrency_policy_decides_while_a_run_has_not_ended() {
+    let mut scene = Scene::start().await;
+    let skip = scene.job("skip", hourly()).await;
+    let two = with(with(hourly(), "concurrencyPolicy", json!("allow")), "maxConcurrentRuns", json!(2));
+    let allow = scene.job("allow", two).await;
+    for time in ["09", "10", "11"] {
+        let _ = scene.tick_at(&format!("2026-11-21T{time}:00:00Z")).await;
+    }
+    assert_eq!(
+        scene.told(&skip).await,
+        ["09:00 1 ran due", "10:00 1 skipped run_not_ended", "11:00 1 skipped run_not_ended"]
+    );
+    assert_eq!(scene.told(&allow).await, ["09:00 1 ran due", "10:00 1 ran due", "11:00 1 skipped at_cap"]);
+    // Whatever ends makes room, however it ends.
+    let _ = scene.succeed_one().await;
+    let runs = scene.runs(&allow).await;
+    let cancel = format!("/workloads/jobs/{allow}/runs/{}/cancel", runs[1]["id"].as_str().unwrap());
+    let _ = scene.owner.act(&cancel).await.expect(200);
+    let _ = scene.succeed_one().await;
+    assert_eq!(scene.tick_at("2026-11-21T12:00:00Z").await, 2);
+    // Runs that somebody asked for count as well.
+    let _ = scene.succeed_one().await;
+    let _ = scene.succeed_one().await;
+    let _ = scene.owner.create(&format!("/workloads/jobs/{skip}/runs"), json!({ "hold": true })).await;
+    let _ = scene.tick_at("2026-11-21T13:00:00Z").await;
+    assert_eq!(scene.told(&skip).await[4], "13:00 1 skipped run_not_ended");
+}
+
+#[tokio::test]
+async fn a_replacing_run_waits_for_the_end_of_what_it_replaces() {
+    let mut scene = Scene::start().await;
+    let job = scene.job("replacing", with(hourly(), "concurrencyPolicy", json!("replace"))).await;
+    let _ = scene.tick_at("2026-11-21T09:00:00Z").await;
+    let held = scene.agent.lease_one().await;
+    let _ = scene.agent.report(&held, 1, &["sail_requested"]).await.expect(200);
+    let holding = std::slice::from_ref(&held);
+    scene.pass(30 * MINUTE).await;
+    let _ = scene.agent.heartbeat(holding).await.expect(200);
+    let _ = scene.app.tick().await;
+    scene.pass(30 * MINUTE - 1).await;
+    let _ = scene.agent.heartbeat(holding).await.expect(200);
+    scene.pass(1).await;
+    assert_eq!(scene.app.tick().await.scheduled, 1);
+    let runs = scene.runs(&job).await;
+    assert_eq!((&runs[0]["status"], &runs[1]["status"]), (&json!("creating_sail"), &json!("pending")));
+    assert_eq!(runs[0]["replacedBy"], runs[1]["id"]);
+    let blockers = scene.blockers(&job, &runs[1]).await;
+    assert_eq!((&blockers[0]["type"], &blockers[0]["jobRunId"]), (&json!("replace"), &runs[0]["id"]));
+    let orders = scene.agent.heartbeat(holding).await.expect(200).json();
+    assert_eq!(orders["runs"][0]["order"], "cancel");
+    let _ = scene.agent.report(&held, 2, &["cancel"]).await.expect(200);
+    scene.app.deliver().await;
+    let runs = scene.runs(&job).await;
+    assert_eq!((&runs[0]["status"], &runs[1]["status"]), (&json!("cancelled"), &json!("ready")));
+    assert_eq!(scene.told(&job).await, ["09:00 1 ran due", "10:00 1 ran due"]);
+    // No agent takes it before the next tick: it is replaced at once.
+    assert_eq!(scene.tick_at("2026-11-21T11:00:00Z").await, 1);
+    let runs = scene.runs(&job).await;
+    assert_eq!((&runs[1]["status"], &runs[2]["status"]), (&json!("cancelled"), &json!("ready")));
+    assert_eq!(scene.told(&job).await, ["09:00 1 ran due", "10:00 1 replaced newer_tick", "11:00 1 ran due"]);
+}
+
+#[tokio::test]
+async fn a_run_that_waits_is_replaced_by_the_newest() {
+    let mut scene = Scene::start().await;
+    let job = scene.job("replacing", with(hourly(), "concurrencyPolicy", json!("replace"))).await;
+    let _ = scene.tick_at("2026-11-21T09:00:00Z").await;
+    let held = scene.agent.lease_one().await;
+    for moment in ["2026-11-21T10:00:00Z", "2026-11-21T11:00:00Z"] {
+        let moment: Timestamp = moment.parse().unwrap();
+        scene.pass(moment.since(scene.app.now()).as_secs()).await;
+        let _ = scene.agent.heartbeat(std::slice::from_ref(&held)).await.expect(200);
+        let _ = mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(HOUR)).await.unwrap();
+        assert_eq!(scene.runs(&job).await.last().unwrap()["status"], "pending");
+    }
+    scene.app.deliver().await;
+    let runs = scene.runs(&job).await;
+    let statuses: Vec<&str> = runs.iter().map(|run| run["status"].as_str().unwrap()).collect();
+    assert_eq!(statuses.len(), 3, "{statuses:?}");
+    assert_eq!(statuses[1], "cancelled", "superseded while it waited");
+    assert_eq!(scene.told(&job).await[1], "10:00 1 replaced newer_tick");
+    assert_eq!((statuses[0], statuses[2]), ("starting", "pending"), "the newest waits for the oldest");
+    let _ = scene.agent.report(&held, 1, &["cancel"]).await.expect(200);
+    scene.app.deliver().await;
+    assert_eq!(scene.runs(&job).await[2]["status"], "ready");
+}
+
+#[tokio::test]
+async fn a_scheduled_run_waits_for_the_success_of_the_jobs_that_it_depends_on() {
+    let mut scene = Scene::start().await;
+    let source = scene.job("source", json!({})).await;
+    let fields = with(hourly(), "dependsOn", json!([{ "jobKey": "source" }]));
+    let job = scene.job("dependent", fields).await;
+    assert_eq!(scene.tick_at("2026-11-21T09:00:00Z").await, 1);
+    let run = scene.runs(&job).await.remove(0);
+    assert_eq!(run["status"], "pending");
+    let blockers = scene.blockers(&job, &run).await;
+    assert_eq!((&blockers[0]["type"], &blockers[0]["jobKey"]), (&json!("dependency"), &json!("source")));
+    assert_eq!((&blockers[0]["jobId"], blockers[0].get("jobRunId")), (&json!(source), None));
+
+    // A failure leaves it pending, and is named.
+    let failing = scene.owner.run(&source).await;
+    scene.app.deliver().await;
+    let held = scene.agent.lease_one().await;
+    let _ = scene.agent.report(&held, 1, &["fail"]).await.expect(200);
+    scene.app.deliver().await;
+    let blockers = scene.blockers(&job, &run).await;
+    assert_eq!((&blockers[0]["jobRunId"], &blockers[0]["jobRunStatus"]), (&json!(failing), &json!("failed")));
+
+    scene.app.advance(Duration::from_secs(1));
+    let _ = scene.owner.run(&source).await;
+    scene.app.deliver().await;
+    let _ = scene.succeed_one().await;
+    let released = scene.runs(&job).await.remove(0);
+    assert_eq!((&released["status"], &released["trigger"]), (&json!("ready"), &json!("dependency")));
+    let _ = scene.succeed_one().await;
+
+    // A success counts that was created since the run before, and none that is older.
+    assert_eq!(scene.tick_at("2026-11-21T10:00:00Z").await, 1);
+    let second = scene.runs(&job).await.remove(1);
+    assert_eq!(second["status"], "ready", "the source ran a second after 09:00");
+    let _ = scene.succeed_one().await;
+    assert_eq!(scene.tick_at("2026-11-21T11:00:00Z").await, 1);
+    let third = scene.runs(&job).await.remove(2);
+    assert_eq!(third["status"], "pending");
+    // Somebody can let it go all the same.
+    let path = format!("/workloads/jobs/{job}/runs/{}/ready", third["id"].as_str().unwrap());
+    assert_eq!(scene.owner.act(&path).await.expect(200).json()["status"], "ready");
+    assert!(scene.app.dump().of_kind("waiting_run").next().is_none(), "nothing waits any more");
+}
+
+#[tokio::test]
+async fn jobs_of_the_same_minute_wait_for_each_others_runs_of_that_minute() {
+    let mut scene = Scene::start().await;
+    let _ = scene.job("source", hourly()).await;
+    let job = scene.job("dependent", with(hourly(), "dependsOn", json!([{ "jobKey": "source" }]))).await;
+    for (index, time) in ["09", "10", "11"].iter().enumerate() {
+        assert_eq!(scene.tick_at(&format!("2026-11-21T{time}:00:00Z")).await, 2);
+        assert_eq!(scene.runs(&job).await[index]["status"], "pending", "{time}");
+        let _ = scene.succeed_one().await;
+        assert_eq!(scene.runs(&job).await[index]["status"], "ready", "{time}");
+        let _ = scene.succeed_one().await;
+    }
+}
+
+#[tokio::test]
+async fn while_a_job_is_paused_its_ticks_are_not_due() {
+    let mut scene = Scene::start().await;
+    let job = scene.job("hourly", hourly()).await;
+    let path = format!("/workloads/jobs/{job}");
+    let set = async |scene: &Scene, status: &str| {
+        scene.owner.patch(&path, json!({ "status": status })).await.expect(200).json()
+    };
+    assert_eq!(set(&scene, "paused").await.get("nextRunAt"), None);
+    assert_eq!(scene.tick_at("2026-11-21T10:30:00Z").await, 0);
+    let ledger = scene.ledger(&job, "").await;
+    assert_eq!((ledger.len(), &ledger[0]["reason"], ledger[0].get("through")), (1, &json!("paused"), None));
+    let resumed = set(&scene, "active").await;
+    assert_eq!(resumed["nextRunAt"], "2026-11-21T11:00:00.000Z");
+    let ledger = scene.ledger(&job, "outcome=skipped").await;
+    assert_eq!(
+        (&ledger[0]["scheduledAt"], &ledger[0]["through"]),
+        (&json!("2026-11-21T08:30:00.000Z"), &json!("2026-11-21T10:30:00.000Z"))
+    );
+    assert_eq!(scene.tick_at("2026-11-21T11:00:00Z").await, 1);
+    // Ticks that the scheduler did not come to before the pause.
+    scene.pass(2 * HOUR).await;
+    let _ = set(&scene, "paused").await;
+    assert_eq!(scene.app.tick().await.scheduled, 0);
+    assert_eq!(
+        scene.told(&job).await,
+        ["08:30 0 skipped paused", "11:00 1 ran due", "12:00 2 skipped paused_before", "13:00 0 skipped paused"]
+    );
+    // Runs that somebody asks for work all the same.
+    let _ = scene.succeed_one().await;
+    let _ = scene.agent.heartbeat(&[]).await.expect(200);
+    let _ = scene.owner.run(&job).await;
+    scene.app.deliver().await;
+    let _ = scene.succeed_one().await;
+}
+
+#[tokio::test]
+async fn a_new_schedule_counts_from_its_publication_and_takes_no_tick_that_was_due() {
+    let mut scene = Scene::start().await;
+    let job = scene.job("hourly", hourly()).await;
+    let versions = format!("/workloads/jobs/{job}/versions");
+    scene.pass(2 * HOUR + 31 * MINUTE).await;
+    // Ticks of 09:00, 10:00 and 11:00 are due, and nobody has come yet.
+    let _ = scene.owner.post(&versions, json!({ "cronExpression": "*/5 * * * *" })).await.expect(201);
+    assert_eq!(scene.shown(&job).await["nextRunAt"], "2026-11-21T11:00:00.000Z", "it is due");
+    assert_eq!(scene.app.tick().await.scheduled, 1);
+    assert_eq!(scene.told(&job).await, ["09:00 2 missed schedule_changed", "11:00 1 ran due"]);
+    assert_eq!(scene.runs(&job).await[0]["jobVersion"], 2);
+    assert_eq!(scene.shown(&job).await["nextRunAt"], "2026-11-21T11:05:00.000Z");
+    let _ = scene.succeed_one().await;
+    // A version with the same schedule leaves it alone; one without ends it.
+    let _ = scene.owner.post(&versions, json!({ "timeoutSeconds": 60 })).await.expect(201);
+    assert_eq!(scene.shown(&job).await["nextRunAt"], "2026-11-21T11:05:00.000Z");
+    scene.pass(5 * MINUTE).await;
+    let _ = scene.owner.post(&versions, json!({ "cronExpression": "" })).await.expect(201);
+    assert_eq!(scene.shown(&job).await.get("nextRunAt"), None);
+    assert_eq!(scene.app.tick().await.scheduled, 0);
+    assert_eq!(scene.told(&job).await[2], "11:05 1 skipped unscheduled");
+    let activate = format!("/workloads/jobs/{job}/activate-version");
+    let activated = scene.owner.post(&activate, json!({ "version": 1 })).await.expect(200).json();
+    assert_eq!(activated["nextRunAt"], "2026-11-21T12:00:00.000Z");
+}
+
+#[tokio::test]
+async fn where_the_hour_repeats_a_job_runs_once_and_where_it_is_missing_too() {
+    let mut scene = Scene::start().await;
+    let berlin = json!({ "cronExpression": "30 2 * * *", "cronTimezone": "Europe/Berlin" });
+    let job = scene.job("nightly", berlin).await;
+    let _ = scene.tick_at("2027-03-27T12:00:00Z").await;
+    let _ = scene.succeed_one().await;
+    assert_eq!(scene.shown(&job).await["nextRunAt"], "2027-03-28T01:00:00.000Z", "the first moment after the gap");
+    let _ = scene.tick_at("2027-10-30T12:00:00Z").await;
+    let _ = scene.succeed_one().await;
+    assert_eq!(scene.shown(&job).await["nextRunAt"], "2027-10-31T00:30:00.000Z", "the first of two");
+    let before = scene.runs(&job).await.len();
+    let mut created = 0;
+    for minutes in (0..4 * 60).step_by(30) {
+        created += scene
+            .tick_at(
+                &(("2027-10-31T00:00:00Z".parse::<Timestamp>().unwrap()) + Duration::from_secs(minutes * 60))
+                    .to_string(),
+            )
+            .await;
+        if created > 0 && scene.runs(&job).await.last().unwrap()["status"] == "ready" {
+            let _ = scene.succeed_one().await;
+        }
+    }
+    assert_eq!((created, scene.runs(&job).await.len()), (1, before + 1));
+    assert_eq!(scene.shown(&job).await["nextRunAt"], "2027-11-01T01:30:00.000Z");
+}
+
+/// Ticks of the ledger and runs agree: each tick once, with one run if it ran.
+async fn assert_exact(scene: &Scene, job: &str, ticks: usize) {
+    let ledger = scene.ledger(job, "").await;
+    let runs = scene.runs(job).await;
+    assert_eq!(ledger.len(), ticks, "{ledger:?}");
+    let mut of_ticks: Vec<&str> = ledger.iter().filter_map(|tick| tick["jobRunId"].as_str()).collect();
+    let mut of_job: Vec<&str> = runs.iter().map(|run| run["id"].as_str().unwrap()).collect();
+    of_ticks.sort_unstable();
+    of_job.sort_unstable();
+    assert_eq!(of_ticks, of_job);
+    let links = scene.app.dump();
+    assert_eq!(links.of_kind("run_of_tenant").filter(|row| row["data"]["jobId"] == job).count(), runs.len());
+}
+
+#[tokio::test]
+async fn of_schedulers_at_once_one_acts_on_each_tick() {
+    let mut scene = Scene::start().await;
+    let all = with(with(hourly(), "concurrencyPolicy", json!("allow")), "missedSchedulePolicy", json!("all"));
+    let all = with(all, "maxConcurrentRuns", json!(3));
+    let mut jobs = Vec::new();
+    for index in 0..10 {
+        jobs.push(scene.job(&format!("job-{index}"), all.clone()).await);
+    }
+    scene.pass(5 * HOUR).await;
+    let ticks = (0..8).map(|_| mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(60)));
+    let ticked: Vec<_> = futures::future::join_all(ticks).await;
+    let created: usize = ticked.iter().map(|ticked| ticked.as_ref().unwrap().scheduled).sum();
+    assert_eq!(created + scene.app.tick().await.scheduled, 30);
+    for job in &jobs {
+        assert_exact(&scene, job, 5).await;
+        assert_eq!(scene.runs(job).await.len(), 3, "the cap");
+    }
+}
+
+#[tokio::test]
+async fn whoever_is_killed_between_two_writes_loses_and_doubles_nothing() {
+    let all = with(with(hourly(), "concurrencyPolicy", json!("allow")), "missedSchedulePolicy", json!("all"));
+    let all = with(all, "maxConcurrentRuns", json!(2));
+    let mut scene = Scene::start().await;
+    let mut jobs = Vec::new();
+    for index in 0..3 {
+        jobs.push(scene.job(&format!("job-{index}"), all.clone()).await);
+    }
+    let replacing = scene.job("replacing", with(hourly(), "concurrencyPolicy", json!("replace"))).await;
+    scene.pass(4 * HOUR).await;
+    for survived in 0.. {
+        let left = Arc::new(AtomicUsize::new(survived));
+        scene.app.set_rule(Arc::new(move |call| {
+            let writes = call.operation == "TransactWriteItems";
+            let dead =
+                writes && left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |left| left.checked_sub(1)).is_err();
+            if dead { Verdict::Deny } else { Verdict::Forward }
+        }));
+        let ticked = mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(60)).await;
+        scene.app.set_rule(refuse_scan());
+        if ticked.is_ok() {
+            break;
+        }
+    }
+    scene.app.deliver().await;
+    for job in &jobs {
+        assert_exact(&scene, job, 4).await;
+        assert_eq!(scene.runs(job).await.len(), 2);
+    }
+    assert_eq!(scene.told(&replacing).await, ["09:00 3 missed overtaken", "12:00 1 ran caught_up"]);
+}
+
+#[tokio::test]
+async fn publications_at_the_moment_of_a_tick_neither_lose_nor_double_it() {
+    let mut scene = Scene::start().await;
+    let allow = with(with(hourly(), "concurrencyPolicy", json!("allow")), "maxConcurrentRuns", json!(1000));
+    let job = scene.job("hourly", allow).await;
+    let versions = format!("/workloads/jobs/{job}/versions");
+    for hour in 1..=5 {
+        scene.pass(if hour == 1 { 30 * MINUTE } else { HOUR }).await;
+        let minute = |index: u32| json!({ "cronExpression": format!("{} * * * *", if index.is_multiple_of(2) { "0" } else { "0,59" }) });
+        let publish = |index: u32| scene.owner.post(&versions, minute(index));
+        let publications = futures::future::join_all((0..20).map(publish));
+        let tick = || mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(60));
+        let (answers, ..) = tokio::join!(publications, tick(), tick(), tick());
+        assert!(answers.iter().all(|answer| answer.status == 201 || answer.problem().code == "changed_meanwhile"));
+        assert!(answers.iter().any(|answer| answer.status == 201));
+        let _ = scene.app.tick().await;
+        let _ = scene
+            .owner
+            .post(&versions, json!({ "cronExpression": "0 * * * *", "timeoutSeconds": hour }))
+            .await
+            .expect(201);
+        assert_exact(&scene, &job, hour).await;
+        assert_eq!(scene.runs(&job).await.len(), hour);
+    }
+}
+
+#[tokio::test]
+async fn a_job_whose_cluster_is_gone_says_so() {
+    let mut scene = Scene::start().await;
+    let job = scene.job("hourly", hourly()).await;
+    let _ = scene.owner.delete(&format!("/workloads/clusters/{}", scene.agent.cluster_id)).await.expect(204);
+    scene.app.deliver().await;
+    scene.pass(30 * MINUTE).await;
+    assert_eq!(scene.app.tick().await.scheduled, 0);
+    assert_eq!(scene.told(&job).await, ["09:00 1 skipped cluster_gone"]);
+    assert_eq!(scene.shown(&job).await["nextRunAt"], "2026-11-21T10:00:00.000Z");
+    let _ = scene.owner.delete(&format!("/workloads/jobs/{job}")).await.expect(204);
+    scene.app.deliver().await;
+    assert!(scene.app.dump().of_kind("tick").next().is_none(), "the ledger goes with the job");
+    scene.pass(HOUR).await;
+    assert_eq!(scene.app.tick().await.scheduled, 0);
+}
+
+#[tokio::test]
+async fn blockers_name_the_agent_that_is_missing_or_busy() {
+    let mut scene = Scene::start().await;
+    let job = scene.job("hourly", hourly()).await;
+    scene.pass(30 * MINUTE).await;
+    let _ = scene.app.tick().await;
+    let run = scene.runs(&job).await.remove(0);
+    assert_eq!(scene.blockers(&job, &run).await[0]["type"], "cluster_unreachable");
+    let _ = scene.agent.heartbeat(&[]).await.expect(200);
+    for _ in 0..4 {
+        let busy = scene.job(&format!("busy-{}", scene.app.dump().rows.len()), json!({})).await;
+        let _ = scene.owner.run(&busy).await;
+    }
+    scene.app.deliver().await;
+    let runs = scene.agent.lease(&[], 5).await.expect(200).json()["runs"].as_array().unwrap().len();
+    assert_eq!(runs, 5);
+    let next = scene.owner.run(&job).await;
+    scene.app.deliver().await;
+    let blockers = scene.blockers(&job, &json!({ "id": next })).await;
+    assert_eq!((&blockers[0]["type"], &blockers[0]["clusterId"]), (&json!("capacity"), &json!(scene.agent.cluster_id)));
+    let held = scene.owner.create(&format!("/workloads/jobs/{job}/runs"), json!({ "hold": true })).await;
+    assert_eq!(scene.blockers(&job, &json!({ "id": held })).await[0]["type"], "hold");
+    scene.app.deliver().await;
+}
+
+#[tokio::test]
+async fn the_ledger_is_read_in_pages_and_parts() {
+    let mut scene = Scene::start().await;
+    let allow = with(with(hourly(), "concurrencyPolicy", json!("allow")), "maxConcurrentRuns", json!(2));
+    let job = scene.job("hourly", allow).await;
+    for time in 9..15 {
+        let _ = scene.tick_at(&format!("2026-11-21T{time:02}:00:00Z")).await;
+    }
+    let path = format!("/workloads/jobs/{job}/ticks");
+    let mut marker = String::new();
+    let mut times = Vec::new();
+    loop {
+        let page = scene.owner.get(&format!("{path}?outcome=skipped&limit=3{marker}")).await.expect(200).json();
+        times.extend(
+            page["items"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|tick| tick["scheduledAt"].as_str().unwrap()[11..13].to_owned()),
+        );
+        match page["marker"].as_str() {
+            Some(next) => marker = format!("&marker={next}"),
+            None => break,
+        }
+    }
+    assert_eq!(times, ["14", "13", "12", "11"]);
+    let part = scene.ledger(&job, "from=2026-11-21T10:00:00Z&to=2026-11-21T12:00:00Z").await;
+    assert_eq!(part.len(), 2, "from one moment on, before the other: {part:?}");
+    let part = scene.ledger(&job, "outcome=ran&from=2026-11-21T10:00:00Z").await;
+    assert_eq!((part.len(), &part[0]["scheduledAt"]), (1, &json!("2026-11-21T10:00:00.000Z")));
+    let _ = scene.owner.get(&format!("{path}?outcome=nothing")).await.expect(422);
+    let _ = scene.owner.get(&format!("{path}?marker=nothing")).await.expect(400);
+}
+
+/// Reads of the table that a tick takes, whatever it writes.
+fn reads(operations: &[String]) -> usize {
+    operations.iter().filter(|name| ["GetItem", "BatchGetItem", "Query"].contains(&name.as_str())).count()
+}
+
+#[tokio::test]
+async fn a_tick_reads_what_is_due_and_not_what_exists() {
+    let mut scene = Scene::start().await;
+    for index in 0..110 {
+        let _ = scene.job(&format!("due-{index}"), hourly()).await;
+        let _ = scene.job(&format!("other-{index}"), json!({ "cronExpression": "0 0 1 1 *" })).await;
+        if index % 20 == 0 {
+            scene.owner = scene.owner.refreshed().await;
+        }
+    }
+    scene.app.deliver().await;
+    let tick = || mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(60));
+    while tick().await.unwrap().sealed > 0 {}
+    let (_, idle) = Box::pin(scene.app.measure(tick())).await;
+    assert_eq!(
+        reads(&idle),
+        1 + 8 + 8 + 8,
+        "the time of the last tick, and the shards of runs, jobs and audit records"
+    );
+    scene.app.advance(Duration::from_secs(30 * MINUTE));
+    let now = scene.app.now();
+    let (pages, of_jobs) = scene
+        .app
+        .measure(async {
+            let (mut due, mut pages) = (scene.app.store().due_jobs(now), 0);
+            while let Some(jobs) = due.next().await.unwrap() {
+                pages += jobs.len();
+            }
+            pages
+        })
+        .await;
+    assert_eq!((pages, reads(&of_jobs)), (110, 8 + 2), "the shards, and pages of a hundred jobs");
+    let (ticked, operations) = Box::pin(scene.app.measure(tick())).await;
+    assert_eq!(ticked.unwrap().scheduled, 110);
+    let writes = operations.iter().filter(|name| *name == "TransactWriteItems").count();
+    assert!(writes >= 110, "{writes}");
+    scene.app.deliver().await;
+}
