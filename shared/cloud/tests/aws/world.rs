@@ -7,7 +7,8 @@ use aws_config::{BehaviorVersion, Region as SdkRegion, SdkConfig};
 use aws_sdk_sts::config::{Credentials, SharedCredentialsProvider};
 use mainsheet_cloud::account::{Access, CONNECTION_TAG, ClientToken, CloudAccount, CloudAccounts, Tags};
 use mainsheet_cloud::aws::AwsAccounts;
-use mainsheet_core::{ManualClock, Timestamp};
+use mainsheet_core::Timestamp;
+use mainsheet_core::time::ManualClock;
 use secrecy::SecretString;
 
 use crate::answers;
@@ -33,7 +34,7 @@ impl World {
 
     /// The platform and an endpoint that says nothing yet.
     pub(crate) fn before(endpoint: Endpoint) -> Self {
-        let clock = ManualClock::new(START.to_owned().try_into().unwrap());
+        let clock = ManualClock::new(START.parse().unwrap());
         let accounts = AwsAccounts::new(&config(&endpoint.url), clock.clock());
         Self { endpoint, accounts, clock }
     }
@@ -75,5 +76,5 @@ pub(crate) fn token(text: &str) -> ClientToken {
 }
 
 pub(crate) fn moment(text: &str) -> Timestamp {
-    text.to_owned().try_into().unwrap()
+    text.parse().unwrap()
 }

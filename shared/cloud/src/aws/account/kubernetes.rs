@@ -57,6 +57,8 @@ async fn client(target: &KubernetesTarget, token: &EksToken) -> CloudResult<Clie
     let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await;
     let mut config = config.map_err(|error| unusable(error.to_string()))?;
     config.read_timeout = Some(ANSWER);
+    // A cluster that is overloaded is the workflow's to wait for: here it would outlast the function.
+    config.default_retry = false;
     Client::try_from(config).map_err(|error| unusable(error.to_string()))
 }
 

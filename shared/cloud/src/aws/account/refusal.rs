@@ -92,7 +92,8 @@ where
     E: ProvideErrorMetadata + std::error::Error + 'static,
 {
     let answer = match error {
-        SdkError::ServiceError(answer) => answer.raw(),
+        // What cannot be read as an answer is none, whatever its status says.
+        SdkError::ServiceError(answer) if !answer.raw().status().is_success() => answer.raw(),
         SdkError::ConstructionFailure(_) => {
             return Refusal::Call(CloudError::Invalid { message: DisplayErrorContext(error).to_string() });
         }
