@@ -171,7 +171,8 @@ async fn one_operation_is_at_work_on_a_cluster() {
             async move { client.post(&path, json!({})).await }
         });
         let provisioning = alone_at_work(answers.await).text("id");
-        assert_eq!(owner.get(&pending).await.expect(200).json()["operationId"], provisioning.as_str());
+        let shown = owner.get(&pending).await.expect(200).json();
+        assert_eq!(shown["included"]["clusters"][0]["operationId"], provisioning.as_str());
 
         let answers = storm(|turn| {
             let (client, path) = (owner.client.clone(), active.clone());
