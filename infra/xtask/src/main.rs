@@ -39,7 +39,7 @@ async fn main() -> std::process::ExitCode {
         }
         Chore::VerifyAudit(options) => verify_audit::run(&options),
         Chore::ScheduleOracle(options) => schedule_oracle::run(&options),
-        Chore::Bench(options) => bench::run(&options).await,
+        Chore::Bench(options) => Box::pin(bench::run(&options)).await,
     }
 }
 

@@ -48,11 +48,11 @@ pub(crate) fn operations(app: &TestApp) -> Vec<Operation> {
 /// The fields of a schema that name things, wherever they are in it.
 fn ids_in(schemas: &Value, schema: &Value, within: &str, seen: &[&str]) -> Vec<String> {
     let mut found = Vec::new();
-    if let Some(name) = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next()) {
-        if !seen.contains(&name) {
-            let seen: Vec<&str> = seen.iter().copied().chain([name]).collect();
-            found.extend(ids_in(schemas, &schemas[name], within, &seen));
-        }
+    if let Some(name) = schema["$ref"].as_str().and_then(|name| name.rsplit('/').next())
+        && !seen.contains(&name)
+    {
+        let seen: Vec<&str> = seen.iter().copied().chain([name]).collect();
+        found.extend(ids_in(schemas, &schemas[name], within, &seen));
     }
     for part in ["allOf", "oneOf", "anyOf"].into_iter().filter_map(|kind| schema[kind].as_array()).flatten() {
         found.extend(ids_in(schemas, part, within, seen));

@@ -66,7 +66,7 @@ struct Pair<'p> {
 
 #[tokio::test]
 async fn ids_in_paths() {
-    let two = Two::start().await;
+    let two = Box::pin(Two::start()).await;
     let refusals = Refusals::of(&two.own);
     let mut tried = 0;
     for (operation, own, theirs) in two.operations() {
@@ -147,7 +147,7 @@ fn naming(body: &Value, pointer: &str, id: &str) -> Value {
 
 #[tokio::test]
 async fn ids_in_bodies() {
-    let two = Two::start().await;
+    let two = Box::pin(Two::start()).await;
     let refusals = Refusals::of(&two.own);
     let mut tried = 0;
     for (operation, own, _) in two.operations() {
@@ -172,7 +172,7 @@ async fn ids_in_bodies() {
 
 #[tokio::test]
 async fn organizations_in_headers() {
-    let two = Two::start().await;
+    let two = Box::pin(Two::start()).await;
     let refusals = Refusals::of(&two.own);
     for (operation, own) in for_people(&two.own) {
         if Needs::of(&operation) == Needs::SelfOnly {
@@ -190,7 +190,7 @@ async fn organizations_in_headers() {
 
 #[tokio::test]
 async fn lists_are_of_the_callers_organization() {
-    let two = Two::start().await;
+    let two = Box::pin(Two::start()).await;
     let theirs = &two.theirs;
     let ids = [&theirs.owner.organization_id, &theirs.owner.team_id, &theirs.job, &theirs.query, &theirs.catalog];
     let mut tried = 0;

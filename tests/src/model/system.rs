@@ -120,7 +120,9 @@ impl Course<'_> {
         let ticked = join_all((0..schedulers).map(|_| tick())).await;
         self.system.app.heal();
         if step.trouble.is_none() {
-            ticked.into_iter().for_each(|ticked| drop(ticked.unwrap()));
+            for ticked in ticked {
+                let _ = ticked.unwrap();
+            }
         } else {
             let _ = tick().await.unwrap();
         }

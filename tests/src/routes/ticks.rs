@@ -473,8 +473,7 @@ async fn publications_at_the_moment_of_a_tick_neither_lose_nor_double_it() {
     let versions = format!("/workloads/jobs/{job}/versions");
     for hour in 1..=5 {
         scene.pass(if hour == 1 { 30 * MINUTE } else { HOUR }).await;
-        let minute =
-            |index: u32| json!({ "cronExpression": format!("{} * * * *", if index % 2 == 0 { "0" } else { "0,59" }) });
+        let minute = |index: u32| json!({ "cronExpression": format!("{} * * * *", if index.is_multiple_of(2) { "0" } else { "0,59" }) });
         let publish = |index: u32| scene.owner.post(&versions, minute(index));
         let publications = futures::future::join_all((0..20).map(publish));
         let tick = || mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(60));
@@ -586,7 +585,7 @@ async fn a_tick_reads_what_is_due_and_not_what_exists() {
     scene.app.deliver().await;
     let tick = || mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(60));
     while tick().await.unwrap().sealed > 0 {}
-    let (_, idle) = scene.app.measure(tick()).await;
+    let (_, idle) = Box::pin(scene.app.measure(tick())).await;
     assert_eq!(
         reads(&idle),
         1 + 8 + 8 + 8,
@@ -605,7 +604,7 @@ async fn a_tick_reads_what_is_due_and_not_what_exists() {
         })
         .await;
     assert_eq!((pages, reads(&of_jobs)), (110, 8 + 2), "the shards, and pages of a hundred jobs");
-    let (ticked, operations) = scene.app.measure(tick()).await;
+    let (ticked, operations) = Box::pin(scene.app.measure(tick())).await;
     assert_eq!(ticked.unwrap().scheduled, 110);
     let writes = operations.iter().filter(|name| *name == "TransactWriteItems").count();
     assert!(writes >= 110, "{writes}");
