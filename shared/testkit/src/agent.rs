@@ -52,7 +52,7 @@ impl TestAgent {
 
     /// Leases a run, among whatever else there is: an agent that says it holds nothing is offered again what it holds.
     pub async fn lease_run(&self, id: &str) -> Value {
-        let answer = self.lease(&[], 100).await.expect(200).json();
+        let answer = self.lease(&[], 10).await.expect(200).json();
         let run = answer["runs"].as_array().into_iter().flatten().find(|run| run["jobRunId"] == id);
         held(run.unwrap_or_else(|| panic!("not there to lease: {answer}")))
     }

@@ -11,7 +11,7 @@ use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
-use mainsheet_cloud::queue::Queue;
+use mainsheet_cloud::queue::{Message, Queue};
 use mainsheet_cloud::workflows::WorkflowStart;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::time::ManualClock;
@@ -28,7 +28,7 @@ use mainsheet_workloads::WorkloadsState;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::client::Client;
-use crate::delivery::{MemoryQueues, Outbox, StartedWorkflows};
+use crate::delivery::{Delivered, MemoryQueues, Outbox, StartedWorkflows};
 use crate::doors::{Seating, join, leave_all};
 use crate::fault::{Fault, Lasting};
 use crate::mail::{CatchingMailer, CaughtMail};
@@ -218,19 +218,57 @@ impl TestApp {
     /// Like [`TestApp::deliver`], for times when handling goes wrong: what fails is delivered again, up to a few times. Answers how
     /// many failed.
     pub async fn deliver_through_faults(&self) -> usize {
+        self.deliver_in_order(&mut Delivered::default()).await
+    }
+
+    /// Like [`TestApp::deliver_through_faults`], and notes what was delivered.
+    pub async fn deliver_in_order(&self, delivered: &mut Delivered) -> usize {
         let mut failures = 0;
-        loop {
-            while let Some(event) = self.outbox.take() {
-                mainsheet_relay::carry(&self.queues, &self.workflows, &event).await.unwrap();
-            }
-            let Some((queue, message)) = self.queues.receive() else { return failures };
-            let event: OutboxEvent = serde_json::from_str(&message.body).unwrap();
-            if let Err(error) = self.try_to_handle(queue, &event).await {
-                failures += 1;
-                assert!(failures < 20, "{event:?} cannot be handled: {error}");
-                self.queues.put_back(queue, message);
-            }
+        while let Some((queue, message)) = self.next_message(MemoryQueues::receive).await {
+            failures += self.deliver_once(queue, &message, failures).await;
+            delivered.0.push((queue, message));
         }
+        failures
+    }
+
+    /// Like [`TestApp::deliver_through_faults`], as badly as queues may: the newest first, each twice, and then all that was ever
+    /// delivered once more.
+    pub async fn deliver_in_disorder(&self, delivered: &mut Delivered) -> usize {
+        let mut failures = 0;
+        let mut again = 0..0;
+        loop {
+            while let Some((queue, message)) = self.next_message(MemoryQueues::receive_newest).await {
+                for _ in 0..2 {
+                    failures += self.deliver_once(queue, &message, failures).await;
+                }
+                delivered.0.push((queue, message));
+                again = 0..delivered.0.len();
+            }
+            let Some((queue, message)) = again.next().map(|index| delivered.0[index].clone()) else { return failures };
+            failures += self.deliver_once(queue, &message, failures).await;
+        }
+    }
+
+    /// What is carried to the queues, and one message of them.
+    async fn next_message(
+        &self,
+        receive: impl Fn(&MemoryQueues) -> Option<(Queue, Message)>,
+    ) -> Option<(Queue, Message)> {
+        while let Some(event) = self.outbox.take() {
+            mainsheet_relay::carry(&self.queues, &self.workflows, &event).await.unwrap();
+        }
+        receive(&self.queues)
+    }
+
+    /// Handles a message until that goes well, and answers how often it did not.
+    async fn deliver_once(&self, queue: Queue, message: &Message, failed_before: usize) -> usize {
+        let event: OutboxEvent = serde_json::from_str(&message.body).unwrap();
+        let mut failures = 0;
+        while let Err(error) = self.try_to_handle(queue, &event).await {
+            failures += 1;
+            assert!(failed_before + failures < 20, "{event:?} cannot be handled: {error}");
+        }
+        failures
     }
 
     async fn try_to_handle(&self, queue: Queue, event: &OutboxEvent) -> mainsheet_core::Result<()> {

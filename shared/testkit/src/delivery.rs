@@ -10,6 +10,10 @@ use mainsheet_core::Result;
 use mainsheet_embedded::Stream;
 use mainsheet_store::outbox::OutboxEvent;
 
+/// Messages that were delivered: queues may deliver them again at any time.
+#[derive(Debug, Default)]
+pub struct Delivered(pub(crate) Vec<(Queue, Message)>);
+
 /// Queues in memory.
 #[derive(Default)]
 pub(crate) struct MemoryQueues(Mutex<VecDeque<(Queue, Message)>>);
@@ -27,9 +31,8 @@ impl MemoryQueues {
         self.0.lock().unwrap().pop_front()
     }
 
-    /// Puts back what could not be handled.
-    pub(crate) fn put_back(&self, queue: Queue, message: Message) {
-        self.0.lock().unwrap().push_back((queue, message));
+    pub(crate) fn receive_newest(&self) -> Option<(Queue, Message)> {
+        self.0.lock().unwrap().pop_back()
     }
 
     pub(crate) fn clear(&self) {

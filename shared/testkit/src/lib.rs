@@ -23,6 +23,7 @@ pub use agent::{TestAgent, held, registration};
 pub use answer::{Answer, Problem};
 pub use app::{REDIRECT_URI, Snapshot, TestApp};
 pub use client::{Call, Client};
+pub use delivery::Delivered;
 pub use fault::{Fault, Lasting};
 pub use key::TestKey;
 pub use mail::CaughtMail;

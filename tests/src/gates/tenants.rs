@@ -113,6 +113,8 @@ fn id_of<'w>(field: &str, world: &'w World) -> &'w str {
     match field {
         "teamId" | "teamIds" | "defaultTeamId" => &world.second_team,
         "clusterId" => &world.agent.cluster_id,
+        "connectionId" => &world.estate.connection,
+        "networkId" => &world.estate.network,
         "catalogId" | "catalogIds" | "defaultCatalogId" => &world.catalog,
         "queryId" => &world.query,
         "jobId" => &world.job,

@@ -1,9 +1,10 @@
-//! Runs against a model of them: random sequences of what people, an agent, schedulers and time do, with crashes, lost answers and
-//! repetitions in between. After each step the table has to say what the model says.
+//! Runs and ticks against a model of them: random sequences of what people, an agent, schedulers and time do, with crashes, lost
+//! answers, and messages that come again and in disorder in between. After each step the table has to say what the model says.
 //!
-//! A plain test run tries some sequences; `MAINSHEET_MODEL_SEQUENCES=10000 cargo test -p mainsheet-tests --lib model` tries more.
+//! A plain test run tries some sequences; `MAINSHEET_MODEL_SEQUENCES=10000 cargo test --workspace --lib model` tries more.
 
 mod reference;
+mod schedule;
 mod system;
 
 use std::sync::atomic::Ordering;
@@ -20,7 +21,7 @@ const SEQUENCES: u32 = 150;
 const STEPS: usize = 30;
 
 #[test]
-fn runs_do_what_their_model_does() {
+fn runs_and_ticks_do_what_their_model_does() {
     let sequences = std::env::var("MAINSHEET_MODEL_SEQUENCES").ok().and_then(|text| text.parse().ok());
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let system = runtime.block_on(System::start());
@@ -28,7 +29,7 @@ fn runs_do_what_their_model_does() {
     let (tried, taken) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
     let outcome = TestRunner::new(config).run(&Runs::sequential_strategy(1..STEPS), |(mut model, steps, seen)| {
         runtime.block_on(async {
-            let mut course = system.begin().await;
+            let mut course = system.begin(&model).await;
             for step in &steps {
                 if let Some(seen) = &seen {
                     seen.fetch_add(1, Ordering::SeqCst);

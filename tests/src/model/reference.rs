@@ -1,8 +1,10 @@
-//! The model: what runs are and what each step makes of them, in a few plain fields and seconds.
+//! The model: what runs and ticks are and what each step makes of them, in a few plain fields and seconds.
 
 use mainsheet_testkit::Fault;
 use proptest::prelude::*;
 use proptest_state_machine::ReferenceStateMachine;
+
+use super::schedule::{Ledger, Policies, Verdict};
 
 /// What `infra/docs` and the contract say, in seconds.
 const LEASE: u64 = 60;
@@ -12,8 +14,10 @@ const LONGEST_PAUSE: u64 = 120;
 /// Of the model's one job.
 pub(super) const TIMEOUT: u64 = 300;
 pub(super) const RETRIES: u32 = 1;
-/// The most runs of a sequence.
-const MOST_RUNS: usize = 5;
+/// The most runs that people ask for, in a sequence.
+const MOST_ASKED_FOR: usize = 5;
+/// The most runs that have not ended while people try others again: an agent is offered ten at once.
+const MOST_LIVE: usize = 8;
 
 /// Where a run stands: the contract's words, the steps of an active one counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,6 +64,12 @@ impl Stands {
 pub(super) struct Run {
     pub(super) stands: Stands,
     pub(super) is_held_back: bool,
+    /// The tick that it was created for.
+    pub(super) tick: Option<u64>,
+    /// It waits for the end of the job's older runs, which it takes the place of.
+    replaces: bool,
+    /// A newer run takes its place.
+    pub(super) is_replaced: bool,
     /// Its event has not been delivered.
     announced: bool,
     pub(super) attempt: u32,
@@ -72,6 +82,28 @@ pub(super) struct Run {
 }
 
 impl Run {
+    fn new(is_held_back: bool, tick: Option<u64>) -> Self {
+        Self {
+            stands: Stands::Pending,
+            is_held_back,
+            tick,
+            replaces: false,
+            is_replaced: false,
+            announced: true,
+            attempt: 0,
+            last_report: 0,
+            retries_left: RETRIES,
+            leased_at: 0,
+            lease_ends: 0,
+            cancelled_at: None,
+            is_deleted: false,
+        }
+    }
+
+    pub(super) fn is_live(&self) -> bool {
+        !self.is_deleted && !self.stands.has_ended()
+    }
+
     /// When somebody has to look at it.
     pub(super) fn due_at(&self) -> Option<u64> {
         let stop = self.cancelled_at.map_or(u64::MAX, |at| at + GRACE);
@@ -82,6 +114,13 @@ impl Run {
         self.stands = Stands::Ready;
         self.is_held_back = false;
         self.cancelled_at = None;
+        (self.replaces, self.is_replaced) = (false, false);
+    }
+
+    /// Somebody asks an agent to stop it.
+    fn order_cancel(&mut self, now: u64) {
+        self.cancelled_at = self.cancelled_at.or(Some(now));
+        self.lease_ends = now + LEASE;
     }
 }
 
@@ -96,10 +135,15 @@ pub(super) struct Held {
     pub(super) steps: usize,
 }
 
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 pub(super) struct World {
     pub(super) now: u64,
+    /// Oldest first.
     pub(super) runs: Vec<Run>,
+    pub(super) policies: Policies,
+    pub(super) ledger: Ledger,
+    /// An end was announced that runs wait for.
+    end_announced: bool,
     pub(super) held: Vec<Held>,
     pulse_at: u64,
     last_tick: u64,
@@ -125,7 +169,14 @@ pub(super) enum Action {
     Tick {
         schedulers: usize,
     },
-    Deliver,
+    /// What waits is delivered; in disorder: the newest first, each twice, and all that was ever delivered once more.
+    Deliver {
+        in_disorder: bool,
+    },
+    /// A version with other policies comes into force.
+    Publish(Policies),
+    Pause,
+    Resume,
     Create {
         hold: bool,
     },
@@ -169,7 +220,21 @@ impl World {
     }
 
     pub(super) fn can_create(&self) -> bool {
-        self.runs.len() < MOST_RUNS
+        self.runs.iter().filter(|run| run.tick.is_none()).count() < MOST_ASKED_FOR
+    }
+
+    pub(super) fn live(&self) -> usize {
+        self.runs.iter().filter(|run| run.is_live()).count()
+    }
+
+    pub(super) fn can_retry(&self) -> bool {
+        self.live() < MOST_LIVE
+    }
+
+    /// Whether a tick finds runs to settle and ticks to decide about.
+    pub(super) fn owes_both(&self) -> bool {
+        let is_due = |run: &Run| run.is_live() && run.due_at().is_some_and(|due_at| due_at <= self.now);
+        self.runs.iter().any(is_due) && self.ledger.is_due(self.now)
     }
 
     fn tick(&mut self) {
@@ -195,6 +260,62 @@ impl World {
             } else {
                 run.stands = Stands::Failed;
             }
+            self.end_announced |= run.stands.has_ended() && run.is_replaced;
+        }
+        self.schedule();
+    }
+
+    /// Acts on the ticks that are due.
+    fn schedule(&mut self) {
+        for verdict in self.ledger.owed(self.now, self.policies, self.live()) {
+            let Verdict::Run { tick, .. } = verdict else {
+                self.ledger.enter(verdict, None);
+                continue;
+            };
+            let mut run = Run::new(false, Some(tick));
+            if self.policies.replaces() && self.live() > 0 {
+                run.replaces = true;
+            } else {
+                run.announced = false;
+                run.make_ready();
+            }
+            self.ledger.enter(verdict, Some(self.runs.len()));
+            self.runs.push(run);
+        }
+    }
+
+    fn deliver(&mut self, in_disorder: bool) {
+        let mut looks = std::mem::take(&mut self.end_announced) || in_disorder;
+        for run in &mut self.runs {
+            let is_new = std::mem::take(&mut run.announced) && run.is_live() && run.stands == Stands::Pending;
+            looks |= is_new && run.replaces;
+            if is_new && !run.replaces && !run.is_held_back {
+                run.make_ready();
+            }
+        }
+        if looks {
+            self.replace();
+        }
+    }
+
+    /// The newest run that replaces others stops all older ones, and goes once they have ended.
+    fn replace(&mut self) {
+        let waits = |run: &Run| run.is_live() && run.stands == Stands::Pending && run.replaces;
+        let Some(newest) = self.runs.iter().rposition(waits) else { return };
+        let now = self.now;
+        for (index, run) in self.runs[..newest].iter_mut().enumerate().filter(|(_, run)| run.is_live()) {
+            if !run.stands.is_active() {
+                run.stands = Stands::Cancelled;
+                if run.attempt == 0 && run.tick.is_some() {
+                    self.ledger.give_way(index);
+                }
+            } else if run.cancelled_at.is_none() || !run.is_replaced {
+                run.order_cancel(now);
+            }
+            run.is_replaced = true;
+        }
+        if !self.runs[..newest].iter().any(Run::is_live) {
+            self.runs[newest].make_ready();
         }
     }
 
@@ -241,6 +362,7 @@ impl World {
             return;
         }
         run.last_report += 1;
+        let had_ended = run.stands.has_ended();
         if let Stands::Active(steps) = run.stands {
             run.stands = match word {
                 Word::Next if steps == 4 => Stands::Succeeded,
@@ -250,6 +372,7 @@ impl World {
             };
         }
         if run.stands.has_ended() {
+            self.end_announced |= !had_ended && (run.stands == Stands::Succeeded || run.is_replaced);
             self.held.remove(index);
         } else {
             self.held[index].said += 1;
@@ -265,16 +388,31 @@ impl ReferenceStateMachine for Runs {
     type Transition = Step;
 
     fn init_state() -> BoxedStrategy<World> {
-        Just(World::default()).boxed()
+        Policies::any()
+            .prop_map(|policies| World {
+                now: 0,
+                runs: Vec::new(),
+                policies,
+                ledger: Ledger::default(),
+                end_announced: false,
+                held: Vec::new(),
+                pulse_at: 0,
+                last_tick: 0,
+                grace_until: 0,
+            })
+            .boxed()
     }
 
     fn transitions(_: &World) -> BoxedStrategy<Step> {
-        let seconds = prop::sample::select(vec![1, 10, 15, 29, 30, 31, 45, 60, 61, 121, 299, 300, 3_600, 90_000]);
+        let seconds = prop::sample::select(vec![1, 10, 15, 29, 30, 31, 45, 60, 61, 121, 299, 300, 600, 3_600, 90_000]);
         let word = prop_oneof![8 => Just(Word::Next), 1 => Just(Word::Fail), 1 => Just(Word::Cancel)];
         let action = prop_oneof![
             4 => seconds.prop_map(Action::Advance),
             4 => (1usize..3).prop_map(|schedulers| Action::Tick { schedulers }),
-            4 => Just(Action::Deliver),
+            4 => any::<bool>().prop_map(|in_disorder| Action::Deliver { in_disorder }),
+            1 => Policies::any().prop_map(Action::Publish),
+            1 => Just(Action::Pause),
+            1 => Just(Action::Resume),
             4 => prop::bool::weighted(0.2).prop_map(|hold| Action::Create { hold }),
             2 => any::<usize>().prop_map(Action::Release),
             2 => any::<usize>().prop_map(Action::Cancel),
@@ -296,28 +434,14 @@ impl ReferenceStateMachine for Runs {
         match &step.action {
             Action::Advance(seconds) => world.now += seconds,
             Action::Tick { .. } => world.tick(),
-            Action::Deliver => {
-                for run in &mut world.runs {
-                    let is_new = std::mem::take(&mut run.announced);
-                    if is_new && run.stands == Stands::Pending && !run.is_held_back && !run.is_deleted {
-                        run.make_ready();
-                    }
-                }
-            }
+            Action::Deliver { in_disorder } => world.deliver(*in_disorder),
+            Action::Publish(policies) => world.policies = *policies,
+            Action::Pause if world.ledger.can_pause(now) => world.ledger.pause(now),
+            Action::Pause => {}
+            Action::Resume => world.ledger.resume(now),
             Action::Create { hold } => {
                 if world.can_create() && world.cluster_is_active() {
-                    world.runs.push(Run {
-                        stands: Stands::Pending,
-                        is_held_back: *hold,
-                        announced: true,
-                        attempt: 0,
-                        last_report: 0,
-                        retries_left: RETRIES,
-                        leased_at: 0,
-                        lease_ends: 0,
-                        cancelled_at: None,
-                        is_deleted: false,
-                    });
+                    world.runs.push(Run::new(*hold, None));
                 }
             }
             Action::Release(number) => {
@@ -330,15 +454,15 @@ impl ReferenceStateMachine for Runs {
             Action::Cancel(number) => {
                 if let Some(run) = chosen(number).map(|index| &mut world.runs[index]) {
                     if run.stands.is_active() && run.cancelled_at.is_none() {
-                        run.cancelled_at = Some(now);
-                        run.lease_ends = now + LEASE;
+                        run.order_cancel(now);
                     } else if matches!(run.stands, Stands::Pending | Stands::Ready) {
                         run.stands = Stands::Cancelled;
                     }
                 }
             }
             Action::Retry(number, hold) => {
-                if let Some(run) = chosen(number).map(|index| &mut world.runs[index])
+                if world.can_retry()
+                    && let Some(run) = chosen(number).map(|index| &mut world.runs[index])
                     && run.stands.has_ended()
                     && run.stands != Stands::Succeeded
                 {

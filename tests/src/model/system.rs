@@ -1,13 +1,15 @@
 //! The control plane, taken through the steps of the model.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use futures::future::join_all;
 use mainsheet_core::Timestamp;
-use mainsheet_testkit::{Answer, Client, Lasting, Snapshot, TestAgent, TestApp, build};
+use mainsheet_testkit::{Answer, Client, Delivered, Dump, Lasting, Snapshot, TestAgent, TestApp, build};
 use serde_json::{Value, json};
 
 use super::reference::{Action, Held, RETRIES, Stands, Step, TIMEOUT, WALK, Word, World};
+use super::schedule::{EXPRESSION, Entry, Ledger, Policies};
 
 /// A control plane with one job, at the moment when each sequence begins.
 pub(super) struct System {
@@ -26,6 +28,8 @@ pub(super) struct Course<'s> {
     /// The runs' ids, in the model's order.
     ids: Vec<String>,
     steps: usize,
+    /// What was delivered.
+    delivered: Delivered,
 }
 
 impl System {
@@ -47,14 +51,23 @@ impl System {
         Self { app, robot, agent, job, beginning }
     }
 
-    pub(super) async fn begin(&self) -> Course<'_> {
+    /// A sequence begins on the hour, with a schedule that counts from then.
+    pub(super) async fn begin(&self, model: &World) -> Course<'_> {
         self.app.restore(&self.beginning);
         // The clock has gone on, which to the scheduler is an outage: its grace passes first.
+        let minute = Duration::from_secs(60);
+        let since_hour = u64::try_from(self.app.now().as_millisecond()).unwrap() % 3_600_000;
+        self.app.advance(Duration::from_millis(2 * 3_600_000 - since_hour) - minute);
         let _ = self.app.tick().await;
-        self.app.advance(Duration::from_secs(60));
+        self.app.advance(minute);
         let _ = self.agent.heartbeat(&[]).await.expect(200);
         let _ = self.app.tick().await;
-        Course { system: self, begun_at: self.app.now(), ids: Vec::new(), steps: 0 }
+        let delivered = Delivered::default();
+        let course = Course { system: self, begun_at: self.app.now(), ids: Vec::new(), steps: 0, delivered };
+        let mut version = model.policies.body();
+        version["cronExpression"] = json!(EXPRESSION);
+        let _ = self.robot.post(&format!("/workloads/jobs/{}/versions", self.job), version).await.expect(201);
+        course
     }
 }
 
@@ -64,12 +77,24 @@ impl Course<'_> {
         self.steps += 1;
         match &step.action {
             Action::Advance(seconds) => self.system.app.advance(Duration::from_secs(*seconds)),
-            Action::Tick { schedulers } => self.tick(step, *schedulers).await,
-            Action::Deliver => {
+            Action::Tick { schedulers } => {
+                self.tick(step, before, *schedulers).await;
+                let created = after.runs.len() - before.runs.len();
+                assert!(created == 0 || after.live() <= after.policies.cap(), "more runs than its cap");
+            }
+            Action::Deliver { in_disorder } => {
                 self.in_trouble(step);
-                let _ = self.system.app.deliver_through_faults().await;
+                let _ = if *in_disorder {
+                    self.system.app.deliver_in_disorder(&mut self.delivered).await
+                } else {
+                    self.system.app.deliver_in_order(&mut self.delivered).await
+                };
                 self.system.app.heal();
             }
+            Action::Publish(policies) => self.publish(step, *policies).await,
+            Action::Pause if before.ledger.can_pause(before.now) => self.set_status(step, "paused").await,
+            Action::Pause => {}
+            Action::Resume => self.set_status(step, "active").await,
             Action::Create { hold } if before.can_create() => {
                 let path = format!("/workloads/jobs/{}/runs", self.system.job);
                 let answer = self.ask(step, "POST", &path, Some(json!({ "hold": hold }))).await;
@@ -86,23 +111,29 @@ impl Course<'_> {
             Action::Cancel(number) => {
                 self.act(step, before, *number, "cancel", None, |stands| !stands.has_ended()).await;
             }
-            Action::Retry(number, hold) => {
+            Action::Retry(number, hold) if before.can_retry() => {
                 let may = |stands: Stands| stands.has_ended() && stands != Stands::Succeeded;
                 self.act(step, before, *number, "retry", Some(json!({ "hold": hold })), may).await;
             }
+            Action::Retry(..) | Action::AgentDies => {}
             Action::Delete(number) => self.delete(step, before, *number).await,
             Action::Lease { answer_is_lost } => self.lease(step, before, after, *answer_is_lost).await,
             Action::Heartbeat => self.heartbeat(step, before).await,
             Action::Report { held, word, repeated } => self.report(step, before, *held, *word, *repeated).await,
-            Action::AgentDies => {}
         }
+        let come_back = before
+            .runs
+            .iter()
+            .zip(&after.runs)
+            .any(|(before, after)| before.stands.has_ended() && after.stands != before.stands);
+        assert!(!come_back || matches!(step.action, Action::Retry(..)), "{step:?}: what has ended stays as it ended");
         self.compare(after, step);
     }
 
     /// What was announced and not delivered changes nothing any more that has ended.
     pub(super) async fn end(&mut self, model: &World) {
-        let _ = self.system.app.deliver_through_faults().await;
-        let deliver = Step { action: Action::Deliver, trouble: None };
+        let _ = self.system.app.deliver_in_disorder(&mut self.delivered).await;
+        let deliver = Step { action: Action::Deliver { in_disorder: true }, trouble: None };
         let after =
             <super::reference::Runs as proptest_state_machine::ReferenceStateMachine>::apply(model.clone(), &deliver);
         self.compare(&after, &deliver);
@@ -114,13 +145,18 @@ impl Course<'_> {
         }
     }
 
-    async fn tick(&self, step: &Step, schedulers: usize) {
+    async fn tick(&self, step: &Step, before: &World, schedulers: usize) {
         let tick = || mainsheet_scheduler::tick(self.system.app.store(), mainsheet_scheduler::INTERVAL);
-        self.in_trouble(step);
+        // A run that could not be settled has not ended when its job's ticks are decided about: either way is right.
+        if !before.owes_both() {
+            self.in_trouble(step);
+        }
         let ticked = join_all((0..schedulers).map(|_| tick())).await;
         self.system.app.heal();
         if step.trouble.is_none() {
-            ticked.into_iter().for_each(|ticked| drop(ticked.unwrap()));
+            for ticked in ticked {
+                let _ = ticked.unwrap();
+            }
         } else {
             let _ = tick().await.unwrap();
         }
@@ -143,6 +179,16 @@ impl Course<'_> {
         }
         assert!(step.trouble.is_some(), "{first}");
         send().await
+    }
+
+    async fn publish(&self, step: &Step, policies: Policies) {
+        let path = format!("/workloads/jobs/{}/versions", self.system.job);
+        let _ = self.ask(step, "POST", &path, Some(policies.body())).await.expect(201);
+    }
+
+    async fn set_status(&self, step: &Step, status: &str) {
+        let path = format!("/workloads/jobs/{}", self.system.job);
+        let _ = self.ask(step, "PATCH", &path, Some(json!({ "status": status }))).await.expect(200);
     }
 
     fn path(&self, run: usize) -> String {
@@ -247,12 +293,38 @@ impl Course<'_> {
         }
     }
 
-    /// The table says what the model says: of runs, of the inbox, of what is due, and of what was done.
+    /// The table says what the model says: of runs, of the inbox, of what is due, of ticks, and of what was done.
     #[track_caller]
-    fn compare(&self, model: &World, step: &Step) {
+    fn compare(&mut self, model: &World, step: &Step) {
         let dump = self.system.app.dump();
-        let moment = |seconds: u64| (self.begun_at + Duration::from_secs(seconds)).to_string();
-        let mut inbox: Vec<(String, &str)> = Vec::new();
+        self.learn(model, &dump);
+        self.compare_runs(model, &dump, step);
+        self.compare_inbox(model, &dump, step);
+        self.compare_ticks(model, &dump, step);
+    }
+
+    fn moment(&self, seconds: u64) -> String {
+        (self.begun_at + Duration::from_secs(seconds)).to_string()
+    }
+
+    /// The ids of runs that ticks created: each tick creates one at most.
+    #[track_caller]
+    fn learn(&mut self, model: &World, dump: &Dump) {
+        for run in &model.runs[self.ids.len()..] {
+            let moment = self.moment(run.tick.unwrap());
+            let mut rows = dump.of_kind("job_run").filter(|row| row["data"]["scheduledAt"] == moment.as_str());
+            let (row, another) = (rows.next(), rows.next());
+            assert!(row.is_some() && another.is_none(), "one run of the tick of {moment}: {row:?}, {another:?}");
+            self.ids.extend(row.and_then(|row| row["sk"].as_str()).map(str::to_owned));
+        }
+    }
+
+    #[track_caller]
+    fn compare_runs(&self, model: &World, dump: &Dump, step: &Step) {
+        let mut leases: HashMap<&str, u32> = HashMap::new();
+        for row in dump.of_kind("audit").filter(|row| row["data"]["action"] == "job_run.lease") {
+            *leases.entry(row["data"]["target"].as_str().unwrap()).or_default() += 1;
+        }
         for (id, run) in self.ids.iter().zip(&model.runs) {
             let row = dump.of_kind("job_run").find(|row| row["sk"] == id.as_str());
             assert_eq!(row.is_none(), run.is_deleted, "{step:?}: {id}");
@@ -264,26 +336,62 @@ impl Course<'_> {
                 (&json!(run.attempt), &json!(run.last_report)),
                 "{step:?}"
             );
-            assert_eq!(row["due_at"], run.due_at().map_or(Value::Null, |at| json!(moment(at))), "{step:?}: {row}");
-            let leases = dump.of_kind("audit").filter(|row| row["data"]["action"] == "job_run.lease");
-            let leases = leases.filter(|row| row["data"]["target"] == id.as_str()).count();
-            assert_eq!(leases as u64, u64::from(run.attempt), "{step:?}: each attempt is leased once");
+            let due_at = run.due_at().map_or(Value::Null, |at| json!(self.moment(at)));
+            assert_eq!(row["due_at"], due_at, "{step:?}: {row}");
+            let leases = leases.get(id.as_str()).copied().unwrap_or_default();
+            assert_eq!(leases, run.attempt, "{step:?}: each attempt is leased once");
+        }
+        let there = model.runs.iter().filter(|run| !run.is_deleted).count();
+        assert_eq!(dump.of_kind("job_run").count(), there, "{step:?}: no run but the model's");
+        let job = dump.of_kind("job").next().unwrap();
+        let counted = ["runs", "live_runs"].map(|name| job[name].as_u64().unwrap_or_default());
+        assert_eq!(counted, [there as u64, model.live() as u64], "{step:?}: what the job counts");
+    }
+
+    #[track_caller]
+    fn compare_inbox(&self, model: &World, dump: &Dump, step: &Step) {
+        let mut expected: Vec<(&str, &str)> = Vec::new();
+        for (id, run) in self.ids.iter().zip(&model.runs).filter(|(_, run)| !run.is_deleted) {
             match run.stands {
-                Stands::Ready => inbox.push((id.clone(), "ready")),
+                Stands::Ready => expected.push((id, "ready")),
                 Stands::Active(_) => {
-                    inbox.push((id.clone(), "leased"));
-                    inbox.extend(run.cancelled_at.map(|_| (id.clone(), "cancel")));
+                    expected.push((id, "leased"));
+                    expected.extend(run.cancelled_at.map(|_| (id.as_str(), "cancel")));
                 }
                 _ => {}
             }
         }
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let mut there: Vec<(String, String)> =
-            dump.of_kind("inbox").map(|row| (text(&row["data"]["jobRunId"]), text(&row["data"]["kind"]))).collect();
-        let mut expected: Vec<(String, String)> = inbox.into_iter().map(|(id, kind)| (id, kind.to_owned())).collect();
+        let text =
+            |value: &'static str| move |row: &'_ Value| row["data"][value].as_str().unwrap_or_default().to_owned();
+        let (run, kind) = (text("jobRunId"), text("kind"));
+        let mut there: Vec<(String, String)> = dump.of_kind("inbox").map(|row| (run(row), kind(row))).collect();
+        there.sort();
+        expected.sort_unstable();
+        let expected: Vec<(String, String)> =
+            expected.into_iter().map(|(run, kind)| (run.to_owned(), kind.to_owned())).collect();
+        assert_eq!(there, expected, "{step:?}: the inbox");
+    }
+
+    #[track_caller]
+    fn compare_ticks(&self, model: &World, dump: &Dump, step: &Step) {
+        let Ledger { entries, next } = &model.ledger;
+        let line = |entry: &Entry| {
+            let through = entry.through.map_or(Value::Null, |through| json!(self.moment(through)));
+            let run = entry.run.map_or(Value::Null, |run| json!(self.ids[run]));
+            let Entry { ticks, outcome, reason, .. } = entry;
+            json!([self.moment(entry.at), through, ticks, outcome, reason, run]).to_string()
+        };
+        let mut expected: Vec<String> = entries.iter().map(line).collect();
+        let fields = ["scheduledAt", "through", "ticks", "outcome", "reason", "jobRunId"];
+        let row = |row: &Value| json!(fields.map(|field| row["data"][field].clone())).to_string();
+        let mut there: Vec<String> = dump.of_kind("tick").map(row).collect();
         there.sort();
         expected.sort();
-        assert_eq!(there, expected, "{step:?}: the inbox");
+        assert_eq!(there, expected, "{step:?}: the ledger");
+        model.ledger.assert_exact(model.now);
+        let job = dump.of_kind("job").next().unwrap();
+        let due_at = next.map_or(Value::Null, |at| json!(self.moment(at)));
+        assert_eq!(job["due_at"], due_at, "{step:?}: when the job is due");
     }
 }
 

@@ -37,7 +37,6 @@ mod service_accounts;
 mod signing_in;
 mod signing_up;
 mod single_sign_on;
-mod storms;
 mod team_members;
 mod teams;
 mod ticks;

@@ -60,6 +60,12 @@ impl Scene {
         scene
     }
 
+    /// A network or cluster, by its path.
+    async fn shown(&self, path: &str) -> Value {
+        let kind = path.rsplit('/').nth(1).unwrap();
+        self.owner.get(path).await["included"][kind][0].clone()
+    }
+
     /// The role lets the platform in.
     async fn verify(&self) {
         let verified = self.owner.post(&self.path("/verify"), &json!({"roleArn": self.role})).await;
@@ -159,11 +165,11 @@ impl Scene {
             let (path, record) = (self.path(&format!("/{kind}/{id}")), format!("/infra/{kind}/{id}"));
             let (ended, stages) = self.provision(&path).await;
             if ended["status"] == "succeeded" {
-                assert_eq!(self.owner.get(&path).await["status"], "active");
+                assert_eq!(self.shown(&path).await["status"], "active");
                 return (path, record, stages);
             }
             self.require_told(&ended).await;
-            assert_eq!(self.owner.get(&path).await["status"], "failed");
+            assert_eq!(self.shown(&path).await["status"], "failed");
             self.destroy(&path, &record).await;
         }
         panic!("no {kind} can be built");
@@ -175,11 +181,11 @@ impl Scene {
             let updated = self.owner.post(path, &json!({"config": config("1.35")})).await;
             let (ended, _) = self.watch(&text(&updated["operationId"])).await;
             if ended["status"] == "succeeded" {
-                assert_eq!(self.owner.get(path).await["config"]["kubernetesVersion"], "1.35");
+                assert_eq!(self.shown(path).await["config"]["kubernetesVersion"], "1.35");
                 return;
             }
             self.require_told(&ended).await;
-            let cluster = self.owner.get(path).await;
+            let cluster = self.shown(path).await;
             if cluster["status"] == "failed" || cluster["config"]["kubernetesVersion"] == "1.35" {
                 return;
             }

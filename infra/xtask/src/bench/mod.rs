@@ -39,8 +39,8 @@ pub(crate) async fn run(options: &Options) -> ExitCode {
     }
     round_trips::print();
     let mut lines = overhead::measure(options).await;
-    lines.extend(Box::pin(list::measure(options)).await);
     lines.extend(Box::pin(polling::measure(options)).await);
+    lines.extend(Box::pin(list::measure(options)).await);
     lines.extend(sign_in::measure().await);
     lines.extend(Box::pin(ticks::measure(options)).await);
     if !options.without_platform {

@@ -1,41 +1,11 @@
-//! Storms: what can be had once is wanted by a hundred at the same moment. One gets it, the others are told that they do not, and
-//! nothing is left of their tries.
-//!
-//! One round of each is part of every run of the tests; `MAINSHEET_STORM_ROUNDS=50 cargo test --workspace --lib storms` makes 50.
+//! Sign-in and membership.
 
 use mainsheet_core::role::OrganizationRole;
-use mainsheet_testkit::{Answer, PASSWORD, Person, SecondFactor, TestApp, infrastructure};
+use mainsheet_testkit::{Answer, PASSWORD, Person, SecondFactor, TestApp};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
+use super::{rounds, storm, winner};
 use crate::routes::members::member_id;
-
-/// Requests at once.
-const PARALLEL: usize = 100;
-
-/// How often a storm comes, each time over something new.
-fn rounds() -> usize {
-    std::env::var("MAINSHEET_STORM_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap())
-}
-
-/// Sends what `request` makes of each number, all at once.
-async fn storm<R>(request: impl Fn(usize) -> R) -> Vec<Answer>
-where
-    R: Future<Output = Answer> + Send + 'static,
-{
-    (0..PARALLEL).map(request).collect::<JoinSet<_>>().join_all().await
-}
-
-/// The one answer that has what all wanted. Each of the others is a refusal with one of these statuses.
-#[track_caller]
-fn winner(answers: Vec<Answer>, lost: &[u16]) -> Answer {
-    let (mut won, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status.is_success());
-    for answer in refused {
-        assert!(lost.contains(&answer.status.as_u16()), "{answer}");
-    }
-    assert_eq!(won.len(), 1, "{}", won.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
-    won.remove(0)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_invitation_makes_one_member() {
@@ -150,46 +120,4 @@ async fn one_of_the_last_two_owners_stays() {
         let of_organization = |row: &&Value| row["data"]["member"]["organizationId"] == owner.organization_id.as_str();
         assert_eq!(dump.of_kind("member").filter(of_organization).count(), 1);
     }
-}
-
-/// Of a hundred who want to provision, or to change and to destroy the same thing, one starts an operation; all others are told which.
-#[tokio::test(flavor = "multi_thread")]
-async fn one_operation_is_at_work_on_a_cluster() {
-    let app = TestApp::start().await;
-    for round in 0..rounds() {
-        let owner = app.sign_up(&format!("owner{round}@example.com")).await;
-        let connection = app.connection(&owner, "prod").await;
-        let network = app.network(&owner, &connection, "main").await;
-        let place = (connection.as_str(), network.as_str());
-        let pending = app.pending_cluster(&owner, place, "pending").await;
-        let pending = format!("/infra/connections/{connection}/clusters/{pending}");
-        let active = app.provisioned_cluster(&owner, place, "active").await;
-        let active = format!("/infra/connections/{connection}/clusters/{active}");
-
-        let answers = storm(|_| {
-            let (client, path) = (owner.client.clone(), format!("{pending}/provision"));
-            async move { client.post(&path, json!({})).await }
-        });
-        let provisioning = alone_at_work(answers.await).text("id");
-        assert_eq!(owner.get(&pending).await.expect(200).json()["operationId"], provisioning.as_str());
-
-        let answers = storm(|turn| {
-            let (client, path) = (owner.client.clone(), active.clone());
-            let update = json!({ "config": infrastructure::cluster_config("1.35") });
-            async move { if turn % 2 == 0 { client.post(&path, update).await } else { client.delete(&path).await } }
-        });
-        let _ = alone_at_work(answers.await);
-        app.deliver().await;
-        let started = app.started_workflows();
-        assert_eq!(started.iter().filter(|start| start.organization_id.as_str() == owner.organization_id).count(), 4);
-    }
-}
-
-/// The one answer that started an operation. Each of the others names it.
-#[track_caller]
-fn alone_at_work(answers: Vec<Answer>) -> Answer {
-    for answer in answers.iter().filter(|answer| !answer.status.is_success()) {
-        assert_eq!(answer.problem().code, "operation_in_progress", "{answer}");
-    }
-    winner(answers, &[409])
 }
