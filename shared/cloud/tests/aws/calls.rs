@@ -156,6 +156,8 @@ async fn the_adapter_calls_what_it_is_permitted_and_no_more() {
         token: token("t"),
     };
     account.create_node_group(&new_group).await.unwrap();
+    assert_eq!(account.node_groups(cluster).await.unwrap(), [name]);
+    account.node_group(cluster, name).await.unwrap();
     account.update_node_group_version(cluster, name, "1.36", &token("t")).await.unwrap();
     account.scale_node_group(cluster, name, scaling, &token("t")).await.unwrap();
     account.delete_node_group(cluster, name).await.unwrap();
