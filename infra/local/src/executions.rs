@@ -77,7 +77,7 @@ impl LocalWorkflows {
         if let Err(error) = &answer {
             tracing::warn!(operation = key, step = request.step.as_str(), %error, "a step is asked again");
         }
-        match execution.advance(answer, self.clock.now()) {
+        match execution.advance(&answer, self.clock.now()) {
             Some(next) => self.table.put(LIST, key, &next).await,
             None => self.table.remove(LIST, key).await,
         }

@@ -186,6 +186,25 @@ impl Store {
         if row.value.connection_id() == connection { Ok(row) } else { Err(Error::NotFound) }
     }
 
+    /// A network, cluster or catalog of a connection, and the connection: one round trip.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the connection has no such thing.
+    pub async fn provisioned_with_connection<T: ProvisionedEntity>(
+        &self,
+        tenant: &Tenant,
+        connection: &ConnectionId,
+        id: &T::Id,
+    ) -> Result<(Row<T>, Row<Connection>)> {
+        let (thing, account) = (provisioned_key::<T>(tenant, id), connection_key(tenant, connection));
+        let mut batch = self.get_batch([thing.clone(), account.clone()]).await?;
+        let row: Row<T> = batch.take(&thing)?.ok_or(Error::NotFound)?;
+        if row.value.connection_id() != connection {
+            return Err(Error::NotFound);
+        }
+        Ok((row, batch.take(&account)?.ok_or(Error::NotFound)?))
+    }
+
     /// A page of the organization's networks, clusters or catalogs, oldest first; those of one connection by name. One query.
     ///
     /// # Errors

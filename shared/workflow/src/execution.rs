@@ -49,7 +49,7 @@ impl Execution {
 
     /// Where it stands after the step's answer; `None` when it is over.
     #[must_use]
-    pub fn advance(self, answer: Result<StepOutcome>, now: Timestamp) -> Option<Self> {
+    pub fn advance(self, answer: &Result<StepOutcome>, now: Timestamp) -> Option<Self> {
         let (workflow, step) = (workflow(self.operation), self.step);
         match answer {
             Ok(StepOutcome::Done) => self.go_on(workflow.after(step), now),

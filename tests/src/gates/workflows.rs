@@ -107,7 +107,7 @@ fn executed(workflow: &Workflow, replies: &[Reply]) -> Walk {
             Reply::Silent => None,
         };
         for answer in answers.chain(last) {
-            match execution.advance(answer, now) {
+            match execution.advance(&answer, now) {
                 Some(next) => execution = next,
                 None => return (asked, true),
             }

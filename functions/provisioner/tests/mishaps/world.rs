@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mainsheet_auth::sealed::{Context, Sealer};
 use mainsheet_core::cluster::AgentPulse;
@@ -30,6 +31,8 @@ const REGION: &str = "eu-central-1";
 const ROLE: &str = "arn:aws:iam::123456789012:role/mainsheet";
 /// What the account's role demands.
 pub(crate) const EXTERNAL_ID: &str = "6f8d1e1c-8a43-4d53-8f4e-3c1f0c0a9c11";
+/// How much faster time passes in the cloud.
+const CLOUD_PACE: u32 = 6;
 /// More steps than any operation takes.
 const MOST_STEPS: usize = 3_000;
 
@@ -38,6 +41,7 @@ pub(crate) struct World<'t> {
     table: &'t TestTable,
     store: Store,
     clock: ManualClock,
+    cloud_clock: ManualClock,
     pub(crate) faulty: Faulty,
     cloud: CloudSimulator,
     tenant: Tenant,
@@ -69,12 +73,13 @@ pub(crate) struct Effort {
 
 impl<'t> World<'t> {
     pub(crate) async fn new(table: &'t TestTable, external_id: &str) -> Self {
-        let clock = ManualClock::new("2026-11-21T08:30:00.000Z".parse().unwrap());
+        let start = "2026-11-21T08:30:00.000Z".parse().unwrap();
+        let (clock, cloud_clock) = (ManualClock::new(start), ManualClock::new(start));
         let (store, now) = (table.store(clock.clock()), clock.clock().now());
         let tenant = founding_tenant(&OrganizationId::generate(now));
         let sealer =
             Arc::new(Sealer::derive(&SecretString::from("a secret of tests, and of no use elsewhere")).unwrap());
-        let cloud = CloudSimulator::new(clock.clock());
+        let cloud = CloudSimulator::new(cloud_clock.clock());
         let faulty = Faulty::new(Arc::new(cloud.clone()));
         let images = Images { agent: "agent:1".to_owned(), runtime: "runtime:1".to_owned() };
         let agent = AgentSettings { api_url: "https://mainsheet.example/api/v1".to_owned(), images };
@@ -105,7 +110,7 @@ impl<'t> World<'t> {
         };
         let audit = Audit::of_platform(&tenant, "test.connect", &id);
         store.change(audit).create_connection(&tenant, &connection).commit().await.unwrap();
-        Self { table, store, clock, faulty, cloud, tenant, connection: id, by, provisioner }
+        Self { table, store, clock, cloud_clock, faulty, cloud, tenant, connection: id, by, provisioner }
     }
 
     fn store(&self) -> &Store {
@@ -114,6 +119,12 @@ impl<'t> World<'t> {
 
     fn now(&self) -> Timestamp {
         self.clock.clock().now()
+    }
+
+    /// Time passes, faster in the cloud: a look that finds nothing new is like any other.
+    fn pass(&self, time: Duration) {
+        self.clock.advance(time);
+        self.cloud_clock.advance(time * CLOUD_PACE);
     }
 
     /// Nothing goes wrong from now on.
@@ -290,7 +301,7 @@ impl<'t> World<'t> {
         let mut execution = Some(Execution::begin(operation.kind, organization, operation.id.clone(), self.now()));
         let (mut steps, mut writes) = (0, 0);
         while let Some(at) = execution {
-            self.clock.advance(at.due_at.since(self.now()));
+            self.pass(at.due_at.since(self.now()));
             if mishaps.contains(&Mishap::Cancelled(steps)) {
                 self.cancel(operation).await;
             }
@@ -304,7 +315,7 @@ impl<'t> World<'t> {
             steps += 1;
             assert!(steps < MOST_STEPS, "it hangs at {:?}", at.step);
             execution = match answer {
-                Some(answer) => at.advance(answer, self.now()),
+                Some(answer) => at.advance(&answer, self.now()),
                 None => Some(at),
             };
         }

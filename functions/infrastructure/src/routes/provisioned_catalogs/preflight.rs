@@ -28,10 +28,10 @@ pub(crate) async fn preflight(
     Action(idempotent): Action,
 ) -> Result<Json<Preflight>> {
     let tenant = caller.tenant();
-    let row = app.store.provisioned_in::<ProvisionedCatalog>(tenant, &path.connection, &path.catalog).await?;
-    let connection = app.store.connection(tenant, &path.connection).await?.value;
+    let (row, connection) =
+        app.store.provisioned_with_connection::<ProvisionedCatalog>(tenant, &path.connection, &path.catalog).await?;
     let wanted = Wanted::Catalog;
-    let found = preflight::look(&cloud, &caller, &connection, &row.value.region, &wanted).await?;
+    let found = preflight::look(&cloud, &caller, &connection.value, &row.value.region, &wanted).await?;
     // Sent again, it looks again: what it remembers is that the key belongs to this request.
     if idempotent.earlier::<CatalogId>()?.is_none() {
         app.store
