@@ -4,6 +4,7 @@
 
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod breached;
 pub mod guarded_http;
 pub mod mail;
 pub mod queue;

@@ -11,7 +11,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 pub use mailer::SesMailer;
 pub use queues::SqsQueues;
 pub use secrets::secret;
-pub use settings::{list, required};
+pub use settings::{list, optional, required};
 pub use table::store;
 
 /// The configuration of this process: region, credentials and endpoints from its environment.

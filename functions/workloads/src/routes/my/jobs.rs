@@ -2,13 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use garde::Validate;
-use mainsheet_api::{App, ListQuery, Member, Query, Result, SortDirection};
+use mainsheet_api::{App, ListQuery, Member, Query, Result};
 use mainsheet_auth::Relation;
 use mainsheet_core::job::Job;
 use mainsheet_store::jobs::JobOrder;
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::access::reaches;
 use crate::view::{JobPage, total_of};
@@ -27,21 +26,7 @@ pub(crate) enum SortBy {
 }
 
 /// The order of the list.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
-#[serde(rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Order {
-    /// What to sort by.
-    #[serde(default)]
-    #[garde(skip)]
-    #[param(inline)]
-    sort_by: SortBy,
-    /// In which direction.
-    #[serde(default)]
-    #[garde(skip)]
-    #[param(inline)]
-    sort_direction: SortDirection,
-}
+pub(crate) type Order = mainsheet_api::Order<SortBy>;
 
 /// List my jobs
 ///
@@ -64,7 +49,7 @@ pub(crate) async fn list(
         SortBy::CreatedAt => JobOrder::Creation,
         SortBy::LastRunAt => JobOrder::LatestRun,
     };
-    let descending = order.sort_direction == SortDirection::Desc;
+    let descending = order.is_descending();
     let mine = |job: &Job| reaches(&caller, Relation::CanViewJobs, &job.team_ids);
     let page = app.store.jobs_where(caller.tenant(), by, descending, &request, mine).await?;
     let links = app.store.links_of_jobs(caller.tenant(), &page.rows).await?;
