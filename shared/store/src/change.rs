@@ -70,7 +70,7 @@ impl Store {
         }
     }
 
-    /// Begins a write that says nothing new about who did what: an agent's log lines and previews, failed sign-ins.
+    /// Begins a write that says nothing new about who did what: an agent's log lines and previews, the counting of tries.
     pub(crate) fn telemetry(&self) -> Change<'_> {
         Change {
             store: self,
