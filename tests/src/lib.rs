@@ -1,9 +1,13 @@
 //! What holds across functions, tried through the routers in process: how routes behave (`routes`), what they refuse
-//! (`bad_input`), what becomes of a hundred at once (`storms`), and the gates that every change has to pass (`gates`).
+//! (`bad_input`), what becomes of them when the table fails (`faults`), runs against a model of them (`model`), what becomes of a
+//! hundred at once (`storms`), and the gates that every change has to pass (`gates`).
 #![cfg(test)]
 
 mod bad_input;
+mod estate;
+mod faults;
 mod gates;
+mod model;
 mod operations;
 mod routes;
 mod storms;

@@ -1,5 +1,6 @@
 //! A right request to every operation of the document. The gates send it as it is, or with one thing wrong.
 
+use mainsheet_testkit::infrastructure::{self, ACCOUNT, REGION};
 use mainsheet_testkit::{Answer, Call, Client, PASSWORD, build, registration};
 use serde_json::{Value, json};
 
@@ -123,6 +124,11 @@ pub(crate) fn right(operation: &str, world: &World) -> Option<Request> {
         users,
         service_accounts,
         clusters,
+        connections,
+        networks,
+        provisioned_clusters,
+        provisioned_catalogs,
+        infrastructure_operations,
         catalogs,
         queries,
         jobs,
@@ -347,6 +353,91 @@ fn clusters(operation: &str, world: &World) -> Option<Request> {
         "removeClusterTeam" => delete(format!("{}/{}", teams(cluster), world.second_team)),
         "listMyClusters" => get("/me/clusters"),
         "getMyCluster" => get(format!("/me/clusters/{cluster}")),
+        _ => return None,
+    })
+}
+
+fn connections(operation: &str, world: &World) -> Option<Request> {
+    let estate = &world.estate;
+    let connection = |id: &str| format!("/infra/connections/{id}");
+    Some(match operation {
+        "listConnections" => get("/infra/connections"),
+        "createConnection" => {
+            let config = json!({ "accountId": ACCOUNT, "region": REGION });
+            post("/infra/connections", json!({ "name": "new", "provider": "aws", "providerConfig": config }))
+        }
+        "getConnection" => get(connection(&estate.connection)),
+        "updateConnection" => patch(connection(&estate.connection), json!({ "name": "renamed" })),
+        "deleteConnection" => delete(connection(&estate.spare_connection)),
+        "syncConnectionTemplate" => act(format!("{}/sync-template", connection(&estate.synced_connection))),
+        _ => return None,
+    })
+}
+
+fn networks(operation: &str, world: &World) -> Option<Request> {
+    let estate = &world.estate;
+    let networks = format!("/infra/connections/{}/networks", estate.connection);
+    let pending = format!("{networks}/{}", estate.pending_network);
+    Some(match operation {
+        "listNetworks" => get("/infra/networks"),
+        "listConnectionNetworks" => get(networks),
+        "createNetwork" => post(networks, infrastructure::network("new")),
+        "getNetwork" => get(format!("{networks}/{}", estate.network)),
+        "updateNetwork" => patch(format!("{networks}/{}", estate.network), json!({ "name": "renamed" })),
+        "planNetwork" => get(format!("{pending}/plan")),
+        "provisionNetwork" => post(format!("{pending}/provision"), json!({})),
+        "destroyNetwork" => delete(format!("{networks}/{}", estate.empty_network)),
+        "deleteNetworkRecord" => delete(format!("/infra/networks/{}", estate.spare_network)),
+        _ => return None,
+    })
+}
+
+fn provisioned_clusters(operation: &str, world: &World) -> Option<Request> {
+    let estate = &world.estate;
+    let clusters = format!("/infra/connections/{}/clusters", estate.connection);
+    let (active, pending) =
+        (format!("{clusters}/{}", estate.cluster), format!("{clusters}/{}", estate.pending_cluster));
+    Some(match operation {
+        "listProvisionedClusters" => get("/infra/clusters"),
+        "getProvisionedCluster" => get(format!("/infra/clusters/{}", estate.cluster)),
+        "deleteProvisionedClusterRecord" => delete(format!("/infra/clusters/{}", estate.spare_cluster)),
+        "listConnectionClusters" => get(clusters),
+        "createProvisionedCluster" => post(clusters, infrastructure::cluster("new provisioned", &estate.network)),
+        "getConnectionCluster" => get(active),
+        "updateProvisionedCluster" => post(active, json!({ "config": infrastructure::cluster_config("1.35") })),
+        "destroyProvisionedCluster" => delete(format!("{clusters}/{}", estate.doomed_cluster)),
+        "getClusterMetrics" => get(format!("{active}/metrics?period=24h")),
+        "planCluster" => get(format!("{pending}/plan")),
+        "provisionCluster" => post(format!("{pending}/provision"), json!({})),
+        _ => return None,
+    })
+}
+
+fn provisioned_catalogs(operation: &str, world: &World) -> Option<Request> {
+    let estate = &world.estate;
+    let catalogs = format!("/infra/connections/{}/catalogs", estate.connection);
+    let pending = format!("{catalogs}/{}", estate.pending_catalog);
+    Some(match operation {
+        "listProvisionedCatalogs" => get("/infra/catalogs"),
+        "deleteProvisionedCatalogRecord" => delete(format!("/infra/catalogs/{}", estate.spare_catalog)),
+        "listConnectionCatalogs" => get(catalogs),
+        "createProvisionedCatalog" => post(catalogs, infrastructure::catalog("new lake", &estate.network)),
+        "getProvisionedCatalog" => get(format!("{catalogs}/{}", estate.catalog)),
+        "updateProvisionedCatalog" => {
+            patch(format!("{catalogs}/{}", estate.catalog), json!({ "name": "renamed lake" }))
+        }
+        "destroyProvisionedCatalog" => delete(format!("{catalogs}/{}", estate.doomed_catalog)),
+        "planCatalog" => get(format!("{pending}/plan")),
+        "provisionCatalog" => post(format!("{pending}/provision"), json!({})),
+        _ => return None,
+    })
+}
+
+fn infrastructure_operations(operation: &str, world: &World) -> Option<Request> {
+    let path = format!("/operations/{}", world.estate.operation);
+    Some(match operation {
+        "getOperation" => get(path),
+        "cancelOperation" => delete(path),
         _ => return None,
     })
 }

@@ -6,6 +6,8 @@ use mainsheet_testkit::provider::TestProvider;
 use mainsheet_testkit::{PASSWORD, Person, SecondFactor, TestAgent, TestApp, build};
 use serde_json::{Value, json};
 
+use crate::estate::Estate;
+
 /// The organization, its owner, and one thing of each kind for each thing that can be done to it.
 pub(crate) struct World {
     pub(crate) app: Arc<TestApp>,
@@ -26,6 +28,8 @@ pub(crate) struct World {
     pub(crate) spare_service_key: String,
     /// A service account to delete.
     pub(crate) spare_service_account: String,
+    /// What it has in cloud accounts.
+    pub(crate) estate: Estate,
     /// A second team that the main cluster is shared with.
     pub(crate) second_team: String,
     /// A catalog of both teams.
@@ -278,6 +282,7 @@ impl World {
         let code = mailed(&app, "/auth/login/code", &careless.email).await;
         let forgetful = app.sign_up(&invited(&owner, "forgetful")).await;
         let reset_token = mailed(&app, "/auth/password/forgot", &forgetful.email).await;
+        let estate = Estate::of(&app, &owner).await;
         // One that waits for an agent.
         let _ = owner.run(&job).await;
         app.deliver().await;
@@ -299,6 +304,7 @@ impl World {
             service_key,
             spare_service_key,
             spare_service_account,
+            estate,
             second_team,
             catalog,
             spare_catalog,
@@ -342,9 +348,7 @@ async fn newcomer(app: &TestApp) -> String {
 pub(crate) async fn leased_run(app: &TestApp, owner: &Person, agent: &TestAgent, job: &str) -> Value {
     let run = owner.run(job).await;
     app.deliver().await;
-    let leased = agent.lease_one().await;
-    assert_eq!(leased["jobRunId"], run);
-    leased
+    agent.lease_run(&run).await
 }
 
 /// A run that succeeded, with a log and results.

@@ -32,6 +32,12 @@ pub(crate) fn require(caller: &AgentCaller, run: &JobRun, attempt: u32) -> Resul
     }
 }
 
+/// What was said under a lease counts while it is held, and explains the run after it has ended under it.
+pub(crate) fn require_said_under(caller: &AgentCaller, run: &JobRun, attempt: u32) -> Result<(), Error> {
+    let has_ended = run.attempt == attempt && run.status.is_terminal();
+    if has_ended && run.cluster_id == caller.agent.value.cluster_id { Ok(()) } else { require(caller, run, attempt) }
+}
+
 /// The lease is another agent's, another attempt's or over.
 pub(crate) fn lost() -> Error {
     Error::conflict("lease_lost", "This agent does not hold the run under this attempt any more. Abandon it.")

@@ -4,10 +4,10 @@
 
 mod events;
 
-use mainsheet_core::Result;
-use mainsheet_store::Store;
+use mainsheet_core::{Error, Result};
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
-use mainsheet_store::outbox::{Event, OutboxEvent};
+use mainsheet_store::outbox::{Event, HANDLED_BEFORE, OutboxEvent};
+use mainsheet_store::{Store, Tenant};
 
 use events::emergency_used::Use;
 use events::{
@@ -26,8 +26,8 @@ pub async fn handle(store: &Store, event: &OutboxEvent) -> Result<()> {
             job_run_pending::handle(store, &tenant, job_id, job_run_id).await
         }
         Event::JobRunEnded { job_id, .. } => job_run_ended::handle(store, &tenant, job_id).await,
-        Event::JobDeleted { job_id } => job_deleted::handle(store, &tenant, job_id).await,
-        Event::JobRunDeleted { job_run_id } => job_run_deleted::handle(store, &tenant, job_run_id).await,
+        Event::JobDeleted { job_id } => job_deleted::handle(store, &tenant, event, job_id).await,
+        Event::JobRunDeleted { job_run_id } => job_run_deleted::handle(store, &tenant, event, job_run_id).await,
         Event::ClusterRetired { cluster_id } => cluster_retired::handle(store, &tenant, cluster_id).await,
         Event::MemberRemoved { member_id, team_ids } => {
             member_removed::handle(store, &tenant, member_id, team_ids).await
@@ -41,8 +41,23 @@ pub async fn handle(store: &Store, event: &OutboxEvent) -> Result<()> {
     }
 }
 
+/// What an event asks for is more than one message has time for: the same event comes again, once however often this one does.
+async fn go_on(
+    store: &Store,
+    tenant: &Tenant,
+    event: &OutboxEvent,
+    action: &'static str,
+    target: &impl ToString,
+) -> Result<()> {
+    let change = store.change(audit(tenant, action, target)).once(tenant, &event.id, 0);
+    match change.emit(event.event.clone()).commit().await {
+        Err(Error::Conflict { code: HANDLED_BEFORE, .. }) => Ok(()),
+        emitted => emitted,
+    }
+}
+
 /// The beginning of an audit record of what the platform does by itself.
-fn audit(tenant: &mainsheet_store::Tenant, action: &'static str, target: &impl ToString) -> Audit {
+fn audit(tenant: &Tenant, action: &'static str, target: &impl ToString) -> Audit {
     Audit {
         scope: Scope::Tenant(tenant.clone()),
         actor: Actor::Platform,

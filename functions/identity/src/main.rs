@@ -22,7 +22,7 @@ async fn main() -> Result<(), Error> {
     let http = GuardedHttp::new(Reach::Internet)?;
     let breached = breached_passwords(http.clone(), aws::optional("MAINSHEET_BREACHED_PASSWORDS_URL").as_deref())?;
     let app = App::new(store.clone()).with_breached_passwords(breached);
-    app.access_keys.warm().await?;
+    app.warm().await?;
     let clock = store.clock().clone();
     let login_codes = LoginCodeKey::derive(&aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?)?;
     let sealing_secret = aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?;

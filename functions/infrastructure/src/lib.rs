@@ -1,14 +1,21 @@
-//! Clusters: registering them, sharing them with teams, seeing the ones within reach.
+//! Cloud accounts and what is built in them; clusters: registering them, sharing them with teams, seeing the ones within reach.
 
+mod plan;
+mod provisioned;
 mod routes;
 mod view;
 
+use std::sync::Arc;
+
 use axum::extract::FromRef;
 use mainsheet_api::App;
+use mainsheet_auth::sealed::Sealer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use routes::{cluster_teams, clusters, my_clusters};
+use routes::{
+    cluster_teams, clusters, connections, my_clusters, networks, operations, provisioned_catalogs, provisioned_clusters,
+};
 
 /// The state of this function's routes.
 #[derive(Debug, Clone)]
@@ -17,6 +24,8 @@ pub struct InfrastructureState {
     pub app: App,
     /// Who serves the region `local`.
     pub local_region: LocalRegion,
+    /// Seals the external ids of connections.
+    pub sealer: Arc<Sealer>,
 }
 
 /// Who serves clusters of the region `local`.
@@ -40,6 +49,12 @@ impl FromRef<InfrastructureState> for LocalRegion {
     }
 }
 
+impl FromRef<InfrastructureState> for Arc<Sealer> {
+    fn from_ref(state: &InfrastructureState) -> Self {
+        Self::clone(&state.sealer)
+    }
+}
+
 /// The routes of this function.
 pub fn router(state: InfrastructureState) -> OpenApiRouter {
     OpenApiRouter::new()
@@ -49,5 +64,56 @@ pub fn router(state: InfrastructureState) -> OpenApiRouter {
         .routes(routes!(cluster_teams::remove::remove))
         .routes(routes!(my_clusters::list::list))
         .routes(routes!(my_clusters::get::get))
+        .merge(connection_routes())
+        .merge(network_routes())
+        .merge(provisioned_cluster_routes())
+        .merge(provisioned_catalog_routes())
+        .routes(routes!(operations::get::get, operations::cancel::cancel))
         .with_state(state)
+}
+
+fn connection_routes() -> OpenApiRouter<InfrastructureState> {
+    OpenApiRouter::new()
+        .routes(routes!(connections::list::list, connections::create::create))
+        .routes(routes!(connections::get::get, connections::update::update, connections::delete::delete))
+        .routes(routes!(connections::sync_template::sync_template))
+}
+
+fn network_routes() -> OpenApiRouter<InfrastructureState> {
+    OpenApiRouter::new()
+        .routes(routes!(networks::list::list))
+        .routes(routes!(networks::delete::delete))
+        .routes(routes!(networks::of_connection::of_connection, networks::create::create))
+        .routes(routes!(networks::get::get, networks::update::update, networks::destroy::destroy))
+        .routes(routes!(networks::plan::plan))
+        .routes(routes!(networks::provision::provision))
+}
+
+fn provisioned_cluster_routes() -> OpenApiRouter<InfrastructureState> {
+    OpenApiRouter::new()
+        .routes(routes!(provisioned_clusters::list::list))
+        .routes(routes!(provisioned_clusters::get::get, provisioned_clusters::delete::delete))
+        .routes(routes!(provisioned_clusters::of_connection::of_connection, provisioned_clusters::create::create))
+        .routes(routes!(
+            provisioned_clusters::get_in_connection::get_in_connection,
+            provisioned_clusters::update::update,
+            provisioned_clusters::destroy::destroy
+        ))
+        .routes(routes!(provisioned_clusters::metrics::metrics))
+        .routes(routes!(provisioned_clusters::plan::plan))
+        .routes(routes!(provisioned_clusters::provision::provision))
+}
+
+fn provisioned_catalog_routes() -> OpenApiRouter<InfrastructureState> {
+    OpenApiRouter::new()
+        .routes(routes!(provisioned_catalogs::list::list))
+        .routes(routes!(provisioned_catalogs::delete::delete))
+        .routes(routes!(provisioned_catalogs::of_connection::of_connection, provisioned_catalogs::create::create))
+        .routes(routes!(
+            provisioned_catalogs::get::get,
+            provisioned_catalogs::update::update,
+            provisioned_catalogs::destroy::destroy
+        ))
+        .routes(routes!(provisioned_catalogs::plan::plan))
+        .routes(routes!(provisioned_catalogs::provision::provision))
 }

@@ -1,16 +1,21 @@
-//! The Lambda function behind `/workloads/clusters*` and `/me/clusters*`.
+//! The Lambda function behind `/infra/*`, `/operations/*`, `/workloads/clusters*` and `/me/clusters*`.
+
+use std::sync::Arc;
 
 use lambda_http::Error;
 use mainsheet_api::{App, lambda};
+use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws;
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
-    let app = App::new(aws::store(&aws::config().await)?);
+    let config = aws::config().await;
+    let sealer = Sealer::derive(&aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?)?;
+    let app = App::new(aws::store(&config)?);
     // Read during INIT, which also opens the connection to the table.
-    app.access_keys.warm().await?;
+    app.warm().await?;
     let clock = app.store.clock().clone();
-    let state = InfrastructureState { app, local_region: LocalRegion::Absent };
+    let state = InfrastructureState { app, local_region: LocalRegion::Absent, sealer: Arc::new(sealer) };
     lambda::serve(&clock, mainsheet_infrastructure::router(state)).await
 }

@@ -23,7 +23,7 @@ async fn main() -> Result<(), Error> {
     let breached = breached_passwords(http, aws::optional("MAINSHEET_BREACHED_PASSWORDS_URL").as_deref())?;
     let app = App::new(store.clone()).with_breached_passwords(breached);
     // Read during INIT, which also opens the connection to the table.
-    app.access_keys.warm().await?;
+    app.warm().await?;
     let clock = store.clock().clone();
     let public_url = aws::required("MAINSHEET_PUBLIC_URL")?;
     let state = OrganizationState::new(app, Arc::new(key), KeyRing::new(store, Purpose::MailLink), public_url);

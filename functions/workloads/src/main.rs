@@ -14,7 +14,7 @@ async fn main() -> Result<(), Error> {
     let sealer = Sealer::derive(&aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?)?;
     let app = App::new(aws::store(&config)?);
     // Read during INIT, which also opens the connection to the table.
-    app.access_keys.warm().await?;
+    app.warm().await?;
     let clock = app.store.clock().clone();
     lambda::serve(&clock, mainsheet_workloads::router(WorkloadsState { app, sealer: Arc::new(sealer) })).await
 }

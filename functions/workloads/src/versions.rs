@@ -185,6 +185,9 @@ fn check_source(config: &JobConfig, errors: &mut FieldErrors) {
             errors.add("config.sql", "needs exactly one of `source` and `queryId`");
         }
         (None, Some(python)) => {
+            if python.source.contains('\0') {
+                errors.add("config.python.source", "must not contain the character U+0000, which Python refuses");
+            }
             let is_wheel = python.source.ends_with(".whl") && !python.source.contains('\n');
             if !is_wheel && (python.package_name.is_some() || python.entry_point.is_some()) {
                 errors.add(

@@ -405,7 +405,23 @@ pub(crate) struct QueryIncluded {
     /// The catalogs that they name, as far as the caller may see them.
     catalogs: Vec<CatalogView>,
     teams: Vec<TeamWithCount>,
+    /// The jobs that run them. Where their configurations come to more than 2 MiB, the last ones are left out; their ids stay.
     jobs: Vec<JobView>,
+}
+
+/// The most bytes of configurations of jobs beside queries.
+const MAX_JOB_BYTES: usize = 2 * 1024 * 1024;
+
+/// As many jobs as an answer has room for beside what it is about.
+fn fitting(jobs: impl Iterator<Item = JobView>) -> Vec<JobView> {
+    let mut room = MAX_JOB_BYTES;
+    let fits = |job: &JobView| {
+        let size = serde_json::to_vec(&job.config).map_or(usize::MAX, |text| text.len());
+        let fits = size <= room;
+        room = room.saturating_sub(size);
+        fits
+    };
+    jobs.take_while(fits).collect()
 }
 
 /// Some of the saved queries.
@@ -512,7 +528,7 @@ pub(crate) fn queries(
         queries: rows.into_iter().map(|row| row.value.query).collect(),
         catalogs: catalogs.map(|row| CatalogView::from(&row.value)).collect(),
         teams: links.teams.into_iter().map(with_count).collect(),
-        jobs: jobs.into_values().collect(),
+        jobs: fitting(jobs.into_values()),
     };
     (items, included)
 }

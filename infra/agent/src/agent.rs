@@ -410,3 +410,21 @@ fn output_path(base: &Url, lease: &LeasedRun) -> String {
 fn is_plain(letter: char) -> bool {
     letter.is_ascii_alphanumeric() || matches!(letter, '-' | '_' | '.')
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(ask_again_after_ms: u32, orders: Vec<RunOrder>) -> LeaseAnswer {
+        LeaseAnswer { runs: Vec::new(), orders, ask_again_after_ms }
+    }
+
+    #[test]
+    fn an_agent_stays_away_as_long_as_it_is_asked_to_unless_there_is_work() {
+        assert_eq!(pause_after(&answer(1700, Vec::new())), Duration::from_millis(1700));
+        assert_eq!(pause_after(&answer(0, Vec::new())), Duration::ZERO);
+        assert_eq!(pause_after(&answer(u32::MAX, Vec::new())), LONGEST_PAUSE);
+        let run = HeldRun { job_id: "JOB".parse().unwrap(), job_run_id: "RUN".parse().unwrap(), attempt: 1 };
+        assert_eq!(pause_after(&answer(1700, vec![RunOrder { run, order: Order::Cancel }])), Duration::ZERO);
+    }
+}

@@ -134,7 +134,7 @@ async fn router(
     let http = guarded_http(settings)?;
     let breached = breached_passwords(http.clone(), settings.breached_passwords_url.as_deref())?;
     let app = App::new(store.clone()).with_breached_passwords(breached);
-    app.access_keys.warm().await?;
+    app.warm().await?;
     let sealer = Arc::new(sealer(data_dir)?);
     let local_region = match settings.built_in_agent {
         BuiltInAgent::On => LocalRegion::BuiltInAgent,
@@ -153,7 +153,11 @@ async fn router(
     let routers = [
         mainsheet_identity::router(identity),
         mainsheet_organization::router(organization, Arc::new(audit_key)),
-        mainsheet_infrastructure::router(InfrastructureState { app: app.clone(), local_region }),
+        mainsheet_infrastructure::router(InfrastructureState {
+            app: app.clone(),
+            local_region,
+            sealer: Arc::clone(&sealer),
+        }),
         mainsheet_workloads::router(WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) }),
         mainsheet_agents::router(AgentsState { app, sealer, waiting: Waiting::Held }),
     ];

@@ -43,6 +43,14 @@ impl App {
         Ok(())
     }
 
+    /// Reads what every function needs before its first request.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn warm(&self) -> Result<()> {
+        futures::try_join!(self.access_keys.warm(), self.store.warm()).map(drop)
+    }
+
     /// The present.
     #[must_use]
     pub fn now(&self) -> Timestamp {

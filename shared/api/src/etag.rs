@@ -52,6 +52,20 @@ impl IfMatch {
     }
 }
 
+impl IfMatch {
+    /// Like [`Self::check`] for something that may not be there: no tag matches what is absent, not even `*`.
+    ///
+    /// # Errors
+    /// [`Error::StaleVersion`] when it does not match.
+    pub fn check_if_there(&self, version: Option<u64>) -> Result<()> {
+        match version {
+            Some(version) => self.check(version),
+            None if self.0.is_some() => Err(Error::StaleVersion.into()),
+            None => Ok(()),
+        }
+    }
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for IfMatch {
     type Rejection = Problem;
 

@@ -16,7 +16,7 @@ fn default_limit() -> u32 {
 #[derive(Debug, Clone, Deserialize, Validate, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub struct ListQuery {
-    /// The most items in the answer.
+    /// The most items in the answer. Fewer come where they are large: go on with `marker` while there is one.
     #[serde(default = "default_limit")]
     #[garde(range(max = 100))]
     #[param(minimum = 0, maximum = 100, default = 100)]
@@ -44,7 +44,8 @@ impl ListQuery {
         if skip > MAX_SKIPPED {
             return Err(Error::invalid("page", "begins beyond item 10,000; go on with `marker` instead"));
         }
-        Ok(PageRequest { limit: self.limit, skip, marker: self.marker.clone() })
+        let is_numbered = self.page.is_some();
+        Ok(PageRequest { limit: self.limit, skip, is_numbered, marker: self.marker.clone() })
     }
 }
 
@@ -73,7 +74,7 @@ impl PageQuery {
         if skip > MAX_SKIPPED {
             return Err(Error::invalid("page", "begins beyond item 10,000"));
         }
-        Ok(PageRequest { limit: self.limit, skip, marker: None })
+        Ok(PageRequest { limit: self.limit, skip, is_numbered: true, marker: None })
     }
 
     /// The wanted part of all items.
@@ -102,7 +103,7 @@ impl MarkerQuery {
     /// The part of the list.
     #[must_use]
     pub fn request(&self) -> PageRequest {
-        PageRequest { limit: self.limit, skip: 0, marker: self.marker.clone() }
+        PageRequest { limit: self.limit, marker: self.marker.clone(), ..PageRequest::default() }
     }
 }
 

@@ -14,7 +14,8 @@ use mainsheet_store::outbox::OutboxEvent;
 /// The most records that one read takes.
 const AT_ONCE: usize = 500;
 
-/// A stream that is read from front to end.
+/// A stream that is read from front to end. Clones go on from the same place, each for itself.
+#[derive(Clone)]
 pub struct Stream {
     database: Database,
     file: Option<PathBuf>,

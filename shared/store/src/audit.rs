@@ -304,7 +304,7 @@ impl Store {
         request: &PageRequest,
     ) -> Result<Page<Row<AuditRecord>>> {
         let (now, listing) = (self.now(), filter.listing(tenant));
-        let start = request.marker.as_deref().map(|marker| listing.start_of(marker, now)).transpose()?;
+        let start = self.start_of(&listing, request.marker.as_deref()).await?;
         let mut page = Page { rows: Vec::new(), marker: None };
         if request.limit == 0 {
             return Ok(page);
@@ -330,7 +330,7 @@ impl Store {
                     page.rows.push(row);
                 }
                 if page.rows.len() == request.limit as usize {
-                    page.marker = listing.marker(&marker_at(&position), now);
+                    page.marker = Some(self.marker(&listing, &marker_at(&position)).await?);
                     return Ok(page);
                 }
             }
@@ -342,7 +342,7 @@ impl Store {
                 }
             }
         }
-        page.marker = listing.marker(&marker_at(&position), now);
+        page.marker = Some(self.marker(&listing, &marker_at(&position)).await?);
         Ok(page)
     }
 

@@ -14,7 +14,7 @@ use crate::key::tenant_partition;
 use crate::provisioned::provisioned_key;
 use crate::queries::query_key;
 use crate::row::DATA;
-use crate::{Change, Entity, Key, Listing, PageRequest, Row, Store, Tenant};
+use crate::{Change, Entity, Key, Listing, Row, Store, Tenant};
 
 /// The most catalogs that an organization can have. Lists of them are read whole.
 pub const MAX_CATALOGS: u64 = 100;
@@ -82,8 +82,7 @@ impl Store {
     /// # Errors
     /// When the table does not answer.
     pub async fn catalogs(&self, tenant: &Tenant) -> Result<Vec<Row<Catalog>>> {
-        let request = PageRequest { limit: 100, ..PageRequest::default() };
-        Ok(self.page(&Listing::of(tenant_partition(tenant, "CATALOGS")), &request).await?.rows)
+        self.whole(&Listing::of(tenant_partition(tenant, "CATALOGS"))).await
     }
 
     /// Those of the named catalogs that there are, in that order: one round trip.

@@ -119,8 +119,7 @@ impl Store {
     /// # Errors
     /// When the table does not answer.
     pub async fn clusters(&self, tenant: &Tenant) -> Result<Vec<Row<Cluster>>> {
-        let request = PageRequest { limit: 100, ..PageRequest::default() };
-        Ok(self.page(&Listing::of(tenant_partition(tenant, "CLUSTERS")), &request).await?.rows)
+        self.whole(&Listing::of(tenant_partition(tenant, "CLUSTERS"))).await
     }
 
     /// The first entries of a cluster's inbox, at most 100 and one more for every held run.

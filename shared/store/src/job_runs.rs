@@ -17,6 +17,7 @@ use crate::jobs::{LATEST_MOMENT, LATEST_RUN, LIVE_RUNS, RUNS, job_key, latest_ru
 use crate::key::tenant_partition;
 use crate::outbox::Event;
 use crate::page::MAX_LIMIT;
+use crate::row::attribute;
 use crate::schema::{BY_NAME, BY_TIME, DUE_AT, DUE_SHARD};
 use crate::{Batch, Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
@@ -240,7 +241,7 @@ impl Store {
                 rows.push(run);
                 if rows.len() == wanted {
                     let more = index + 1 < links.rows.len() || links.marker.is_some();
-                    let marker = if more { listing.marker(&link.key.to_item(), self.now()) } else { None };
+                    let marker = if more { Some(self.marker(&listing, &link.key.to_item()).await?) } else { None };
                     return Ok(Page { rows, marker });
                 }
             }
@@ -309,7 +310,8 @@ impl Store {
     /// Renews an agent's lease of a run. It makes no new version of the run and is not audited.
     ///
     /// # Errors
-    /// [`Error::NotFound`] when the agent does not hold that lease any more.
+    /// The conflict of a race when the agent does not hold that lease any more, or the run was asked to stop meanwhile: what is
+    /// due then is not for a renewal to put off.
     pub async fn renew_lease(&self, run: &Row<JobRun>, agent: &Agent) -> Result<()> {
         let due_at = run.value.due_at(self.now() + LEASE);
         let sets = vec![
@@ -317,11 +319,14 @@ impl Store {
             (DUE_SHARD.to_owned(), AttributeValue::S(due_shard(&run.key))),
         ];
         let update = update_of(&run.key, sets, &[], &[])
-            .condition_expression("#data.attempt = :attempt AND #data.leasedBy = :agent")
+            .condition_expression(
+                "#data.attempt = :attempt AND #data.leasedBy = :agent AND #data.cancelRequestedAt = :cancelled",
+            )
             .expression_attribute_names("#data", crate::row::DATA)
             .expression_attribute_values(":attempt", AttributeValue::N(run.value.attempt.to_string()))
-            .expression_attribute_values(":agent", AttributeValue::S(agent.id.to_string()));
-        self.telemetry().update(update, Error::NotFound).commit().await
+            .expression_attribute_values(":agent", AttributeValue::S(agent.id.to_string()))
+            .expression_attribute_values(":cancelled", attribute(&run.value.cancel_requested_at)?);
+        self.telemetry().update(update, changed_meanwhile()).commit().await
     }
 }
 
@@ -366,6 +371,21 @@ impl Change<'_> {
             .expression_attribute_values(":attempt", AttributeValue::N(row.value.attempt.to_string()))
             .expression_attribute_values(":holder", AttributeValue::S(holder));
         self.check(check, Error::conflict("lease_lost", "The run is held under this lease no more. Abandon it."))
+    }
+
+    /// The run has to have ended as it was read, and not be tried again; a conflict when it is not.
+    pub(crate) fn require_ended(self, row: &Row<JobRun>) -> Self {
+        let finished_at = match attribute(&row.value.finished_at) {
+            Ok(finished_at) => finished_at,
+            Err(error) => return self.with_defect(error),
+        };
+        let check = ConditionCheck::builder()
+            .set_key(Some(row.key.to_item()))
+            .condition_expression("#data.attempt = :attempt AND #data.finishedAt = :finished")
+            .expression_attribute_names("#data", crate::row::DATA)
+            .expression_attribute_values(":attempt", AttributeValue::N(row.value.attempt.to_string()))
+            .expression_attribute_values(":finished", finished_at);
+        self.check(check, Error::conflict("lease_lost", "The run is tried again. Abandon this attempt."))
     }
 
     /// A run's new state, with its place in the inbox of its cluster and in the due index.

@@ -275,6 +275,22 @@ impl Store {
         Ok(JobPrerequisites { cluster: batch.take(&cluster_key)?, teams, query })
     }
 
+    /// The jobs that a job is to depend on have to be there: one round trip, and none where there are none.
+    ///
+    /// # Errors
+    /// [`Error::Invalid`] names the first one that is not.
+    pub async fn require_job_keys(&self, tenant: &Tenant, keys: impl IntoIterator<Item = &str>) -> Result<()> {
+        let keys: Vec<Key> = keys.into_iter().map(|key| claim_key(tenant, key)).collect();
+        if keys.is_empty() {
+            return Ok(());
+        }
+        let mut batch = self.get_batch(keys.clone()).await?;
+        match keys.iter().position(|key| batch.take_item(key).is_none()) {
+            Some(index) => Err(unknown_job(index)),
+            None => Ok(()),
+        }
+    }
+
     /// Removes the versions of a job that is gone, in steps that can be repeated. True when nothing is left.
     ///
     /// # Errors
@@ -383,10 +399,9 @@ impl Change<'_> {
 
     /// The jobs that a job depends on have to be there.
     pub fn require_job_keys<'a>(self, tenant: &Tenant, keys: impl IntoIterator<Item = &'a str>) -> Self {
-        keys.into_iter().enumerate().fold(self, |change, (index, key)| {
-            let unknown = Error::invalid(format!("dependsOn[{index}].jobKey"), "is no job of this organization");
-            change.require(&claim_key(tenant, key), unknown)
-        })
+        keys.into_iter()
+            .enumerate()
+            .fold(self, |change, (index, key)| change.require(&claim_key(tenant, key), unknown_job(index)))
     }
 
     /// The end of a job. Its runs and versions go when the event is heard; `query` is the saved query that it runs.
@@ -403,6 +418,10 @@ impl Change<'_> {
             None => change,
         }
     }
+}
+
+fn unknown_job(index: usize) -> Error {
+    Error::invalid(format!("dependsOn[{index}].jobKey"), "is no job of this organization")
 }
 
 fn key_taken(key: &str) -> Error {

@@ -23,6 +23,7 @@ pub mod job_runs;
 pub mod jobs;
 mod key;
 pub mod logs;
+mod marker;
 pub mod members;
 pub mod metrics;
 pub mod operations;

@@ -8,8 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::change::update_of;
 use crate::job_runs::run_key;
-use crate::key::tenant_partition;
-use crate::page::bad_marker;
+use crate::key::{SK, tenant_partition};
+use crate::marker::bad_marker;
+use crate::read::failed;
 use crate::{Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 /// Rows that are removed at once: a transaction holds 4 MB, and a row of log lines is up to 80 KB.
@@ -75,7 +76,7 @@ impl Store {
     pub async fn append_log(&self, tenant: &Tenant, row: &Row<JobRun>, batch: &LogBatch) -> Result<()> {
         let run = &row.value.id;
         let count = i64::try_from(batch.lines.len()).map_err(Error::internal)?;
-        let sort = format!("{:06}#{:012}", batch.attempt, batch.first_line);
+        let sort = chunk_sort_key(batch.attempt, batch.first_line);
         let chunk = LogChunk { lines: batch.lines.clone() };
         let moved = Error::conflict("log_moved", "Other lines came first. Ask for the next line's number again.");
         let head = update_of(&head_key(tenant, run, batch.attempt), Vec::new(), &[], &[("next", count)]);
@@ -85,39 +86,85 @@ impl Store {
             head.condition_expression("#a0 = :first")
                 .expression_attribute_values(":first", AttributeValue::N(batch.first_line.to_string()))
         };
-        self.telemetry()
-            .require_lease(row)
+        let change = self.telemetry();
+        let change = if row.value.status.is_terminal() { change.require_ended(row) } else { change.require_lease(row) };
+        change
             .update(head, moved.clone())
             .create(&Key::global(log_partition(tenant, run), sort), &chunk, moved)
             .commit()
             .await
     }
 
-    /// A page of a run's log, all attempts in order. Chunks are read whole: a page ends inside of one by its line number.
+    /// A page of a run's log, all attempts in order: a query of what holds its lines, and one more where they go on in the next
+    /// attempt. Chunks are read whole: a page begins and ends inside of one by its line numbers.
     ///
     /// # Errors
     /// [`Error::Malformed`] for a bad marker.
-    pub async fn log(&self, tenant: &Tenant, run: &JobRunId, request: &PageRequest) -> Result<Page<LogLine>> {
-        let listing = Listing::of(log_partition(tenant, run));
-        let mut position = LogPosition::of_marker(request.marker.as_deref(), &listing)?;
+    pub async fn log(&self, tenant: &Tenant, run: &JobRun, request: &PageRequest) -> Result<Page<LogLine>> {
+        let listing = Listing::of(log_partition(tenant, &run.id));
+        let mut place = self.log_place(&listing, request.marker.as_deref()).await?;
         let wanted = request.limit as usize;
-        let mut lines: Vec<LogLine> = Vec::new();
-        while lines.len() < wanted {
-            let one = PageRequest { limit: 1, skip: 0, marker: position.after.clone() };
-            let page: Page<Row<LogChunk>> = self.page(&listing, &one).await?;
-            let Some(chunk) = page.rows.into_iter().next() else { break };
-            let (length, room) = (chunk.value.lines.len(), wanted - lines.len());
-            lines.extend(chunk.value.lines.into_iter().skip(position.skip).take(room));
-            if position.skip.saturating_add(room) < length {
-                position.skip += room;
-            } else if page.marker.is_some() {
-                position = LogPosition { after: page.marker, skip: 0 };
-            } else {
-                return Ok(Page { rows: lines, marker: None });
+        let mut lines: Vec<LogLine> = Vec::with_capacity(wanted);
+        while wanted > 0 && place.attempt <= run.attempt {
+            // Where the page ends there may be another line, which a marker leads to.
+            let (chunks, is_last) = self.log_chunks(&listing, &place, wanted - lines.len()).await?;
+            for (attempt, first_line, chunk) in chunks {
+                let skip = if attempt == place.attempt { place.line.saturating_sub(first_line) } else { 0 };
+                for (number, line) in (first_line..).zip(chunk).skip(usize::try_from(skip).unwrap_or(usize::MAX)) {
+                    if lines.len() == wanted {
+                        let place = LogPlace { attempt, chunk: first_line, line: number };
+                        return Ok(Page { rows: lines, marker: Some(self.log_marker(&listing, &place).await?) });
+                    }
+                    lines.push(line);
+                    place = LogPlace { attempt, chunk: number + 1, line: number + 1 };
+                }
+            }
+            if is_last {
+                place = LogPlace::beginning_of(place.attempt + 1);
             }
         }
-        let more = wanted > 0 && lines.len() == wanted;
-        Ok(Page { rows: lines, marker: more.then(|| position.to_marker(&listing)) })
+        Ok(Page { rows: lines, marker: None })
+    }
+
+    /// What holds `wanted` lines of an attempt from a place on, and the line after them: by attempt and first line. Says whether
+    /// the attempt has no more.
+    async fn log_chunks(
+        &self,
+        listing: &Listing,
+        place: &LogPlace,
+        wanted: usize,
+    ) -> Result<(Vec<(u32, u64, Vec<LogLine>)>, bool)> {
+        let until = place.line.saturating_add(wanted as u64);
+        let bound = |line: u64| AttributeValue::S(chunk_sort_key(place.attempt, line));
+        let query = self
+            .query(listing)
+            .key_condition_expression("#pk = :pk AND #sk BETWEEN :from AND :until")
+            .expression_attribute_names("#sk", SK)
+            .expression_attribute_values(":from", bound(place.chunk))
+            .expression_attribute_values(":until", bound(until));
+        let answer = query.send().await.map_err(failed)?;
+        let mut chunks = Vec::new();
+        for item in answer.items.unwrap_or_default() {
+            let row: Row<LogChunk> = Row::of_item(item)?;
+            let (attempt, first_line) = read_chunk_sort_key(&row.key.sk)?;
+            chunks.push((attempt, first_line, row.value.lines));
+        }
+        Ok((chunks, answer.last_evaluated_key.is_none()))
+    }
+
+    async fn log_marker(&self, listing: &Listing, place: &LogPlace) -> Result<String> {
+        let position = [u64::from(place.attempt), place.chunk, place.line].map(|number| number.to_string());
+        self.seal_marker(&listing.scope(), position.to_vec()).await
+    }
+
+    async fn log_place(&self, listing: &Listing, marker: Option<&str>) -> Result<LogPlace> {
+        let Some(marker) = marker else { return Ok(LogPlace::beginning_of(1)) };
+        let position = self.open_marker(&listing.scope(), marker).await?;
+        let place = match &position[..] {
+            [attempt, chunk, line] => LogPlace::parse(attempt, chunk, line),
+            _ => None,
+        };
+        place.ok_or_else(bad_marker)
     }
 
     /// Keeps a run's result preview in place of an earlier one.
@@ -163,25 +210,32 @@ impl Store {
     }
 }
 
-/// Where a page of a log ended: the marker of the chunk before the one it ended in, and the lines of that one to leave out.
-struct LogPosition {
-    after: Option<String>,
-    skip: usize,
+/// A line's place in a run's log.
+struct LogPlace {
+    /// Its attempt, counted from 1.
+    attempt: u32,
+    /// The first line of the chunk that holds it.
+    chunk: u64,
+    /// Its number, counted from 0.
+    line: u64,
 }
 
-impl LogPosition {
-    fn to_marker(&self, listing: &Listing) -> String {
-        let text = format!("{}.{}", self.skip, self.after.as_deref().unwrap_or_default());
-        format!("{}.{text}", listing.fingerprint(&text, 0))
+impl LogPlace {
+    fn beginning_of(attempt: u32) -> Self {
+        Self { attempt, chunk: 0, line: 0 }
     }
 
-    fn of_marker(marker: Option<&str>, listing: &Listing) -> Result<Self> {
-        let Some(marker) = marker else { return Ok(Self { after: None, skip: 0 }) };
-        let read = || {
-            let (fingerprint, text) = marker.split_once('.')?;
-            let (skip, after) = text.split_once('.').filter(|_| fingerprint == listing.fingerprint(text, 0))?;
-            Some(Self { after: (!after.is_empty()).then(|| after.to_owned()), skip: skip.parse().ok()? })
-        };
-        read().ok_or_else(bad_marker)
+    fn parse(attempt: &str, chunk: &str, line: &str) -> Option<Self> {
+        Some(Self { attempt: attempt.parse().ok()?, chunk: chunk.parse().ok()?, line: line.parse().ok()? })
     }
+}
+
+fn chunk_sort_key(attempt: u32, first_line: u64) -> String {
+    format!("{attempt:06}#{first_line:012}")
+}
+
+/// The attempt and the first line of a chunk.
+fn read_chunk_sort_key(sk: &str) -> Result<(u32, u64)> {
+    let parts = sk.split_once('#').and_then(|(attempt, line)| Some((attempt.parse().ok()?, line.parse().ok()?)));
+    parts.ok_or_else(|| Error::internal(format!("{sk} is no place in a log")))
 }

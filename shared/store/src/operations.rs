@@ -28,6 +28,8 @@ use crate::{Change, Entity, Item, Key, Row, Store, Tenant};
 const PROGRESS: &str = "progress";
 /// Beside an operation: when that was noted.
 const PROGRESS_AT: &str = "progress_at";
+/// Beside an operation: how often it was noted.
+const NOTES: &str = "notes";
 
 impl Entity for Operation {
     const KIND: &'static str = "operation";
@@ -317,15 +319,16 @@ impl Change<'_> {
 
     fn note_progress(self, row: &Row<Operation>, after: &Progress) -> Result<Self> {
         let sets = progress_item(after, self.now())?;
-        let update = update_of(&row.key, sets.into_iter().collect(), &[], &[]);
+        let update = update_of(&row.key, sets.into_iter().collect(), &[], &[(NOTES, 1)])
+            .expression_attribute_names("#notes", NOTES);
         // Two steps that tell of different things at once: the second one reads again what the first one told.
-        let update = match row.text(PROGRESS_AT) {
-            Some(read) => update
-                .condition_expression("#at = :read")
-                .expression_attribute_values(":read", AttributeValue::S(read.to_owned())),
-            None => update.condition_expression("attribute_exists(pk) AND attribute_not_exists(#at)"),
+        let update = match row.count(NOTES) {
+            0 => update.condition_expression("attribute_exists(pk) AND attribute_not_exists(#notes)"),
+            read => update
+                .condition_expression("#notes = :read")
+                .expression_attribute_values(":read", AttributeValue::N(read.to_string())),
         };
-        Ok(self.update(update.expression_attribute_names("#at", PROGRESS_AT), changed_meanwhile()))
+        Ok(self.update(update, changed_meanwhile()))
     }
 
     fn end_operation(self, row: &Row<Operation>, outcome: &Outcome) -> Result<(Self, Operation)> {

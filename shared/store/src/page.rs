@@ -1,22 +1,20 @@
 //! Pages of a partition, and the opaque markers between them.
 
-use aws_lc_rs::digest::{SHA256, digest};
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use mainsheet_core::{Error, Result, Timestamp};
-use serde::{Deserialize, Serialize};
+use mainsheet_core::{Error, Result};
 
 use crate::key::{PK, SK};
+use crate::marker::bad_marker;
 use crate::read::failed;
 use crate::schema::{BY_NAME, BY_TIME};
 use crate::{Entity, Item, Row, Store};
 
 /// The most rows in a page (contract, behaviour section 1).
 pub(crate) const MAX_LIMIT: u32 = 100;
-/// How long a marker can be used.
-const MARKER_VALID_SECONDS: i64 = 86_400;
+/// The most bytes of rows in a page, unless its first row alone is larger: a function answers 6 MB at most, rows grow as JSON, and
+/// what they point at comes along.
+pub(crate) const MAX_PAGE_BYTES: usize = 1024 * 1024;
 
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, Default)]
@@ -25,6 +23,9 @@ pub struct PageRequest {
     pub limit: u32,
     /// Rows to leave out first, a few thousand at most.
     pub skip: u32,
+    /// The part was named by its page number: it has all of its rows or none, because who asks for the next number would miss
+    /// what was left out.
+    pub is_numbered: bool,
     /// Where the page before ended.
     pub marker: Option<String>,
 }
@@ -96,66 +97,76 @@ impl Listing {
     }
 
     /// What a marker of this list must have been made for.
-    pub(crate) fn fingerprint(&self, position: &str, issued_at: i64) -> String {
+    pub(crate) fn scope(&self) -> String {
         let Self { partition, index, descending, prefix, between } = self;
-        let scope = format!("{partition}|{index:?}|{descending}|{prefix:?}|{between:?}|{position}|{issued_at}");
-        URL_SAFE_NO_PAD.encode(&digest(&SHA256, scope.as_bytes()).as_ref()[..12])
+        format!("{partition}|{index:?}|{descending}|{prefix:?}|{between:?}")
+    }
+
+    /// The attributes that say where in the list a row is.
+    fn order(&self) -> impl Iterator<Item = &'static str> {
+        [Some(SK), self.index].into_iter().flatten()
     }
 }
 
-/// What a marker says. It grants nothing: the partition always comes from the caller.
-#[derive(Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Marker {
-    #[serde(rename = "v")]
-    version: u8,
-    #[serde(rename = "k")]
-    position: Vec<String>,
-    #[serde(rename = "t")]
-    issued_at: i64,
-    #[serde(rename = "f")]
-    fingerprint: String,
-}
+/// The rows that are left of a page's bytes.
+struct Room(usize);
 
-impl Listing {
-    pub(crate) fn marker(&self, last: &Item, now: Timestamp) -> Option<String> {
-        let position: Vec<String> = [Some(SK), self.index]
-            .into_iter()
-            .flatten()
-            .map(|name| last.get(name)?.as_s().ok().cloned())
-            .collect::<Option<_>>()?;
-        let issued_at = now.as_second();
-        let fingerprint = self.fingerprint(&position.join("|"), issued_at);
-        let marker = Marker { version: 1, position, issued_at, fingerprint };
-        serde_json::to_vec(&marker).ok().map(|text| URL_SAFE_NO_PAD.encode(text))
+impl Room {
+    fn of_a_page() -> Self {
+        Self(MAX_PAGE_BYTES)
     }
 
-    pub(crate) fn start_of(&self, marker: &str, now: Timestamp) -> Result<Item> {
-        self.read_marker(marker, now).ok_or_else(bad_marker)
-    }
-
-    fn read_marker(&self, marker: &str, now: Timestamp) -> Option<Item> {
-        let marker: Marker = serde_json::from_slice(&URL_SAFE_NO_PAD.decode(marker).ok()?).ok()?;
-        let names: Vec<&str> = [Some(SK), self.index].into_iter().flatten().collect();
-        let age = now.as_second().checked_sub(marker.issued_at)?;
-        let genuine = marker.version == 1
-            && marker.fingerprint == self.fingerprint(&marker.position.join("|"), marker.issued_at)
-            && (-60..=MARKER_VALID_SECONDS).contains(&age)
-            && marker.position.len() == names.len()
-            && marker.position.iter().all(|value| !value.is_empty());
-        let text = |value: &str| AttributeValue::S(value.to_owned());
-        let mut start = Item::from([(PK.to_owned(), text(&self.partition))]);
-        start.extend(names.iter().zip(&marker.position).map(|(name, value)| ((*name).to_owned(), text(value))));
-        genuine.then_some(start)
+    /// Whether a row has room after `before` others, of which the first one always has.
+    fn takes(&mut self, size: usize, before: usize) -> bool {
+        let fits = before == 0 || size <= self.0;
+        self.0 = self.0.saturating_sub(size);
+        fits
     }
 }
 
-pub(crate) fn bad_marker() -> Error {
-    let message = "`marker` is not one that this list answered, or has expired; begin again without it.";
-    Error::malformed("invalid_marker", message)
+/// The bytes of a row, about as DynamoDB counts them.
+fn size_of_item(item: &Item) -> usize {
+    item.iter().map(|(name, value)| name.len() + size_of(value)).sum()
+}
+
+fn size_of(value: &AttributeValue) -> usize {
+    match value {
+        AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+        AttributeValue::L(values) => values.iter().map(|value| 1 + size_of(value)).sum(),
+        AttributeValue::M(values) => values.iter().map(|(name, value)| 1 + name.len() + size_of(value)).sum(),
+        _ => 1,
+    }
+}
+
+fn too_large(request: &PageRequest) -> Result<()> {
+    if request.is_numbered {
+        let message = "comes to more than one answer holds; ask for fewer, or go on with `marker` in place of `page`";
+        return Err(Error::invalid("limit", message));
+    }
+    Ok(())
 }
 
 impl Store {
+    /// Where a list goes on after a row.
+    pub(crate) async fn marker(&self, listing: &Listing, last: &Item) -> Result<String> {
+        let text = |name: &str| last.get(name)?.as_s().ok().cloned();
+        let position: Option<Vec<String>> = listing.order().map(text).collect();
+        let position = position.ok_or_else(|| Error::internal("a row of a list without its place there"))?;
+        self.seal_marker(&listing.scope(), position).await
+    }
+
+    /// The row after which a list goes on; `None` at its beginning.
+    pub(crate) async fn start_of(&self, listing: &Listing, marker: Option<&str>) -> Result<Option<Item>> {
+        let Some(marker) = marker else { return Ok(None) };
+        let position = self.open_marker(&listing.scope(), marker).await?;
+        if position.len() != listing.order().count() {
+            return Err(bad_marker());
+        }
+        let mut start = Item::from([(PK.to_owned(), AttributeValue::S(listing.partition.clone()))]);
+        start.extend(listing.order().map(str::to_owned).zip(position.into_iter().map(AttributeValue::S)));
+        Ok(Some(start))
+    }
+
     /// One page of a list: one query, and one more for every megabyte that `skip` passes over.
     pub(crate) async fn page<T: Entity>(&self, listing: &Listing, request: &PageRequest) -> Result<Page<Row<T>>> {
         let page = self.page_of_items(listing, request).await?;
@@ -181,8 +192,7 @@ impl Store {
 
     /// One page of a list, as it stands in the table.
     pub(crate) async fn page_of_items(&self, listing: &Listing, request: &PageRequest) -> Result<Page<Item>> {
-        let now = self.now();
-        let mut start = request.marker.as_deref().map(|marker| listing.start_of(marker, now)).transpose()?;
+        let mut start = self.start_of(listing, request.marker.as_deref()).await?;
         if request.limit == 0 {
             return Ok(Page { rows: Vec::new(), marker: None });
         }
@@ -195,19 +205,30 @@ impl Store {
         // One more than asked for tells whether there is a next page without a read of its own.
         let wanted = request.limit.min(MAX_LIMIT) as usize;
         let mut rows: Vec<Item> = Vec::with_capacity(wanted + 1);
-        loop {
+        let mut room = Room::of_a_page();
+        let is_cut = 'full: loop {
             let missing = i32::try_from(wanted + 1 - rows.len()).unwrap_or(i32::MAX);
             let query = self.query(listing).limit(missing).set_exclusive_start_key(start.take());
             let answer = query.send().await.map_err(failed)?;
-            rows.extend(answer.items.unwrap_or_default());
-            start = answer.last_evaluated_key;
-            if rows.len() > wanted || start.is_none() {
-                break;
+            for item in answer.items.unwrap_or_default() {
+                if rows.len() == wanted {
+                    break 'full true;
+                }
+                if !room.takes(size_of_item(&item), rows.len()) {
+                    too_large(request)?;
+                    break 'full true;
+                }
+                rows.push(item);
             }
-        }
-        let more = rows.len() > wanted;
-        rows.truncate(wanted);
-        let marker = if more { rows.last().and_then(|last| listing.marker(last, now)) } else { None };
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                break false;
+            }
+        };
+        let marker = match rows.last() {
+            Some(last) if is_cut => Some(self.marker(listing, last).await?),
+            _ => None,
+        };
         Ok(Page { rows, marker })
     }
 
@@ -219,37 +240,72 @@ impl Store {
         request: &PageRequest,
         keep: impl Fn(&Row<T>) -> bool,
     ) -> Result<Page<Row<T>>> {
-        let now = self.now();
-        let mut start = request.marker.as_deref().map(|marker| listing.start_of(marker, now)).transpose()?;
+        let mut start = self.start_of(listing, request.marker.as_deref()).await?;
         if request.limit == 0 {
             return Ok(Page { rows: Vec::new(), marker: None });
         }
         let wanted = request.limit.min(MAX_LIMIT) as usize;
+        let mut room = Room::of_a_page();
         let mut passed_over = request.skip;
         let mut limit = i32::try_from(wanted + 1).ok().filter(|_| request.skip == 0);
-        let mut rows = Vec::with_capacity(wanted);
-        loop {
+        let mut rows: Vec<Row<T>> = Vec::with_capacity(wanted);
+        let is_cut = 'full: loop {
             let query = self.query(listing).set_limit(limit.take()).set_exclusive_start_key(start.take());
             let answer = query.send().await.map_err(failed)?;
             for item in answer.items.unwrap_or_default() {
+                let size = size_of_item(&item);
                 let row = Row::of_item(item)?;
                 if !keep(&row) {
                     continue;
                 }
                 if passed_over > 0 {
                     passed_over -= 1;
-                } else if rows.len() < wanted {
-                    rows.push(row);
-                } else {
-                    let marker = rows.last().and_then(|last: &Row<T>| listing.marker(last.attributes(), now));
-                    return Ok(Page { rows, marker });
+                    continue;
                 }
+                if rows.len() == wanted {
+                    break 'full true;
+                }
+                if !room.takes(size, rows.len()) {
+                    too_large(request)?;
+                    break 'full true;
+                }
+                rows.push(row);
             }
             start = answer.last_evaluated_key;
             if start.is_none() {
-                return Ok(Page { rows, marker: None });
+                break false;
+            }
+        };
+        let marker = match rows.last() {
+            Some(last) if is_cut => Some(self.marker(listing, last.attributes()).await?),
+            _ => None,
+        };
+        Ok(Page { rows, marker })
+    }
+
+    /// A page up to where its rows weigh more than `most` together; its first row stays whatever it weighs.
+    pub(crate) async fn cut<T: Entity>(
+        &self,
+        listing: &Listing,
+        request: &PageRequest,
+        mut page: Page<Row<T>>,
+        most: usize,
+        weight: impl Fn(&T) -> usize,
+    ) -> Result<Page<Row<T>>> {
+        let mut weighed = 0;
+        let fitting = page.rows.iter().take_while(|row| {
+            weighed += weight(&row.value);
+            weighed <= most
+        });
+        let kept = fitting.count().max(1);
+        if kept < page.rows.len() {
+            too_large(request)?;
+            page.rows.truncate(kept);
+            if let Some(last) = page.rows.last() {
+                page.marker = Some(self.marker(listing, last.attributes()).await?);
             }
         }
+        Ok(page)
     }
 
     /// Where a list goes on after `count` rows; `None` when it ends before.
@@ -290,7 +346,7 @@ impl Store {
         }
     }
 
-    fn query(&self, listing: &Listing) -> QueryFluentBuilder {
+    pub(crate) fn query(&self, listing: &Listing) -> QueryFluentBuilder {
         let query = self
             .client
             .query()

@@ -26,6 +26,13 @@ impl Entity for SavedQuery {
     }
 }
 
+/// The most jobs that a page of queries points at, unless its first query alone has more.
+const MAX_LINKED_JOBS: usize = 200;
+
+fn weight(query: &SavedQuery) -> usize {
+    query.job_ids.len()
+}
+
 /// What queries are listed by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueryOrder {
@@ -72,7 +79,9 @@ impl Store {
     /// # Errors
     /// [`Error::Malformed`] for a bad marker.
     pub async fn queries(&self, tenant: &Tenant, request: &PageRequest) -> Result<Page<Row<SavedQuery>>> {
-        self.page(&Listing::of(tenant_partition(tenant, "QUERIES")), request).await
+        let listing = Listing::of(tenant_partition(tenant, "QUERIES"));
+        let page = self.page(&listing, request).await?;
+        self.cut(&listing, request, page, MAX_LINKED_JOBS, weight).await
     }
 
     /// A page of those queries that `keep` keeps, in an order. It costs what it passes over, too.
@@ -93,7 +102,8 @@ impl Store {
             QueryOrder::Name => listing.ordered_by(BY_NAME),
             QueryOrder::Change => listing.ordered_by(BY_TIME),
         };
-        self.page_where(&listing, request, |row: &Row<SavedQuery>| keep(&row.value)).await
+        let page = self.page_where(&listing, request, |row: &Row<SavedQuery>| keep(&row.value)).await?;
+        self.cut(&listing, request, page, MAX_LINKED_JOBS, weight).await
     }
 
     /// What queries point at: one round trip for every 100 of it.

@@ -1,12 +1,15 @@
 //! Reads: one row, several rows, a page of a partition. Always consistent, never a Scan.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
+use aws_lc_rs::hmac;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use futures::future::try_join_all;
 use mainsheet_core::{Clock, Error, Result, Timestamp};
+use tokio::sync::OnceCell;
 
 use crate::{Entity, Item, Key, Row};
 
@@ -21,13 +24,15 @@ pub struct Store {
     pub(crate) client: Client,
     pub(crate) table: String,
     pub(crate) clock: Clock,
+    /// What markers are sealed with, once it was needed.
+    pub(crate) marker_key: Arc<OnceCell<hmac::Key>>,
 }
 
 impl Store {
     /// The table `table` behind `client`.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>, clock: Clock) -> Self {
-        Self { client, table: table.into(), clock }
+        Self { client, table: table.into(), clock, marker_key: Arc::default() }
     }
 
     /// Where the present comes from.

@@ -105,13 +105,15 @@ impl Store {
         Ok(items.iter().filter_map(Key::of_item).collect())
     }
 
-    /// Gives the agent of a run whose lease ended unseen a whole lease more: the control plane was away itself.
+    /// Gives the agent of a run whose lease ended unseen a whole lease more, within the run's own time: the control plane was
+    /// away itself.
     ///
     /// # Errors
     /// [`Error::NotFound`] when it is due at another moment by now.
     pub async fn extend_lease(&self, due: &DueRun, now: Timestamp) -> Result<()> {
         let seen = due.row.text(DUE_AT).unwrap_or_default().to_owned();
-        let sets = vec![(DUE_AT.to_owned(), AttributeValue::S((now + LEASE).to_string()))];
+        let due_at = due.row.value.due_at(now + LEASE);
+        let sets = vec![(DUE_AT.to_owned(), AttributeValue::S(due_at.to_string()))];
         let update = update_of(&due.row.key, sets, &[], &[])
             .condition_expression("#s0 = :seen")
             .expression_attribute_values(":seen", AttributeValue::S(seen));

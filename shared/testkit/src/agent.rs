@@ -50,6 +50,13 @@ impl TestAgent {
         held(run)
     }
 
+    /// Leases a run, among whatever else there is: an agent that says it holds nothing is offered again what it holds.
+    pub async fn lease_run(&self, id: &str) -> Value {
+        let answer = self.lease(&[], 10).await.expect(200).json();
+        let run = answer["runs"].as_array().into_iter().flatten().find(|run| run["jobRunId"] == id);
+        held(run.unwrap_or_else(|| panic!("not there to lease: {answer}")))
+    }
+
     /// Reports what happened, in order, beginning with number `first`.
     pub async fn report(&self, held: &Value, first: u64, events: &[&str]) -> Answer {
         let numbered = (first..).zip(events);

@@ -11,10 +11,11 @@ use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
-use mainsheet_cloud::queue::Queue;
+use mainsheet_cloud::queue::{Message, Queue};
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::time::ManualClock;
 use mainsheet_core::{TeamId, Timestamp};
+use mainsheet_embedded::Stream;
 use mainsheet_identity::{IdentityState, SingleSignOn};
 use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
 use mainsheet_notifier::{MailKeys, Notifier};
@@ -25,11 +26,12 @@ use mainsheet_workloads::WorkloadsState;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::client::Client;
-use crate::delivery::{MemoryQueues, Outbox};
+use crate::delivery::{Delivered, MemoryQueues, Outbox};
 use crate::doors::{Seating, join, leave_all};
+use crate::fault::{Fault, Lasting};
 use crate::mail::{CatchingMailer, CaughtMail};
 use crate::person::Person;
-use crate::proxy::Rule;
+use crate::proxy::{Rule, refuse_scan};
 use crate::table::{Dump, TestTable};
 
 /// The secrets that tests sign with.
@@ -43,6 +45,12 @@ pub(crate) const PUBLIC_URL: &str = "https://mainsheet.example";
 pub const REDIRECT_URI: &str = "https://app.example/welcome";
 /// When every test begins.
 const BEGINNING: &str = "2026-11-21T08:30:00.000Z";
+
+/// A control plane at one moment.
+pub struct Snapshot {
+    folder: tempfile::TempDir,
+    stream: Stream,
+}
 
 /// The control plane. Dropping it while events or messages wait fails the test: call [`TestApp::deliver`] first.
 pub struct TestApp {
@@ -69,15 +77,24 @@ impl TestApp {
         Self::over(TestTable::start_without_proxy().await).await
     }
 
+    /// A new control plane whose agents are answered at once, as functions do.
+    pub async fn start_polled() -> Self {
+        Self::with(TestTable::start_without_proxy().await, Waiting::Polled).await
+    }
+
     async fn over(table: TestTable) -> Self {
+        Self::with(table, Waiting::Held).await
+    }
+
+    async fn with(table: TestTable, waiting: Waiting) -> Self {
         let clock = ManualClock::new(BEGINNING.parse().unwrap());
         let store = table.store(clock.clock());
         let access_key = published_key(&store, ACCESS_SECRET, Purpose::Access).await;
         let mail_key = published_key(&store, MAIL_LINK_SECRET, Purpose::MailLink).await;
         let audit_key = published_key(&store, AUDIT_SECRET, Purpose::Audit).await;
         let app = App::new(store.clone());
-        app.access_keys.warm().await.unwrap();
-        let functions = routers(&app, access_key, Arc::clone(&mail_key), audit_key);
+        app.warm().await.unwrap();
+        let functions = routers(&app, access_key, Arc::clone(&mail_key), audit_key, waiting);
         let paths = functions.iter().map(|(name, router)| (*name, paths_of(router))).collect();
         let (router, document) = assemble(&clock.clock(), functions.into_iter().map(|(_, router)| router));
         let outbox = Outbox::of(table.stream());
@@ -171,16 +188,98 @@ impl TestApp {
             let event: OutboxEvent = serde_json::from_str(&message.body).unwrap();
             assert_eq!(event.id.to_string(), message.id);
             for _ in 0..2 {
-                self.handle(queue, &event).await;
+                self.try_to_handle(queue, &event).await.unwrap();
             }
         }
     }
 
-    async fn handle(&self, queue: Queue, event: &OutboxEvent) {
-        match queue {
-            Queue::Mail => self.notifier.handle(event.clone()).await.unwrap(),
-            Queue::Runs => mainsheet_dispatcher::handle(&self.store, event).await.unwrap(),
+    /// Like [`TestApp::deliver`], for times when handling goes wrong: what fails is delivered again, up to a few times. Answers how
+    /// many failed.
+    pub async fn deliver_through_faults(&self) -> usize {
+        self.deliver_in_order(&mut Delivered::default()).await
+    }
+
+    /// Like [`TestApp::deliver_through_faults`], and notes what was delivered.
+    pub async fn deliver_in_order(&self, delivered: &mut Delivered) -> usize {
+        let mut failures = 0;
+        while let Some((queue, message)) = self.next_message(MemoryQueues::receive).await {
+            failures += self.deliver_once(queue, &message, failures).await;
+            delivered.0.push((queue, message));
         }
+        failures
+    }
+
+    /// Like [`TestApp::deliver_through_faults`], as badly as queues may: the newest first, each twice, and then all that was ever
+    /// delivered once more.
+    pub async fn deliver_in_disorder(&self, delivered: &mut Delivered) -> usize {
+        let mut failures = 0;
+        let mut again = 0..0;
+        loop {
+            while let Some((queue, message)) = self.next_message(MemoryQueues::receive_newest).await {
+                for _ in 0..2 {
+                    failures += self.deliver_once(queue, &message, failures).await;
+                }
+                delivered.0.push((queue, message));
+                again = 0..delivered.0.len();
+            }
+            let Some((queue, message)) = again.next().map(|index| delivered.0[index].clone()) else { return failures };
+            failures += self.deliver_once(queue, &message, failures).await;
+        }
+    }
+
+    /// What is carried to the queues, and one message of them.
+    async fn next_message(
+        &self,
+        receive: impl Fn(&MemoryQueues) -> Option<(Queue, Message)>,
+    ) -> Option<(Queue, Message)> {
+        while let Some(event) = self.outbox.take() {
+            mainsheet_relay::carry(&self.queues, &event).await.unwrap();
+        }
+        receive(&self.queues)
+    }
+
+    /// Handles a message until that goes well, and answers how often it did not.
+    async fn deliver_once(&self, queue: Queue, message: &Message, failed_before: usize) -> usize {
+        let event: OutboxEvent = serde_json::from_str(&message.body).unwrap();
+        let mut failures = 0;
+        while let Err(error) = self.try_to_handle(queue, &event).await {
+            failures += 1;
+            assert!(failed_before + failures < 20, "{event:?} cannot be handled: {error}");
+        }
+        failures
+    }
+
+    async fn try_to_handle(&self, queue: Queue, event: &OutboxEvent) -> mainsheet_core::Result<()> {
+        match queue {
+            Queue::Mail => self.notifier.handle(event.clone()).await,
+            Queue::Runs => Box::pin(mainsheet_dispatcher::handle(&self.store, event)).await,
+        }
+    }
+
+    /// Everything as it is now, to come back to. Nothing may wait.
+    pub fn snapshot(&self) -> Snapshot {
+        assert!(self.queues.is_empty(), "messages wait");
+        let folder = tempfile::tempdir().unwrap();
+        self.table.save(&folder.path().join("table"));
+        Snapshot { folder, stream: self.outbox.stream() }
+    }
+
+    /// Goes back to what there was at a moment; the clock does not.
+    pub fn restore(&self, snapshot: &Snapshot) {
+        self.queues.clear();
+        self.table.load(&snapshot.folder.path().join("table"));
+        self.outbox.go_to(snapshot.stream.clone());
+    }
+
+    /// From now on the table's calls are counted from 0, and the one at `index` goes wrong.
+    pub fn fault(&self, index: usize, fault: Fault, lasting: Lasting) {
+        let _ = self.table.take_operations();
+        self.table.set_rule(crate::fault::at(index, fault, lasting));
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn heal(&self) {
+        self.table.set_rule(refuse_scan());
     }
 
     /// The scheduler's tick, and what follows from it.
@@ -239,13 +338,15 @@ fn routers(
     access_key: Arc<SigningKey>,
     mail_key: Arc<SigningKey>,
     audit_key: Arc<SigningKey>,
+    waiting: Waiting,
 ) -> [(&'static str, OpenApiRouter); 5] {
     let mail_links = KeyRing::new(app.store.clone(), Purpose::MailLink);
     let organization = OrganizationState::new(app.clone(), mail_key, mail_links.clone(), PUBLIC_URL.to_owned());
     let sealer = Arc::new(Sealer::derive(&SEALING_SECRET.into()).unwrap());
     let workloads = WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) };
-    let agents = AgentsState { app: app.clone(), sealer, waiting: Waiting::Held };
-    let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent };
+    let infrastructure =
+        InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent, sealer: Arc::clone(&sealer) };
+    let agents = AgentsState { app: app.clone(), sealer, waiting };
     let identity = IdentityState::new(app.clone(), access_key, mail_links, Arc::new(login_code_key()), sso());
     [
         ("identity", mainsheet_identity::router(identity)),

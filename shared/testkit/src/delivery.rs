@@ -9,6 +9,10 @@ use mainsheet_core::Result;
 use mainsheet_embedded::Stream;
 use mainsheet_store::outbox::OutboxEvent;
 
+/// Messages that were delivered: queues may deliver them again at any time.
+#[derive(Debug, Default)]
+pub struct Delivered(pub(crate) Vec<(Queue, Message)>);
+
 /// Queues in memory.
 #[derive(Default)]
 pub(crate) struct MemoryQueues(Mutex<VecDeque<(Queue, Message)>>);
@@ -26,6 +30,14 @@ impl MemoryQueues {
         self.0.lock().unwrap().pop_front()
     }
 
+    pub(crate) fn receive_newest(&self) -> Option<(Queue, Message)> {
+        self.0.lock().unwrap().pop_back()
+    }
+
+    pub(crate) fn clear(&self) {
+        self.0.lock().unwrap().clear();
+    }
+
     pub(crate) fn is_empty(&self) -> bool {
         self.0.lock().unwrap().is_empty()
     }
@@ -37,6 +49,18 @@ pub(crate) struct Outbox(Mutex<(Stream, VecDeque<OutboxEvent>)>);
 impl Outbox {
     pub(crate) fn of(stream: Stream) -> Self {
         Self(Mutex::new((stream, VecDeque::new())))
+    }
+
+    /// Where it stands.
+    pub(crate) fn stream(&self) -> Stream {
+        let guard = self.read();
+        assert!(guard.1.is_empty(), "events wait");
+        guard.0.clone()
+    }
+
+    /// Goes on from another place.
+    pub(crate) fn go_to(&self, stream: Stream) {
+        *self.0.lock().unwrap() = (stream, VecDeque::new());
     }
 
     /// The oldest one.

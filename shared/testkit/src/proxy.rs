@@ -1,5 +1,6 @@
-//! A proxy between the table's client and the table: it sees every round trip, and may refuse one.
+//! A proxy between the table's client and the table: it sees every round trip, and may refuse, hold or break one.
 
+use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -8,23 +9,65 @@ use axum::extract::{Request, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use http_body_util::BodyExt;
+use tokio::sync::Notify;
+
+use crate::fault::Fault;
+
+/// A call of the table, which the client sends again when it fails.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TableCall {
+    /// Its operation: `GetItem`, `TransactWriteItems` and so on.
+    pub operation: String,
+    /// Its place among the calls since the operations were last taken, from 0.
+    pub index: usize,
+    /// How often it was sent, from 1.
+    pub attempt: usize,
+}
 
 /// What becomes of a round trip.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum Verdict {
     /// It goes to the table.
     Forward,
     /// It is answered as AWS answers a caller whose policy does not allow it.
     Deny,
+    /// It waits, and then goes to the table.
+    Hold(Pause),
+    /// It goes wrong.
+    Break(Fault),
 }
 
-/// Decides what becomes of a round trip, by its operation (`GetItem`, `TransactWriteItems`, ...).
-pub type Rule = Arc<dyn Fn(&str) -> Verdict + Send + Sync>;
+/// Holds a round trip while a test does something else.
+#[derive(Debug, Clone, Default)]
+pub struct Pause {
+    reached: Arc<Notify>,
+    over: Arc<Notify>,
+}
+
+impl Pause {
+    /// Waits until the round trip is there.
+    pub async fn reached(&self) {
+        self.reached.notified().await;
+    }
+
+    /// Lets it go on.
+    pub fn end(&self) {
+        self.over.notify_one();
+    }
+
+    async fn hold(&self) {
+        self.reached.notify_one();
+        self.over.notified().await;
+    }
+}
+
+/// Decides what becomes of a round trip.
+pub type Rule = Arc<dyn Fn(&TableCall) -> Verdict + Send + Sync>;
 
 /// The rule that stands unless another one is set: everything but a Scan goes through.
 #[must_use]
 pub fn refuse_scan() -> Rule {
-    Arc::new(|operation| if operation == "Scan" { Verdict::Deny } else { Verdict::Forward })
+    Arc::new(|call| if call.operation == "Scan" { Verdict::Deny } else { Verdict::Forward })
 }
 
 /// A running proxy. Clones are the same one.
@@ -37,14 +80,37 @@ struct Shared {
     upstream: String,
     client: reqwest::Client,
     rule: Mutex<Rule>,
-    operations: Mutex<Vec<String>>,
+    seen: Mutex<Seen>,
+}
+
+/// What came by.
+#[derive(Default)]
+struct Seen {
+    /// The operation of each call.
+    calls: Vec<String>,
+    /// The place of each call, and how often it was sent, by the name that its client gives it.
+    by_invocation: HashMap<String, (usize, usize)>,
+}
+
+impl Seen {
+    fn note(&mut self, headers: &HeaderMap) -> TableCall {
+        let operation = operation_of(headers);
+        let invocation = text(headers, "amz-sdk-invocation-id").to_owned();
+        let next = self.calls.len();
+        let (index, attempt) = self.by_invocation.entry(invocation).or_insert((next, 0));
+        *attempt += 1;
+        if *attempt == 1 {
+            self.calls.push(operation.clone());
+        }
+        TableCall { operation, index: *index, attempt: *attempt }
+    }
 }
 
 impl Proxy {
     /// Starts a proxy in front of `upstream` and says where it listens.
     pub(crate) async fn start(upstream: String) -> (Self, String) {
         let client = reqwest::Client::builder().no_proxy().build().unwrap();
-        let shared = Shared { upstream, client, rule: Mutex::new(refuse_scan()), operations: Mutex::default() };
+        let shared = Shared { upstream, client, rule: Mutex::new(refuse_scan()), seen: Mutex::default() };
         let proxy = Self { shared: Arc::new(shared) };
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
@@ -53,33 +119,51 @@ impl Proxy {
         (proxy, address)
     }
 
-    /// The operations since the last call of this, in order.
+    /// The operations of the calls since the last call of this, in order.
     pub(crate) fn take_operations(&self) -> Vec<String> {
-        std::mem::take(&mut self.shared.operations.lock().unwrap())
+        std::mem::take(&mut *self.shared.seen.lock().unwrap()).calls
     }
 
     pub(crate) fn set_rule(&self, rule: Rule) {
         *self.shared.rule.lock().unwrap() = rule;
     }
 
-    fn judge(&self, operation: String) -> Verdict {
-        let verdict = (self.shared.rule.lock().unwrap())(&operation);
-        self.shared.operations.lock().unwrap().push(operation);
-        verdict
+    fn judge(&self, headers: &HeaderMap) -> Verdict {
+        let call = self.shared.seen.lock().unwrap().note(headers);
+        let rule = Arc::clone(&self.shared.rule.lock().unwrap());
+        rule(&call)
     }
 }
 
 async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
-    match proxy.judge(operation_of(request.headers())) {
+    match proxy.judge(request.headers()) {
         Verdict::Forward => forward(&proxy.shared, request).await,
-        Verdict::Deny => denied(),
+        Verdict::Deny => refusal("AccessDeniedException"),
+        Verdict::Hold(pause) => {
+            pause.hold().await;
+            forward(&proxy.shared, request).await
+        }
+        Verdict::Break(Fault::Throttled) => refusal("ProvisionedThroughputExceededException"),
+        Verdict::Break(Fault::ServerError) => server_error(),
+        Verdict::Break(Fault::RequestLost) => lost(),
+        Verdict::Break(Fault::ServerErrorAfter) => {
+            let _ = forward(&proxy.shared, request).await;
+            server_error()
+        }
+        Verdict::Break(Fault::AnswerLost) => {
+            let _ = forward(&proxy.shared, request).await;
+            lost()
+        }
     }
+}
+
+fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
+    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
 }
 
 /// `DynamoDB_20120810.GetItem` is `GetItem`.
 fn operation_of(headers: &HeaderMap) -> String {
-    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default();
-    target.rsplit('.').next().unwrap_or_default().to_owned()
+    text(headers, "x-amz-target").rsplit('.').next().unwrap_or_default().to_owned()
 }
 
 async fn forward(shared: &Shared, request: Request) -> Response {
@@ -95,7 +179,19 @@ async fn forward(shared: &Shared, request: Request) -> Response {
     response
 }
 
-fn denied() -> Response {
-    let body = r#"{"__type":"com.amazon.coral.service#AccessDeniedException","message":"refused by the test's rule"}"#;
+/// As DynamoDB refuses.
+fn refusal(kind: &str) -> Response {
+    let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{kind}","message":"by the test's rule"}}"#);
     (StatusCode::BAD_REQUEST, [("content-type", "application/x-amz-json-1.0")], body).into_response()
+}
+
+fn server_error() -> Response {
+    let body = r#"{"__type":"com.amazonaws.dynamodb.v20120810#InternalServerError","message":"by the test's rule"}"#;
+    (StatusCode::INTERNAL_SERVER_ERROR, [("content-type", "application/x-amz-json-1.0")], body).into_response()
+}
+
+/// The connection breaks before an answer has come: what waits for one cannot know more than after a timeout.
+fn lost() -> Response {
+    let broken = futures::stream::once(async { Err::<bytes::Bytes, _>(std::io::Error::other("by the test's rule")) });
+    Body::from_stream(broken).into_response()
 }

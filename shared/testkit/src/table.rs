@@ -1,12 +1,15 @@
 //! The embedded table, with a counting proxy in front of it and a side door for tests to look in.
 
 use std::collections::BTreeMap;
+use std::path::Path;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
 use dynoxide::Database;
 use dynoxide::actions::describe_table::DescribeTableRequest;
 use dynoxide::actions::scan::ScanRequest;
-use dynoxide::types::Item;
+use dynoxide::types::{AttributeValue, Item};
 use mainsheet_core::Clock;
 use mainsheet_embedded::{EmbeddedDynamoDb, Stream, client};
 use mainsheet_store::{Store, schema};
@@ -41,7 +44,9 @@ impl TestTable {
     }
 
     async fn with(dynamodb: EmbeddedDynamoDb, proxy: Option<Proxy>, address: &str) -> Self {
-        let client = client(address);
+        // As patient as in AWS, without the waiting.
+        let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
+        let client = Client::from_conf(client(address).config().to_builder().retry_config(retries).build());
         schema::create_table(&client, TABLE).await.unwrap();
         Self { dynamodb, client, proxy }
     }
@@ -87,6 +92,16 @@ impl TestTable {
         self.proxy.as_ref().expect("rules are the proxy's").set_rule(rule);
     }
 
+    /// Keeps all of the database in a file that is not there yet.
+    pub(crate) fn save(&self, file: &Path) {
+        self.database().vacuum_into(file.to_str().unwrap()).unwrap();
+    }
+
+    /// The database is again what was kept in a file.
+    pub(crate) fn load(&self, file: &Path) {
+        self.database().restore_from(file.to_str().unwrap()).unwrap();
+    }
+
     /// The table's definition, as DynamoDB describes it.
     #[must_use]
     pub fn description(&self) -> Value {
@@ -105,6 +120,21 @@ impl TestTable {
         Dump { rows: rows.collect() }
     }
 
+    /// Puts copies of a row beside it until there are `count`. Each has an id of its own wherever the row has its own.
+    pub fn multiply(&self, kind: &str, id: &str, count: usize) {
+        let is = |row: &Item, name: &str, text: &str| matches!(row.get(name), Some(AttributeValue::S(value)) if value == text);
+        let rows = self.raw_rows();
+        let row = rows.iter().find(|row| is(row, "kind", kind) && is(row, "sk", id)).unwrap();
+        let copy = |number: usize| {
+            let renamed = |(name, value): (&String, &AttributeValue)| {
+                (name.clone(), replaced(value, id, &format!("ZCOPY{number:015}")))
+            };
+            row.iter().map(renamed).collect()
+        };
+        let copies: Vec<Item> = (1..count).map(copy).collect();
+        self.database().import_items(TABLE, copies, dynoxide::ImportOptions::default()).unwrap();
+    }
+
     /// All that is in the table, as the database has it.
     #[must_use]
     pub fn raw_rows(&self) -> Vec<Item> {
@@ -120,6 +150,17 @@ impl TestTable {
                 return rows;
             }
         }
+    }
+}
+
+/// A value with a text of it replaced wherever it stands.
+fn replaced(value: &AttributeValue, text: &str, by: &str) -> AttributeValue {
+    match value {
+        AttributeValue::S(value) => AttributeValue::S(value.replace(text, by)),
+        AttributeValue::M(fields) => {
+            AttributeValue::M(fields.iter().map(|(name, value)| (name.clone(), replaced(value, text, by))).collect())
+        }
+        other => other.clone(),
     }
 }
 

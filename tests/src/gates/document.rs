@@ -8,6 +8,8 @@ use serde_json::Value;
 pub(crate) struct Operation {
     /// `operationId`.
     pub(crate) id: String,
+    /// Its area.
+    pub(crate) tag: String,
     /// Upper case.
     pub(crate) method: String,
     /// Below `/api/v1`.
@@ -80,6 +82,7 @@ fn read(schemas: &Value, path: &str, method: &str, operation: &Value) -> Operati
     let requirements = operation["security"].as_array().into_iter().flatten();
     Operation {
         id: id.to_owned(),
+        tag: operation["tags"][0].as_str().unwrap_or_default().to_owned(),
         method: method.to_uppercase(),
         path: path.to_owned(),
         success,

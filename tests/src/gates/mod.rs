@@ -4,6 +4,7 @@ mod authz;
 mod contract;
 mod deployment;
 pub(crate) mod document;
+mod infrastructure_states;
 mod mutations;
 mod openapi;
 mod roles;

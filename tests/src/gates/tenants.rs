@@ -95,7 +95,8 @@ async fn ids_in_paths() {
 }
 
 /// Fields of bodies that end in `Id` or `Ids` and name nothing of an organization's.
-const OF_NO_TENANT: [&str; 9] = [
+const OF_NO_TENANT: [&str; 10] = [
+    "accountId",
     "clientId",
     "identityProviderTypeId",
     "organizationRoleId",
@@ -112,6 +113,8 @@ fn id_of<'w>(field: &str, world: &'w World) -> &'w str {
     match field {
         "teamId" | "teamIds" | "defaultTeamId" => &world.second_team,
         "clusterId" => &world.agent.cluster_id,
+        "connectionId" => &world.estate.connection,
+        "networkId" => &world.estate.network,
         "catalogId" | "catalogIds" | "defaultCatalogId" => &world.catalog,
         "queryId" => &world.query,
         "jobId" => &world.job,

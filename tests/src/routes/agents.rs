@@ -1,8 +1,10 @@
 //! The agent protocol when answers are lost, requests come twice, or in the wrong order.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mainsheet_testkit::{TestAgent, TestApp, build, held, registration};
+use mainsheet_testkit::{TestAgent, TestApp, Verdict, build, held, registration};
 use rstest::rstest;
 use serde_json::{Value, json};
 
@@ -266,4 +268,26 @@ async fn limits_of_the_protocol_are_kept() {
         let _ = answer.expect(422);
     }
     app.dump().assert_same_as(&before, "messages over a limit");
+}
+
+#[tokio::test]
+async fn a_run_that_cannot_be_leased_keeps_no_other_from_it() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let agent = owner.cluster("main").await;
+    let job = owner.job("daily", &agent.cluster_id).await;
+    let _ = owner.run(&job).await;
+    app.deliver().await;
+    app.advance(Duration::from_millis(10));
+    let second = owner.run(&job).await;
+    app.deliver().await;
+    // What is read first of the first run does not answer.
+    let reads = AtomicUsize::new(0);
+    app.set_rule(Arc::new(move |call| {
+        let is_run = call.operation == "BatchGetItem" && reads.fetch_add(1, Ordering::SeqCst) == 0;
+        if is_run { Verdict::Deny } else { Verdict::Forward }
+    }));
+    let leased = agent.lease(&[], 2).await.expect(200).json();
+    let runs = leased["runs"].as_array().unwrap();
+    assert_eq!(runs.iter().map(|run| &run["jobRunId"]).collect::<Vec<_>>(), [&json!(second)]);
 }

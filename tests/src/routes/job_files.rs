@@ -99,3 +99,44 @@ async fn files_that_cannot_be_applied_are_refused() {
     app.dump().assert_same_as(&before, "files that were refused");
     app.deliver().await;
 }
+
+#[tokio::test]
+async fn any_version_of_a_job_that_is_not_there_is_stale() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let file = build::job("daily", &cluster, &owner.team_id);
+    let before = app.dump();
+    for tag in ["*", "\"0\"", "\"1\""] {
+        let put = owner.call("PUT", "/workloads/jobs/by-key/daily").json(&file).if_match(tag).send().await;
+        let _ = put.expect(412);
+    }
+    app.dump().assert_same_as(&before, "files for versions that are not there");
+    let _ = applied(&owner, &file).await;
+    let put = owner.call("PUT", "/workloads/jobs/by-key/daily").json(&file).if_match("*").send().await;
+    assert_eq!(put.expect(200).json()["action"], "unchanged");
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_look_names_dependencies_that_are_not_there() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let _ = owner.job("upstream", &cluster).await;
+    let path = "/workloads/jobs/by-key/daily";
+    let known = json!([{ "jobKey": "upstream" }]);
+    let unknown = json!([{ "jobKey": "upstream" }, { "jobKey": "nowhere" }]);
+    for there in [false, true] {
+        let file = build::with(build::job("daily", &cluster, &owner.team_id), "/dependsOn", unknown.clone());
+        for query in ["?dryRun=true", ""] {
+            owner.put(&format!("{path}{query}"), file.clone()).await.assert_names_field("dependsOn[1].jobKey");
+        }
+        let file = build::with(file, "/dependsOn", known.clone());
+        let _ = owner.put(&format!("{path}?dryRun=true"), file.clone()).await.expect(200);
+        if !there {
+            let _ = applied(&owner, &file).await;
+        }
+    }
+    app.deliver().await;
+}

@@ -1,8 +1,10 @@
 //! The life of a run, from whoever asks for it to its end.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mainsheet_testkit::{Person, TestAgent, TestApp, build};
+use mainsheet_testkit::{Pause, Person, TestAgent, TestApp, Verdict, build};
 use serde_json::{Value, json};
 
 use crate::world::{leased_run, preview};
@@ -59,6 +61,28 @@ impl Scene {
             self.app.advance(Duration::from_secs(15));
         }
         self.app.tick().await
+    }
+}
+
+impl Scene {
+    /// The control plane has ended a run of which nothing was reported: what its agent says now comes second. It is told so, its
+    /// log explains the run, and that it cleaned up is noted.
+    async fn late_words_change_nothing(&self, held: &Value, event: &str) {
+        let before = self.state(held).await;
+        let _ = self.agent.log(held, 0, &["last words"]).await.expect(200);
+        let told = self.agent.report(held, 1, &[event]).await.expect(200).json();
+        assert_eq!(told, json!({ "order": "abandon", "lastReport": 1 }));
+        let again = self.agent.report(held, 1, &[event, "cleaned"]).await.expect(200).json();
+        assert_eq!(again, json!({ "order": "abandon", "lastReport": 2 }));
+        let after = self.state(held).await;
+        for field in ["status", "statusMessage", "finishedAt", "results", "runnerCompletedAt"] {
+            assert_eq!(after[field], before[field], "{field}");
+        }
+        assert!(after["cleanedAt"].is_string(), "{after}");
+        let path = format!("/workloads/jobs/{}/runs/{}/logs", self.job, id(held));
+        let log = self.owner.get(&path).await.expect(200).json();
+        assert_eq!(log["items"].as_array().unwrap().last().unwrap()["message"], "last words");
+        let _ = self.agent.results(held, preview()).await.expect(409);
     }
 }
 
@@ -189,7 +213,7 @@ async fn a_run_whose_agent_does_not_stop_it_is_cancelled_after_thirty_seconds() 
     let _ = scene.app.tick().await;
     assert_eq!(scene.state(&held).await["status"], "cancelled");
     assert_eq!(scene.agent.heartbeat(holding).await.expect(200).json()["runs"][0]["order"], "abandon");
-    let _ = scene.agent.report(&held, 1, &["cancel"]).await.expect(409);
+    scene.late_words_change_nothing(&held, "cancel").await;
 }
 
 #[tokio::test]
@@ -218,6 +242,25 @@ async fn a_run_ends_when_its_time_is_up_however_alive_its_agent_is() {
 }
 
 #[tokio::test]
+async fn at_the_very_moment_of_its_time_limit_a_run_ends_as_whoever_speaks_first_says() {
+    let scene = Scene::of(|job| build::with(job, "/timeoutSeconds", json!(60))).await;
+    let (first, second) = (scene.leased().await, scene.leased().await);
+    let _ = scene.app.tick().await;
+    scene.live(45, &[first.clone(), second.clone()]).await;
+    scene.app.advance(Duration::from_secs(15));
+    scene.agent.succeed(&first).await;
+    assert_eq!(scene.app.tick().await.settled, 1);
+    assert_eq!(scene.state(&first).await["status"], "succeeded");
+    assert_eq!(scene.state(&second).await["status"], "timeout");
+    scene.late_words_change_nothing(&second, "succeed").await;
+    // Once it is tried again, that attempt is over for good.
+    let _ = scene.post(&second, "retry").await.expect(200);
+    let _ = scene.agent.report(&second, 3, &["cleaned"]).await.expect(409);
+    let _ = scene.agent.log(&second, 1, &["too late"]).await.expect(409);
+    scene.app.deliver().await;
+}
+
+#[tokio::test]
 async fn without_a_limit_a_run_goes_on_for_days() {
     let scene = Scene::of(|job| build::with(job, "/timeoutSeconds", json!(0))).await;
     let held = scene.leased().await;
@@ -242,7 +285,7 @@ async fn heartbeats_keep_a_lease_and_silence_loses_it() {
     let run = scene.state(&held).await;
     assert_eq!(run["status"], "failed");
     assert!(run["statusMessage"].as_str().unwrap().starts_with("agent_lost"), "{run}");
-    let _ = scene.agent.report(&held, 1, &["sail_requested"]).await.expect(409);
+    scene.late_words_change_nothing(&held, "sail_requested").await;
     assert_eq!(scene.app.tick().await.settled, 0, "nothing is due any more");
 }
 
@@ -299,6 +342,58 @@ async fn agents_get_a_lease_more_after_the_control_plane_was_away() {
     scene.agent.succeed(&held).await;
     scene.app.deliver().await;
     assert_eq!(scene.state(&held).await["status"], "succeeded");
+}
+
+#[tokio::test]
+async fn an_outage_gives_no_run_more_time_than_it_has() {
+    let scene = Scene::of(|job| build::with(job, "/timeoutSeconds", json!(630))).await;
+    let held = scene.leased().await;
+    let _ = scene.app.tick().await;
+    scene.app.advance(Duration::from_secs(600));
+    assert_eq!(scene.app.tick().await.extended, 1);
+    scene.app.advance(Duration::from_secs(30));
+    assert_eq!(scene.app.tick().await.settled, 1, "its own time is up before the extended lease");
+    assert_eq!(scene.state(&held).await["status"], "timeout");
+}
+
+#[tokio::test]
+async fn a_heartbeat_that_began_before_a_cancellation_does_not_put_it_off() {
+    let scene = Scene::start().await;
+    let held = scene.leased().await;
+    let _ = scene.app.tick().await;
+    let path = format!("/workloads/jobs/{}/runs/{}/cancel", scene.job, id(&held));
+    // The order to stop is written between what the heartbeat reads and what it writes: its pulse is its first transaction.
+    let (pause, renewal) = (Pause::default(), AtomicUsize::new(0));
+    let held_back = pause.clone();
+    scene.app.set_rule(Arc::new(move |call| {
+        let is_renewal = call.operation == "TransactWriteItems" && renewal.fetch_add(1, Ordering::SeqCst) == 1;
+        if is_renewal { Verdict::Hold(held_back.clone()) } else { Verdict::Forward }
+    }));
+    let cancel = async {
+        pause.reached().await;
+        let _ = scene.owner.act(&path).await.expect(200);
+        pause.end();
+    };
+    let (beat, ()) = tokio::join!(scene.agent.heartbeat(std::slice::from_ref(&held)), cancel);
+    assert_eq!(beat.expect(200).json()["runs"][0]["order"], "cancel");
+    scene.app.advance(Duration::from_secs(29));
+    assert_eq!(scene.app.tick().await.settled, 0);
+    scene.app.advance(Duration::from_secs(1));
+    assert_eq!(scene.app.tick().await.settled, 1);
+    assert_eq!(scene.state(&held).await["status"], "cancelled");
+}
+
+#[tokio::test]
+async fn what_a_service_account_asks_for_says_so() {
+    let scene = Scene::start().await;
+    let account = scene.owner.create("/org/service-accounts", json!({ "username": "ci-bot", "description": "" })).await;
+    let policy = json!({ "permissions": ["CanRunJobs", "CanViewJobs"] });
+    let _ = scene.owner.put(&format!("/org/policies/serviceAccount:{account}"), policy).await.expect(200);
+    let key = scene.owner.post(&format!("/org/service-accounts/{account}/keys"), json!({})).await.expect(201);
+    let robot = scene.app.anonymous().bearer(&key.text("key"));
+    let run = robot.post(&format!("/workloads/jobs/{}/runs", scene.job), build::run()).await.expect(201).json();
+    assert_eq!((&run["trigger"], &run["createdBy"]), (&json!("api"), &json!(account)));
+    scene.app.deliver().await;
 }
 
 #[tokio::test]

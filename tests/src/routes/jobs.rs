@@ -131,3 +131,37 @@ async fn a_deleted_job_leaves_nothing_but_the_trail() {
     assert_eq!(owner.get("/workloads/jobs").await.expect(200).json()["total"], 0);
     let _ = owner.job("daily", &agent.cluster_id).await;
 }
+
+#[tokio::test]
+async fn a_script_with_a_nul_is_refused() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let job = build::job("daily", &cluster, &owner.team_id);
+    let job = build::with(job, "/config", json!({ "python": { "source": "print(1)\0" } }));
+    owner.post("/workloads/jobs", job).await.assert_names_field("config.python.source");
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn what_a_deleted_job_leaves_goes_in_pieces_by_itself() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let job = owner.job("daily", &cluster).await;
+    for _ in 0..250 {
+        let _ = owner.create(&format!("/workloads/jobs/{job}/runs"), json!({ "hold": true })).await;
+    }
+    app.deliver().await;
+    let _ = owner.delete(&format!("/workloads/jobs/{job}")).await.expect(204);
+    let before = app.dump();
+    app.deliver().await;
+    let after = app.dump();
+    let of_the_job = |row: &&serde_json::Value| row["pk"].as_str().unwrap().contains(&format!("JOB#{job}"));
+    assert_eq!(after.rows.values().filter(of_the_job).count(), 0);
+    assert_eq!(after.of_kind("run_of_tenant").count(), 0);
+    // 100 runs each time that a message comes, which is twice here; and it asks for the next one once.
+    let again = after.new_of_kind(&before, "outbox");
+    let again = again.iter().filter(|row| row["data"]["event"]["type"] == "job_deleted").count();
+    assert_eq!(again, 1);
+}

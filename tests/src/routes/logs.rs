@@ -97,3 +97,25 @@ async fn markers_of_logs_that_were_made_up_are_refused() {
         let _ = owner.get(&format!("/workloads/jobs/{job}/runs/{id}/logs?limit=2&marker={marker}")).await.expect(400);
     }
 }
+
+#[tokio::test]
+async fn a_page_of_a_log_is_one_query_however_its_lines_came_and_its_marker_is_good_for_a_day() {
+    let (app, owner, agent, job) = scene().await;
+    let held = leased_run(&app, &owner, &agent, &job).await;
+    for number in 0..30 {
+        let _ = agent.log(&held, number, &[&format!("line {number}")]).await.expect(200);
+    }
+    let path = format!("/workloads/jobs/{job}/runs/{}/logs", held["jobRunId"].as_str().unwrap());
+    let (page, round_trips) = app.measure(owner.get(&format!("{path}?limit=25"))).await;
+    let page = page.expect(200).json();
+    assert_eq!(page["items"].as_array().unwrap().len(), 25);
+    assert_eq!(round_trips.iter().filter(|name| *name == "Query").count(), 1, "{round_trips:?}");
+    assert_eq!(read(&owner, &held, 7).await.len(), 30);
+
+    let _ = agent.log(&held, 30, &["a", "b", "c"]).await.expect(200);
+    let within = owner.get(&format!("{path}?limit=1")).await.expect(200).json();
+    let marker = within["marker"].as_str().unwrap().to_owned();
+    app.advance(std::time::Duration::from_secs(24 * 3600 + 1));
+    let owner = owner.refreshed().await;
+    assert_eq!(owner.get(&format!("{path}?marker={marker}")).await.expect(400).problem().code, "invalid_marker");
+}

@@ -12,7 +12,9 @@ use crate::held::{RunPath, lost, order};
 
 /// Report what happened to a run
 ///
-/// Reports that were taken in before are passed over; a gap before the next one is refused.
+/// Reports that were taken in before are passed over; a gap before the next one is refused. The word that came first decides how a
+/// run ended: where the control plane had ended it already, such as at its time limit, reports of that attempt change nothing any
+/// more and are answered with the order to abandon it.
 #[utoipa::path(
     post, path = "/agent/jobs/{job}/runs/{jobRun}/events", operation_id = "reportJobRunEvents", tag = "agents",
     params(("job" = mainsheet_core::JobId, Path, description = "The job."), ("jobRun" = mainsheet_core::JobRunId, Path, description = "The run.")),
@@ -67,6 +69,9 @@ fn apply(caller: &AgentCaller, run: &mut JobRun, report: &RunReport, now: Timest
         run.updated_at = now;
         return Ok(());
     };
+    if run.status.is_terminal() {
+        return Ok(());
+    }
     if run.leased_by.as_ref() != Some(&caller.agent.value.id) {
         return Err(lost());
     }

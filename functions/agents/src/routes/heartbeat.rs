@@ -8,7 +8,7 @@ use mainsheet_core::Error;
 use mainsheet_core::agent_protocol::{Heartbeat, HeartbeatAnswer, HeldRun, Order, RunOrder, Utilization};
 use mainsheet_core::cluster::AgentPulse;
 use mainsheet_core::job_run::JobRun;
-use mainsheet_store::Row;
+use mainsheet_store::{Row, retry_races};
 
 use crate::held::order;
 
@@ -31,7 +31,7 @@ pub(crate) async fn heartbeat(
     let (cluster, runs) = (&caller.agent.value.cluster_id, body.holding.len());
     app.store.note_pulse(&caller.tenant, cluster, &pulse, runs).await?;
     let runs = app.store.held_runs(&caller.tenant, &body.holding).await?;
-    let orders = body.holding.into_iter().map(|held| renew(&app, &caller, runs.get(&held.job_run_id), held));
+    let orders = body.holding.into_iter().map(|held| renew(&app, &caller, runs.get(&held.job_run_id).cloned(), held));
     Ok(Json(HeartbeatAnswer { runs: try_join_all(orders).await? }))
 }
 
@@ -41,16 +41,28 @@ fn rounded(utilization: &Utilization) -> Utilization {
     Utilization { cpu: round(utilization.cpu), memory: round(utilization.memory), capacity: utilization.capacity }
 }
 
-async fn renew(app: &App, caller: &AgentCaller, row: Option<&Row<JobRun>>, run: HeldRun) -> Result<RunOrder> {
+/// Renews the lease of a run that was read, and says what to do with it. One that moved on meanwhile is read again.
+async fn renew(app: &App, caller: &AgentCaller, row: Option<Row<JobRun>>, run: HeldRun) -> Result<RunOrder> {
     let Some(row) = row else { return Ok(RunOrder { run, order: Order::Abandon }) };
-    let order = match order(caller, &row.value, run.attempt) {
-        Order::Abandon => Order::Abandon,
-        order => match app.store.renew_lease(row, &caller.agent.value).await {
-            Ok(()) => order,
-            // The lease ended between the read and the renewal.
-            Err(Error::NotFound) => Order::Abandon,
-            Err(error) => return Err(error.into()),
-        },
+    let mut known = Some(row);
+    let attempt = || {
+        let known = known.take();
+        async {
+            let row = match known {
+                Some(row) => row,
+                None => app.store.job_run(&caller.tenant, &run.job_id, &run.job_run_id).await?,
+            };
+            let order = order(caller, &row.value, run.attempt);
+            if order != Order::Abandon {
+                app.store.renew_lease(&row, &caller.agent.value).await?;
+            }
+            Ok(order)
+        }
+    };
+    let order = match retry_races(attempt).await {
+        // It was deleted meanwhile.
+        Err(Error::NotFound) => Order::Abandon,
+        order => order?,
     };
     Ok(RunOrder { run, order })
 }

@@ -74,7 +74,11 @@ async fn look(state: &AgentsState, caller: &AgentCaller, request: &LeaseRequest)
             Ok(run) => runs.extend(run),
             // Another agent was faster, or the run moved on: there is nothing to take.
             Err(Error::Conflict { .. }) => {}
-            Err(error) => return Err(error.into()),
+            Err(error @ Error::Unauthenticated { .. }) => return Err(error.into()),
+            // What is wrong with one run keeps no other from being executed, and what was leased has to be told.
+            Err(error) => {
+                tracing::error!(run = %entry.job_run_id, %error, "a run that waits cannot be leased");
+            }
         }
     }
     Ok(LeaseAnswer { runs, orders, ask_again_after_ms: 0 })

@@ -1,4 +1,5 @@
-//! `POST /agent/jobs/{job}/runs/{jobRun}/logs`: the next lines of a held run's log, each once and in order.
+//! `POST /agent/jobs/{job}/runs/{jobRun}/logs`: the next lines of a run's log, each once and in order. The last ones may come after
+//! the control plane has ended the run by itself.
 
 use axum::Json;
 use axum::extract::State;
@@ -6,7 +7,7 @@ use mainsheet_api::{AgentCaller, App, Body, Path, Result};
 use mainsheet_core::Error;
 use mainsheet_core::agent_protocol::{LogBatch, LogTaken};
 
-use crate::held::{RunPath, require};
+use crate::held::{RunPath, require_said_under};
 
 /// Append to a run's log
 ///
@@ -26,7 +27,7 @@ pub(crate) async fn logs(
     Body(mut body): Body<LogBatch>,
 ) -> Result<Json<LogTaken>> {
     let (run, next_line) = app.store.run_and_log_head(&caller.tenant, &path.job, &path.job_run, body.attempt).await?;
-    require(&caller, &run.value, body.attempt)?;
+    require_said_under(&caller, &run.value, body.attempt)?;
     let known = usize::try_from(next_line.saturating_sub(body.first_line)).unwrap_or(usize::MAX).min(body.lines.len());
     body.lines.drain(..known);
     body.first_line += known as u64;

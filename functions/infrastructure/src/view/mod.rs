@@ -3,9 +3,7 @@
 pub(crate) mod cluster;
 pub(crate) mod connection;
 pub(crate) mod network;
-#[allow(dead_code, reason = "the routes that answer it are not there yet")]
 pub(crate) mod operation;
-#[allow(dead_code, reason = "the routes that answer it are not there yet")]
 pub(crate) mod provisioned_catalog;
 pub(crate) mod provisioned_cluster;
 
@@ -17,7 +15,6 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 /// The place of something in an answer.
-#[allow(dead_code, reason = "the routes that answer it are not there yet")]
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct ConnectionScopedItem {

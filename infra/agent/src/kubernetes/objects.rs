@@ -11,6 +11,7 @@ use serde_json::{Map, Value, json};
 use super::{KubernetesSettings, Role, TERMINATION_GRACE_SECONDS};
 use crate::backend::{Job, PROGRAMS};
 use crate::run_directory::Assignment;
+use crate::sail_catalogs;
 
 /// The label of which run something is.
 const RUN: &str = "mainsheet.dev/run";
@@ -90,10 +91,12 @@ impl RunObjects {
         })
     }
 
-    /// What only the run's pods read: what to execute, and the values of its environment variables.
+    /// What only the run's pods read: what to execute, the values of its environment variables, and its catalogs.
     pub(crate) fn secret(&self, assignment: &Assignment) -> std::io::Result<Value> {
-        let mut data: BTreeMap<String, String> =
-            assignment.lease.environment.iter().map(|(name, value)| (format!("env.{name}"), value.clone())).collect();
+        let environment =
+            assignment.lease.environment.iter().map(|(name, value)| (format!("env.{name}"), value.clone()));
+        let catalogs = catalogs(assignment).into_iter().map(|(name, value)| (format!("catalog.{name}"), value));
+        let mut data: BTreeMap<String, String> = environment.chain(catalogs).collect();
         data.insert("job.json".to_owned(), serde_json::to_string(&Job::of(assignment))?);
         Ok(json!({
             "apiVersion": "v1",
@@ -220,14 +223,23 @@ impl RunObjects {
             ("PYTHONDONTWRITEBYTECODE", "1"),
         ];
         let ours = ours.into_iter().map(|(name, value)| variable(name, value));
-        let theirs = assignment.lease.environment.keys().map(|name| {
-            let key = format!("env.{name}");
-            json!({"name": name, "valueFrom": {"secretKeyRef": {"name": self.name, "key": key}}})
-        });
+        let theirs = assignment.lease.environment.keys().map(|name| self.secret_variable(name, &format!("env.{name}")));
         theirs.chain(ours).collect()
     }
 
+    /// A variable whose value is in the run's Secret.
+    fn secret_variable(&self, name: &str, key: &str) -> Value {
+        json!({"name": name, "valueFrom": {"secretKeyRef": {"name": self.name, "key": key}}})
+    }
+
+    /// Catalogs are for the Sail server alone: it plans with them, and what its workers get names files.
     fn sail_environment(&self, settings: &KubernetesSettings, assignment: &Assignment) -> Vec<Value> {
+        let catalogs = catalogs(assignment).into_iter();
+        let catalogs = catalogs.map(|(name, _)| self.secret_variable(name, &format!("catalog.{name}")));
+        catalogs.chain(self.sail_mode(settings, assignment)).collect()
+    }
+
+    fn sail_mode(&self, settings: &KubernetesSettings, assignment: &Assignment) -> Vec<Value> {
         let listen = variable("MAINSHEET_SAIL_LISTEN", &format!("0.0.0.0:{SAIL_PORT}"));
         if !is_cluster(assignment) {
             return vec![listen, variable("SAIL_MODE", "local")];
@@ -446,6 +458,11 @@ fn container(name: &str, image: &str, machine: &Machine<'_>) -> Value {
             {"name": "job", "mountPath": SECRET_FOLDER, "readOnly": true},
         ],
     })
+}
+
+/// The run's catalogs as Sail's configuration. The values hold secrets.
+fn catalogs(assignment: &Assignment) -> Vec<(&'static str, String)> {
+    assignment.lease.catalogs.iter().flat_map(sail_catalogs::environment).collect()
 }
 
 fn variable(name: &str, value: &str) -> Value {

@@ -1,4 +1,5 @@
-//! A page of `GET /workloads/jobs` where there are ten jobs, beside one where there are a hundred thousand.
+//! A page of `GET /workloads/jobs` where there are ten jobs, beside one where there are a hundred thousand; and of `GET /infra/networks`
+//! where there are ten networks, beside ten thousand.
 
 use dynoxide::types::{AttributeValue, Item};
 use mainsheet_testkit::{Person, TestApp};
@@ -14,9 +15,19 @@ const FEW: usize = 10;
 /// Jobs on a page: fewer than in the short list, so that it has a second page.
 const LIMIT: usize = 5;
 
+/// Networks in the long list.
+const NETWORKS: usize = 10_000;
+
 pub(super) async fn measure(options: &Options) -> Vec<Line> {
-    let short = List::of(FEW).await;
-    let long = List::of(options.jobs).await;
+    let jobs = [List::of_jobs(FEW).await, List::of_jobs(options.jobs).await];
+    let mut lines = compare(options, ("jobs", options.jobs), &jobs).await;
+    let networks = [List::of_networks(FEW).await, List::of_networks(NETWORKS).await];
+    lines.extend(compare(options, ("networks", NETWORKS), &networks).await);
+    lines
+}
+
+/// Two lists of a kind side by side.
+async fn compare(options: &Options, (kind, many): (&str, usize), [short, long]: &[List; 2]) -> Vec<Line> {
     let mut lines = Vec::new();
     for (name, page) in [("first page", false), ("page by marker", true)] {
         let (mut of_short, mut of_long): (Vec<Round>, Vec<Round>) = (Vec::new(), Vec::new());
@@ -28,49 +39,68 @@ pub(super) async fn measure(options: &Options) -> Vec<Line> {
                 of_long.push(many);
             }
         }
-        lines.extend(compared(name, options.jobs, &of_short, &of_long));
+        lines.extend(compared(&format!("GET {}, {name}", short.path), (kind, many), &of_short, &of_long));
     }
     lines
 }
 
-fn compared(name: &str, jobs: usize, short: &[Round], long: &[Round]) -> [Line; 4] {
+fn compared(what: &str, (kind, many): (&str, usize), short: &[Round], long: &[Round]) -> [Line; 4] {
     let p50: fn(&Round) -> f64 = |round| round.p50;
     let cpu: fn(&Round) -> f64 = |round| round.cpu;
     [
-        Line::shown(format!("GET /workloads/jobs, {name} of {FEW} jobs, p50"), "ms", figures(short, p50)),
-        Line::shown(format!("GET /workloads/jobs, {name} of {jobs} jobs, p50"), "ms", figures(long, p50)),
+        Line::shown(format!("{what} of {FEW} {kind}, p50"), "ms", figures(short, p50)),
+        Line::shown(format!("{what} of {many} {kind}, p50"), "ms", figures(long, p50)),
         Line::ratio("  p50, many / few", &figures(long, p50), &figures(short, p50), BAR),
         Line::ratio("  processor time, many / few", &figures(long, cpu), &figures(short, cpu), BAR),
     ]
 }
 
-/// A control plane with a list of jobs.
+/// A control plane with a list.
 struct List {
     /// Keeps the control plane alive.
     _app: TestApp,
     owner: Person,
+    path: &'static str,
     marked: String,
 }
 
 impl List {
-    async fn of(jobs: usize) -> Self {
+    async fn of_networks(networks: usize) -> Self {
+        let path = "/infra/networks";
+        let app = TestApp::start_without_proxy().await;
+        let owner = app.sign_up("owner@example.com").await;
+        let connection = app.connection(&owner, "main").await;
+        let network = app.pending_network(&owner, &connection, "main").await;
+        app.deliver().await;
+        app.table().multiply("network", &network, networks);
+        // From page to page to the middle: a marker's page must cost the same wherever it is.
+        let mut marked = format!("{path}?limit={LIMIT}");
+        for _ in 0..(networks / LIMIT / 2).max(1) {
+            let page = owner.get(&marked).await.expect(200).json();
+            marked = format!("{path}?limit={LIMIT}&marker={}", page["marker"].as_str().unwrap());
+        }
+        Self { _app: app, owner, path, marked }
+    }
+
+    async fn of_jobs(jobs: usize) -> Self {
         let app = TestApp::start_without_proxy().await;
         let owner = app.sign_up("owner@example.com").await;
         let cluster = owner.cluster("main").await.cluster_id;
         let job = owner.job("job-0", &cluster).await;
         app.deliver().await;
         seed(&app, &job, jobs);
-        let path = format!("/workloads/jobs?limit={LIMIT}");
+        let list = "/workloads/jobs";
+        let path = format!("{list}?limit={LIMIT}");
         // The marker of a page as far in as page numbers reach: a marker's page must cost the same wherever it is.
         let page = (jobs / LIMIT).min(2000) - 1;
         let before = owner.get(&format!("{path}&page={page}")).await.expect(200).json();
         assert_eq!(before["total"], jobs);
         let marked = format!("{path}&marker={}", before["marker"].as_str().unwrap());
-        Self { _app: app, owner, marked }
+        Self { _app: app, owner, path: list, marked }
     }
 
     async fn read(&self, by_marker: bool) {
-        let first = format!("/workloads/jobs?limit={LIMIT}");
+        let first = format!("{}?limit={LIMIT}", self.path);
         let page = self.owner.get(if by_marker { &self.marked } else { &first }).await.expect(200);
         assert_eq!(page.json()["items"].as_array().unwrap().len(), LIMIT);
     }

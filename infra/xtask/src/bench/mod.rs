@@ -4,6 +4,7 @@
 mod idle;
 mod list;
 mod overhead;
+mod polling;
 mod round_trips;
 mod sign_in;
 mod table;
@@ -36,6 +37,8 @@ pub(crate) struct Options {
 enum Subject {
     /// A request beside the reads that it stands on.
     Overhead,
+    /// Agents that ask for work.
+    Polling,
     /// Pages of short and long lists.
     Lists,
     /// Signing in with a known and an unknown address.
@@ -63,6 +66,9 @@ pub(crate) async fn run(options: &Options) -> ExitCode {
     }
     if options.wants(Subject::Overhead) {
         lines.extend(overhead::measure(options).await);
+    }
+    if options.wants(Subject::Polling) {
+        lines.extend(Box::pin(polling::measure(options)).await);
     }
     if options.wants(Subject::Lists) {
         lines.extend(Box::pin(list::measure(options)).await);

@@ -35,6 +35,6 @@ pub(crate) async fn logs(
     run: JobRunFor<CanViewJobs>,
     Query(query): Query<MarkerQuery>,
 ) -> Result<Json<LogPage>> {
-    let page = app.store.log(run.caller.tenant(), &run.row.value.id, &query.request()).await?;
+    let page = app.store.log(run.caller.tenant(), &run.row.value, &query.request()).await?;
     Ok(Json(LogPage { items: page.rows, marker: page.marker }))
 }

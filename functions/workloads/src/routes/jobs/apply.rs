@@ -16,7 +16,8 @@ use super::create::{JobCreate, prepare};
 use crate::access::KeyedJob;
 use crate::sharing::require_added;
 use crate::versions::{
-    VersionSettings, check_rules, check_targets, query_left, require_cluster, require_named, require_no_draft,
+    VersionSettings, check_rules, check_targets, dependencies, query_left, require_cluster, require_named,
+    require_no_draft,
 };
 use crate::view::JobView;
 
@@ -113,8 +114,7 @@ pub(crate) async fn apply(
         let message = "`jobKey` is another job than the one in the path.";
         return Err(Error::malformed("contradictory_keys", message).into());
     }
-    // A job that is not there has no version.
-    if_match.check(row.as_ref().map_or(0, |row| row.version))?;
+    if_match.check_if_there(row.as_ref().map(|row| row.version))?;
     let plan = match &row {
         None => plan_new(&app, &caller, file).await?,
         Some(row) => plan_change(&app, &caller, row, file).await?,
@@ -123,6 +123,9 @@ pub(crate) async fn apply(
     let writes = !query.dry_run && plan.action != JobAction::Unchanged;
     if writes {
         carry_out(&app, &caller, row.as_ref(), &plan).await?;
+    } else if query.dry_run {
+        // What the transaction would have seen to.
+        app.store.require_job_keys(caller.tenant(), dependencies(&plan.job.current)).await?;
     }
     let version = row.as_ref().map_or(0, |row| row.version) + u64::from(writes);
     let job = JobView::after(row.as_ref(), &plan.job, now)?;

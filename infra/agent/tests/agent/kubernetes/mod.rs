@@ -11,10 +11,12 @@ use std::time::{Duration, Instant};
 
 use mainsheet_agent::{Agent, AgentConfig, AgentHandle, Credentials, Execution, Kubernetes, KubernetesSettings};
 use mainsheet_core::agent_protocol::{LeasedRun, LeasedSource, LogSource, LogStream, ReportedEvent};
+use mainsheet_core::catalog::{CatalogSettings, LeasedCatalog, LeasedCatalogs, WireSecret};
 use mainsheet_core::job::{CapacityType, Compute, DriverCompute, EbsConfig, Library, WorkerCompute};
 use mainsheet_core::job_run::{ResourceCleanupMode, RunStatus};
 use mainsheet_core::{Clock, JobRunId};
 use rstest::rstest;
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use crate::WALK;
@@ -482,6 +484,72 @@ async fn what_the_api_refuses_fails_the_run_in_its_own_words() {
     });
     let run = site.ended(&id).await;
     assert!(run.last().message.as_ref().unwrap().contains("conflict with \"somebody\""), "{:?}", run.last());
+}
+
+/// A catalog that is opened with a token.
+fn sales() -> LeasedCatalogs {
+    let settings = CatalogSettings::IcebergRest {
+        url: "https://catalog.example".to_owned(),
+        warehouse: None,
+        prefix: None,
+        default_database: None,
+    };
+    let token = WireSecret::from(SecretString::from(SECRET));
+    let sales = LeasedCatalog { name: "sales".to_owned(), settings, token: Some(token) };
+    LeasedCatalogs { list: vec![sales], default_catalog: Some("sales".to_owned()), default_database: Vec::new() }
+}
+
+/// The names of a container's variables whose values are in a Secret, with the Secret and the key there.
+fn secret_variables(container: &Value) -> BTreeMap<&str, (&str, &str)> {
+    let variables = container["env"].as_array().into_iter().flatten();
+    let referring = variables.filter_map(|variable| {
+        let reference = variable.pointer("/valueFrom/secretKeyRef")?;
+        Some((variable["name"].as_str()?, (reference["name"].as_str()?, reference["key"].as_str()?)))
+    });
+    referring.collect()
+}
+
+#[rstest]
+#[case::standalone("standalone")]
+#[case::cluster("cluster")]
+#[tokio::test(flavor = "multi_thread")]
+async fn catalogs_reach_the_sail_server_alone_and_as_references(#[case] mode: &str) {
+    const VARIABLES: [&str; 3] =
+        ["SAIL_CATALOG__DEFAULT_CATALOG", "SAIL_CATALOG__DEFAULT_DATABASE", "SAIL_CATALOG__LIST"];
+    let site = Site::new().await;
+    let id = site.add(|lease| {
+        lease.catalogs = Some(sales());
+        lease.environment = BTreeMap::from([("TOKEN".to_owned(), "another secret".to_owned())]);
+        lease.engine = BTreeMap::from([("executionMode".to_owned(), mode.to_owned())]);
+        lease.libraries =
+            vec![Library { pypi: None, requirements: None, whl: Some("https://example.com/a.whl".to_owned()) }];
+    });
+    let sail = site.sail_comes_up().await;
+    let runner = site.runner_comes_up().await;
+    let pods = [&sail, &runner].map(|name| site.cluster.object("pods", name).unwrap());
+    assert!(pods.iter().all(|pod| !pod.to_string().contains(SECRET)));
+
+    let secret = sail.trim_end_matches("-sail");
+    let [sail_variables, runner_variables] = [&pods[0], &pods[1]].map(|pod| {
+        assert!(!secret_variables(&pod["spec"]["initContainers"][0]).contains_key(VARIABLES[2]));
+        secret_variables(&pod["spec"]["containers"][0])
+    });
+    assert_eq!(runner_variables.keys().copied().collect::<Vec<_>>(), ["TOKEN"]);
+    assert_eq!(sail_variables.keys().copied().collect::<Vec<_>>(), [&VARIABLES[..], &["TOKEN"]].concat());
+    let data = site.cluster.object("secrets", secret).unwrap()["stringData"].clone();
+    let value = |name: &str| {
+        let (object, key) = sail_variables[name];
+        assert_eq!(object, secret);
+        data[key].as_str().unwrap().to_owned()
+    };
+    assert_eq!(value("SAIL_CATALOG__DEFAULT_CATALOG"), r#""sales""#);
+    let list = value("SAIL_CATALOG__LIST");
+    assert!(list.contains(r#"{name="sales", type="iceberg-rest", uri="https://catalog.example""#), "{list}");
+    assert!(list.contains(&format!(r#"bearer_access_token="{SECRET}""#)), "{list}");
+    // The Secret is the one place in the cluster that has it; neither the runner nor a worker mounts all of it.
+    assert!(!data["job.json"].as_str().unwrap().contains(SECRET));
+    site.runner_succeeds(&runner, 0);
+    assert_eq!(site.finished(&id).await.status, RunStatus::Succeeded);
 }
 
 fn everything(lease: &mut LeasedRun) {

@@ -1,41 +1,11 @@
-//! Storms: what can be had once is wanted by a hundred at the same moment. One gets it, the others are told that they do not, and
-//! nothing is left of their tries.
-//!
-//! One round of each is part of every run of the tests; `MAINSHEET_STORM_ROUNDS=50 cargo test --workspace --lib storms` makes 50.
+//! Sign-in and membership.
 
 use mainsheet_core::role::OrganizationRole;
 use mainsheet_testkit::{Answer, PASSWORD, Person, SecondFactor, TestApp};
 use serde_json::{Value, json};
-use tokio::task::JoinSet;
 
+use super::{rounds, storm, winner};
 use crate::routes::members::member_id;
-
-/// Requests at once.
-const PARALLEL: usize = 100;
-
-/// How often a storm comes, each time over something new.
-fn rounds() -> usize {
-    std::env::var("MAINSHEET_STORM_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap())
-}
-
-/// Sends what `request` makes of each number, all at once.
-async fn storm<R>(request: impl Fn(usize) -> R) -> Vec<Answer>
-where
-    R: Future<Output = Answer> + Send + 'static,
-{
-    (0..PARALLEL).map(request).collect::<JoinSet<_>>().join_all().await
-}
-
-/// The one answer that has what all wanted. Each of the others is a refusal with one of these statuses.
-#[track_caller]
-fn winner(answers: Vec<Answer>, lost: &[u16]) -> Answer {
-    let (mut won, refused): (Vec<_>, Vec<_>) = answers.into_iter().partition(|answer| answer.status.is_success());
-    for answer in refused {
-        assert!(lost.contains(&answer.status.as_u16()), "{answer}");
-    }
-    assert_eq!(won.len(), 1, "{}", won.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"));
-    won.remove(0)
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_invitation_makes_one_member() {

@@ -1,0 +1,21 @@
+//! Provisioned catalogs.
+
+pub(crate) mod create;
+pub(crate) mod delete;
+pub(crate) mod destroy;
+pub(crate) mod get;
+pub(crate) mod list;
+pub(crate) mod of_connection;
+pub(crate) mod plan;
+pub(crate) mod provision;
+pub(crate) mod update;
+
+use mainsheet_core::{CatalogId, ConnectionId};
+use serde::Deserialize;
+
+/// A catalog of a connection, as paths name it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct CatalogPath {
+    pub(crate) connection: ConnectionId,
+    pub(crate) catalog: CatalogId,
+}

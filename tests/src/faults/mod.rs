@@ -1,0 +1,22 @@
+//! What becomes of the control plane when the table fails: at each call of each operation and worker, in each way. Afterwards the
+//! table has to be what it is when nothing fails, once whoever asked has asked again.
+//!
+//! A plain test run tries what differs most; `MAINSHEET_FAULTS=all cargo test -p mainsheet-tests --lib faults` tries everything.
+
+mod operations;
+mod outcome;
+mod workers;
+
+use mainsheet_testkit::{Fault, Lasting};
+
+/// The faults to try at a call of the table.
+fn tried(operation: &str) -> Vec<(Fault, Lasting)> {
+    let writes = operation == "TransactWriteItems";
+    if std::env::var("MAINSHEET_FAULTS").as_deref() != Ok("all") {
+        let tried = if writes { &[Fault::RequestLost, Fault::AnswerLost][..] } else { &[Fault::Throttled][..] };
+        return tried.iter().map(|fault| (*fault, Lasting::ForTheCall)).collect();
+    }
+    // A read has no effect to come too late.
+    let faults = Fault::ALL.into_iter().filter(|fault| writes || !fault.takes_effect());
+    faults.flat_map(|fault| [(fault, Lasting::Once), (fault, Lasting::ForTheCall)]).collect()
+}
