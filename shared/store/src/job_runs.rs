@@ -345,11 +345,10 @@ impl Change<'_> {
     pub(crate) fn add_run(self, tenant: &Tenant, run: &JobRun) -> Self {
         let link = RunOfTenant { job_id: run.job_id.clone(), job_run_id: run.id.clone() };
         let used = || Error::internal("a run id that was used before");
-        let change = self.create(&run_key(tenant, &run.job_id, &run.id), run, used()).create(
-            &run_of_tenant_key(tenant, &run.id),
-            &link,
-            used(),
-        );
+        let change = self
+            .create(&run_key(tenant, &run.job_id, &run.id), run, used())
+            .create(&run_of_tenant_key(tenant, &run.id), &link, used())
+            .list_first(tenant, run);
         if run.status == RunStatus::Ready {
             let (key, entry) = entry(tenant, InboxKind::Ready, run);
             return change.overwrite(&key, &entry);
@@ -499,11 +498,10 @@ impl Change<'_> {
 pub(crate) const ONE_RUN_MORE: [(&str, i64); 2] = [(RUNS, 1), (LIVE_RUNS, 1)];
 
 /// What a job says of its newest run.
-pub(crate) fn latest_of(run: &JobRun) -> [(String, AttributeValue); 3] {
+pub(crate) fn latest_of(run: &JobRun) -> [(String, AttributeValue); 2] {
     [
         (LATEST_RUN.to_owned(), AttributeValue::S(run.id.to_string())),
         (LATEST_MOMENT.to_owned(), AttributeValue::S(run.moment().to_string())),
-        (BY_TIME.to_owned(), AttributeValue::S(run.created_at.to_string())),
     ]
 }
 

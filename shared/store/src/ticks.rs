@@ -427,7 +427,6 @@ impl Change<'_> {
             Err(error) => return self.with_defect(error),
         };
         let mut beside = rescheduled.beside;
-        beside.insert(crate::schema::BY_TIME.to_owned(), AttributeValue::S(job.created_at.to_string()));
         beside.extend(rescheduled.next.into_iter().flat_map(|next| due(&job.id, next)));
         self.create_with(key, job, beside, used)
     }
