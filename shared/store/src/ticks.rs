@@ -319,11 +319,9 @@ pub struct TickFilter {
 
 impl TickFilter {
     /// The entries, newest first.
-    fn listing(&self, tenant: &Tenant, job: &JobId, now: Timestamp) -> Listing {
+    fn listing(&self, tenant: &Tenant, job: &JobId) -> Listing {
         let all = Listing::of(ledger_partition(tenant, job)).descending(true);
-        // Whole days, so that a marker fits the list that it was made for.
-        let kept_since = Timestamp::from_millisecond((now - LEDGER_KEPT).as_millisecond() / DAY * DAY);
-        let first = self.from.map_or(kept_since, |from| from.max(kept_since)).to_string();
+        let first = self.from.map_or_else(|| "0".to_owned(), |from| from.to_string());
         let last = self.to.map_or_else(|| "9".to_owned(), |to| to.to_string());
         match self.outcome {
             None => all.between(first, last),
@@ -334,9 +332,6 @@ impl TickFilter {
         }
     }
 }
-
-/// Milliseconds of a day.
-const DAY: i64 = 86_400_000;
 
 impl Store {
     /// The jobs whose ticks are due by `now`.
@@ -380,8 +375,12 @@ impl Store {
         filter: &TickFilter,
         request: &PageRequest,
     ) -> Result<Page<Tick>> {
-        let page: Page<Row<Tick>> = self.page(&filter.listing(tenant, job, self.now()), request).await?;
-        Ok(page.map(|row| row.value))
+        let page: Page<Row<Tick>> = self.page(&filter.listing(tenant, job), request).await?;
+        let mut page = page.map(|row| row.value);
+        // DynamoDB takes days to delete what has expired.
+        let now = self.now();
+        page.rows.retain(|tick| tick.expires_at().is_none_or(|expires_at| now < expires_at));
+        Ok(page)
     }
 
     /// Those of the ticks that the ledger has an entry of already.

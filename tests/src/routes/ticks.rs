@@ -162,6 +162,22 @@ async fn who_comes_hours_late_acts_as_the_policy_says() {
 }
 
 #[tokio::test]
+async fn the_ledger_is_kept_for_ninety_days_from_the_decision() {
+    let mut scene = Scene::start().await;
+    let nightly = scene.job("nightly", with(hourly(), "cronExpression", json!("0 9 * * *"))).await;
+    // The scheduler comes after 100 days: what is that old is news all the same.
+    assert_eq!(scene.tick_at("2027-03-01T12:00:00Z").await, 1);
+    let both = ["09:00 100 missed overtaken", "09:00 1 ran caught_up"];
+    assert_eq!(scene.told(&nightly).await, both);
+    let missed = scene.ledger(&nightly, "outcome=missed").await;
+    assert_eq!((missed.len(), &missed[0]["scheduledAt"]), (1, &json!("2026-11-21T09:00:00.000Z")));
+    scene.pass(90 * 24 * HOUR - 1).await;
+    assert_eq!(scene.told(&nightly).await, both);
+    scene.pass(1).await;
+    assert_eq!(scene.told(&nightly).await, Vec::<String>::new());
+}
+
+#[tokio::test]
 async fn the_concurrency_policy_decides_while_a_run_has_not_ended() {
     let mut scene = Scene::start().await;
     let skip = scene.job("skip", hourly()).await;

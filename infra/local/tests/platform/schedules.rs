@@ -70,6 +70,16 @@ async fn a_job_from_a_file_runs_once_where_the_hour_repeats_and_everything_that_
     scene.apply(&upstream).await;
     let report = scene.apply(&dependent).await;
 
+    let preview = format!("/workloads/jobs/{job}/schedule?from=2027-10-30T12:00:00Z&count=2");
+    let preview = scene.owner.get(&preview).await;
+    assert_eq!(
+        preview["items"],
+        json!([
+            {"scheduledAt": "2027-10-31T00:30:00.000Z", "localTime": "2027-10-31T02:30:00+02:00", "clockChange": "overlap"},
+            {"scheduledAt": "2027-11-01T01:30:00.000Z", "localTime": "2027-11-01T02:30:00+01:00"},
+        ])
+    );
+
     // To the eve of the change. All nights until then were missed, and the newest is made up for.
     scene.move_to("2027-10-30T12:00:00Z").await;
     let run = scene.runs(&job).await.remove(0);
