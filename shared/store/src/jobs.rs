@@ -300,7 +300,7 @@ impl Change<'_> {
 
     /// A job's new settings beside its versions.
     pub fn replace_job(self, tenant: &Tenant, row: &Row<Job>, job: &Job) -> Self {
-        let change = self.replace_scheduled_job(tenant, row, job).relist_job(tenant, &row.value, job);
+        let change = self.replace_scheduled_job(tenant, row, job);
         let change = if row.value.job_key == job.job_key {
             change
         } else {

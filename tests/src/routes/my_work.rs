@@ -170,6 +170,12 @@ async fn a_job_stands_in_its_list_as_it_is() {
     assert_eq!(ids(&by_key, "jobId")[1], job, "`weekly` comes after `hourly`");
     let _ = owner.delete(&format!("{path}/teams/{blue}")).await.expect(204);
     assert!(seen().await.is_empty());
+    // A file that changes its version and its teams at once.
+    let mut file = owner.get(&format!("{path}/export")).await.expect(200).json();
+    file["teamIds"] = json!([blue]);
+    file["timeoutSeconds"] = json!(60);
+    let _ = owner.put("/workloads/jobs/by-key/weekly", file).await.expect(200);
+    assert_eq!(seen().await, [job.clone()]);
     let _ = owner.delete(&path).await.expect(204);
     app.deliver().await;
     assert_eq!(app.dump().of_kind("listed_job").count(), 1);
