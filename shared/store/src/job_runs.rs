@@ -422,7 +422,10 @@ impl Change<'_> {
             (true, false) => self.annotate(&key, Item::new(), &[(LIVE_RUNS, 1)], Error::NotFound),
             (false, true) => {
                 let change = self.annotate(&key, Item::new(), &[(LIVE_RUNS, -1)], Error::NotFound);
-                if after.status != RunStatus::Succeeded && after.replaced_by.is_none() {
+                // An older run gave way to one that was to replace it and itself; now it is its turn again.
+                let was_to_replace = before.waiting.as_ref().is_some_and(|waiting| waiting.replaces)
+                    && before.status == RunStatus::Pending;
+                if after.status != RunStatus::Succeeded && after.replaced_by.is_none() && !was_to_replace {
                     return change;
                 }
                 change.emit(Event::JobRunEnded { job_id: after.job_id.clone(), job_run_id: after.id.clone() })
