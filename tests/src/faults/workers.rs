@@ -7,7 +7,7 @@ use mainsheet_testkit::{Person, TestAgent, TestApp, build};
 use serde_json::{Value, json};
 
 use super::outcome::{Names, Outcome};
-use super::tried;
+use super::{report, tried};
 use crate::world::leased_run;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -84,8 +84,7 @@ impl Scene {
                 count += 1;
             }
         }
-        println!("{count} faults");
-        assert!(count > 20);
+        report("a tick", count);
     }
 }
 

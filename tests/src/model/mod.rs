@@ -32,7 +32,10 @@ fn runs_and_ticks_do_what_their_model_does() {
         let parts: Vec<_> = (0..parts).map(part).collect();
         parts.into_iter().map(|part| part.join().unwrap()).sum()
     });
-    println!("{sequences} sequences of {steps} steps in all");
+    #[allow(clippy::print_stdout, reason = "a figure of a test, for whoever asks with `--nocapture`")]
+    {
+        println!("{sequences} sequences of {steps} steps in all");
+    }
 }
 
 /// Tries so many sequences, and answers how many steps they had.

@@ -164,7 +164,7 @@ async fn a_job_stands_in_its_list_as_it_is() {
     let seen = async || ids(&ada.get("/me/jobs").await.expect(200).json(), "jobId");
     assert!(seen().await.is_empty());
     let _ = owner.post(&format!("{path}/teams"), json!({ "teamIds": [blue] })).await.expect(201);
-    assert_eq!(seen().await, [job.clone()]);
+    assert_eq!(seen().await, std::slice::from_ref(&job));
     let _ = owner.patch(&path, json!({ "jobKey": "weekly" })).await.expect(200);
     let by_key = owner.get("/me/jobs?sortBy=jobKey&sortDirection=asc").await.expect(200).json();
     assert_eq!(ids(&by_key, "jobId")[1], job, "`weekly` comes after `hourly`");
@@ -175,7 +175,7 @@ async fn a_job_stands_in_its_list_as_it_is() {
     file["teamIds"] = json!([blue]);
     file["timeoutSeconds"] = json!(60);
     let _ = owner.put("/workloads/jobs/by-key/weekly", file).await.expect(200);
-    assert_eq!(seen().await, [job.clone()]);
+    assert_eq!(seen().await, std::slice::from_ref(&job));
     let _ = owner.delete(&path).await.expect(204);
     app.deliver().await;
     assert_eq!(app.dump().of_kind("listed_job").count(), 1);
