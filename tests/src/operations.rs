@@ -369,6 +369,15 @@ fn connections(operation: &str, world: &World) -> Option<Request> {
         "getConnection" => get(connection(&estate.connection)),
         "updateConnection" => patch(connection(&estate.connection), json!({ "name": "renamed" })),
         "deleteConnection" => delete(connection(&estate.spare_connection)),
+        "getConnectionTemplate" => get(format!("{}/template", connection(&estate.connection))),
+        "downloadConnectionTemplate" => get(format!("{}/template/download", connection(&estate.connection))),
+        "verifyConnection" => {
+            let role = infrastructure::role_of(&estate.connection);
+            post(format!("{}/verify", connection(&estate.connection)), json!({ "roleArn": role }))
+        }
+        "listRegions" => get(format!("{}/regions", connection(&estate.connection))),
+        "listInstanceTypes" => get(format!("{}/instance-types?minVCpus=2", connection(&estate.connection))),
+        "listConnectionOrphans" => get(format!("{}/orphans", connection(&estate.connection))),
         "syncConnectionTemplate" => act(format!("{}/sync-template", connection(&estate.synced_connection))),
         _ => return None,
     })
@@ -384,6 +393,10 @@ fn networks(operation: &str, world: &World) -> Option<Request> {
         "createNetwork" => post(networks, infrastructure::network("new")),
         "getNetwork" => get(format!("{networks}/{}", estate.network)),
         "updateNetwork" => patch(format!("{networks}/{}", estate.network), json!({ "name": "renamed" })),
+        "listProviderNetworks" => {
+            get(format!("/infra/connections/{}/provider-networks?region={REGION}", estate.connection))
+        }
+        "preflightNetwork" => act(format!("{pending}/preflight")),
         "planNetwork" => get(format!("{pending}/plan")),
         "provisionNetwork" => post(format!("{pending}/provision"), json!({})),
         "destroyNetwork" => delete(format!("{networks}/{}", estate.empty_network)),
@@ -407,6 +420,9 @@ fn provisioned_clusters(operation: &str, world: &World) -> Option<Request> {
         "updateProvisionedCluster" => post(active, json!({ "config": infrastructure::cluster_config("1.35") })),
         "destroyProvisionedCluster" => delete(format!("{clusters}/{}", estate.doomed_cluster)),
         "getClusterMetrics" => get(format!("{active}/metrics?period=24h")),
+        "getClusterHealth" => get(format!("{active}/health")),
+        "getClusterKubeconfig" => get(format!("{active}/kubeconfig")),
+        "preflightCluster" => act(format!("{pending}/preflight")),
         "planCluster" => get(format!("{pending}/plan")),
         "provisionCluster" => post(format!("{pending}/provision"), json!({})),
         _ => return None,
@@ -427,6 +443,7 @@ fn provisioned_catalogs(operation: &str, world: &World) -> Option<Request> {
             patch(format!("{catalogs}/{}", estate.catalog), json!({ "name": "renamed lake" }))
         }
         "destroyProvisionedCatalog" => delete(format!("{catalogs}/{}", estate.doomed_catalog)),
+        "preflightCatalog" => act(format!("{pending}/preflight")),
         "planCatalog" => get(format!("{pending}/plan")),
         "provisionCatalog" => post(format!("{pending}/provision"), json!({})),
         _ => return None,

@@ -1,6 +1,8 @@
 //! Cloud accounts and what is built in them; clusters: registering them, sharing them with teams, seeing the ones within reach.
 
+mod cloud;
 mod plan;
+mod preflight;
 mod provisioned;
 mod routes;
 mod view;
@@ -13,6 +15,7 @@ use mainsheet_auth::sealed::Sealer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+pub use cloud::Cloud;
 use routes::{
     cluster_teams, clusters, connections, my_clusters, networks, operations, provisioned_catalogs, provisioned_clusters,
 };
@@ -24,8 +27,8 @@ pub struct InfrastructureState {
     pub app: App,
     /// Who serves the region `local`.
     pub local_region: LocalRegion,
-    /// Seals the external ids of connections.
-    pub sealer: Arc<Sealer>,
+    /// The way into customers' accounts.
+    pub cloud: Cloud,
 }
 
 /// Who serves clusters of the region `local`.
@@ -51,7 +54,13 @@ impl FromRef<InfrastructureState> for LocalRegion {
 
 impl FromRef<InfrastructureState> for Arc<Sealer> {
     fn from_ref(state: &InfrastructureState) -> Self {
-        Self::clone(&state.sealer)
+        Self::clone(&state.cloud.sealer)
+    }
+}
+
+impl FromRef<InfrastructureState> for Cloud {
+    fn from_ref(state: &InfrastructureState) -> Self {
+        state.cloud.clone()
     }
 }
 
@@ -77,6 +86,13 @@ fn connection_routes() -> OpenApiRouter<InfrastructureState> {
         .routes(routes!(connections::list::list, connections::create::create))
         .routes(routes!(connections::get::get, connections::update::update, connections::delete::delete))
         .routes(routes!(connections::sync_template::sync_template))
+        .routes(routes!(connections::template::template))
+        .routes(routes!(connections::download::download))
+        .routes(routes!(connections::verify::verify))
+        .routes(routes!(connections::regions::regions))
+        .routes(routes!(connections::instance_types::instance_types))
+        .routes(routes!(connections::provider_networks::provider_networks))
+        .routes(routes!(connections::orphans::orphans))
 }
 
 fn network_routes() -> OpenApiRouter<InfrastructureState> {
@@ -86,6 +102,7 @@ fn network_routes() -> OpenApiRouter<InfrastructureState> {
         .routes(routes!(networks::of_connection::of_connection, networks::create::create))
         .routes(routes!(networks::get::get, networks::update::update, networks::destroy::destroy))
         .routes(routes!(networks::plan::plan))
+        .routes(routes!(networks::preflight::preflight))
         .routes(routes!(networks::provision::provision))
 }
 
@@ -99,8 +116,11 @@ fn provisioned_cluster_routes() -> OpenApiRouter<InfrastructureState> {
             provisioned_clusters::update::update,
             provisioned_clusters::destroy::destroy
         ))
+        .routes(routes!(provisioned_clusters::health::health))
+        .routes(routes!(provisioned_clusters::kubeconfig::kubeconfig))
         .routes(routes!(provisioned_clusters::metrics::metrics))
         .routes(routes!(provisioned_clusters::plan::plan))
+        .routes(routes!(provisioned_clusters::preflight::preflight))
         .routes(routes!(provisioned_clusters::provision::provision))
 }
 
@@ -115,5 +135,6 @@ fn provisioned_catalog_routes() -> OpenApiRouter<InfrastructureState> {
             provisioned_catalogs::destroy::destroy
         ))
         .routes(routes!(provisioned_catalogs::plan::plan))
+        .routes(routes!(provisioned_catalogs::preflight::preflight))
         .routes(routes!(provisioned_catalogs::provision::provision))
 }

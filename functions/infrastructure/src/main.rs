@@ -5,8 +5,9 @@ use std::sync::Arc;
 use lambda_http::Error;
 use mainsheet_api::{App, lambda};
 use mainsheet_auth::sealed::Sealer;
+use mainsheet_cloud::account::NoAccounts;
 use mainsheet_cloud::aws;
-use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
+use mainsheet_infrastructure::{Cloud, InfrastructureState, LocalRegion};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -16,6 +17,13 @@ async fn main() -> Result<(), Error> {
     // Read during INIT, which also opens the connection to the table.
     app.warm().await?;
     let clock = app.store.clock().clone();
-    let state = InfrastructureState { app, local_region: LocalRegion::Absent, sealer: Arc::new(sealer) };
+    let cloud = Cloud {
+        accounts: Arc::new(NoAccounts),
+        sealer: Arc::new(sealer),
+        principal_arn: aws::required("MAINSHEET_PRINCIPAL_ARN")?,
+        template_url: aws::required("MAINSHEET_TEMPLATE_URL")?,
+        public_url: aws::required("MAINSHEET_PUBLIC_URL")?,
+    };
+    let state = InfrastructureState { app, local_region: LocalRegion::Absent, cloud };
     lambda::serve(&clock, mainsheet_infrastructure::router(state)).await
 }

@@ -11,20 +11,29 @@ use mainsheet_store::outbox::OutboxEvent;
 #[tokio::main]
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
-    let queues = Arc::new(aws::SqsQueues::from_environment(&aws::config().await)?);
+    let config = aws::config().await;
+    let (queues, workflows) =
+        (aws::SqsQueues::from_environment(&config)?, aws::StepFunctions::from_environment(&config)?);
+    let destinations = Arc::new(Destinations { queues, workflows });
     run(service_fn(|event: LambdaEvent<Event>| {
-        let queues = Arc::clone(&queues);
-        async move { Ok::<_, Error>(carry_all(&queues, event.payload).await) }
+        let destinations = Arc::clone(&destinations);
+        async move { Ok::<_, Error>(carry_all(&destinations, event.payload).await) }
     }))
     .await
 }
 
+/// Where events are carried.
+struct Destinations {
+    queues: aws::SqsQueues,
+    workflows: aws::StepFunctions,
+}
+
 /// Carries records in order, up to the first that fails: Lambda sends that one and all behind it again.
-async fn carry_all(queues: &aws::SqsQueues, batch: Event) -> DynamoDbEventResponse {
+async fn carry_all(destinations: &Destinations, batch: Event) -> DynamoDbEventResponse {
     let mut response = DynamoDbEventResponse::default();
     for record in batch.records {
         let sequence_number = record.change.sequence_number.clone();
-        if let Err(error) = carry(queues, record).await {
+        if let Err(error) = carry(destinations, record).await {
             tracing::error!(?sequence_number, %error, "an event could not be carried");
             let mut failure = DynamoDbBatchItemFailure::default();
             failure.item_identifier = sequence_number;
@@ -35,9 +44,9 @@ async fn carry_all(queues: &aws::SqsQueues, batch: Event) -> DynamoDbEventRespon
     response
 }
 
-async fn carry(queues: &aws::SqsQueues, record: EventRecord) -> mainsheet_core::Result<()> {
+async fn carry(destinations: &Destinations, record: EventRecord) -> mainsheet_core::Result<()> {
     match OutboxEvent::of_stream_image(record.change.new_image)? {
-        Some(event) => mainsheet_relay::carry(queues, &event).await,
+        Some(event) => mainsheet_relay::carry(&destinations.queues, &destinations.workflows, &event).await,
         None => Ok(()),
     }
 }

@@ -1,18 +1,20 @@
-//! The built-in agent: one for each self-registered cluster of the region `local`, all sharing one Spark environment.
+//! The built-in agent: one for each self-registered cluster of the region `local`, and one for each cluster of the simulated cloud
+//! that an agent was installed in. All share one Spark environment.
 
 use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use mainsheet_agent::{Agent, AgentConfig, AgentHandle, Credentials, Environment, Execution};
+use mainsheet_agent::{Agent, AgentConfig, AgentHandle, Credentials, CredentialsError, Environment, Execution};
 use mainsheet_core::agent_protocol::AgentBackend;
 use mainsheet_core::cluster::{Agent as AgentRecord, LOCAL_REGION};
 use mainsheet_core::{AgentId, ClusterId, Error, Result};
+use mainsheet_simulator::{AppliedAgent, CloudSimulator};
 use mainsheet_store::Store;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::outbox::{Event, OutboxEvent};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
 
@@ -31,6 +33,10 @@ pub(crate) struct BuiltInAgents {
     environment: Arc<Environment>,
     running: Mutex<HashMap<ClusterId, AgentHandle>>,
     api_url: String,
+    cloud: CloudSimulator,
+    cloud_folder: PathBuf,
+    /// Agents in the simulated cloud, by the cluster's ARN.
+    in_cloud: Mutex<HashMap<String, AgentHandle>>,
 }
 
 /// What is kept of an agent.
@@ -41,7 +47,12 @@ struct Kept {
 }
 
 impl BuiltInAgents {
-    pub(crate) fn new(store: Store, settings: &Settings, data_dir: &Path, api_url: String) -> Self {
+    pub(crate) fn new(
+        store: Store,
+        settings: &Settings,
+        data_dir: &Path,
+        (api_url, cloud): (String, CloudSimulator),
+    ) -> Self {
         let python = settings.environment_dir.clone().unwrap_or_else(|| data_dir.join("python"));
         Self {
             store,
@@ -52,6 +63,9 @@ impl BuiltInAgents {
             environment: Environment::new(python, settings.python.clone()),
             running: Mutex::default(),
             api_url,
+            cloud,
+            cloud_folder: data_dir.join("cloud-agents"),
+            in_cloud: Mutex::default(),
         }
     }
 
@@ -85,15 +99,78 @@ impl BuiltInAgents {
 
     /// Every agent sends a heartbeat now.
     pub(crate) async fn send_heartbeats(&self) {
-        for agent in self.running.lock().await.values() {
+        for agent in self.running.lock().await.values().chain(self.in_cloud.lock().await.values()) {
             agent.heartbeat_now().await;
         }
     }
 
     /// Lets go of all agents; their runs go on and are found again.
     pub(crate) async fn shut_down(&self) {
-        for (_, agent) in self.running.lock().await.drain() {
+        let (mut running, mut in_cloud) = (self.running.lock().await, self.in_cloud.lock().await);
+        let agents = running.drain().map(|(_, agent)| agent).chain(in_cloud.drain().map(|(_, agent)| agent));
+        for agent in agents {
             agent.shutdown().await;
+        }
+    }
+
+    /// Agents that were installed in clusters of the simulated cloud come to be, as processes of this machine; those of clusters
+    /// without nodes go.
+    pub(crate) async fn follow_cloud(&self) -> Result<()> {
+        if self.wanted == BuiltInAgent::Off {
+            return Ok(());
+        }
+        let installed = self.cloud.agents();
+        let mut in_cloud = self.in_cloud.lock().await;
+        let gone = |arn: &String| !installed.iter().any(|agent| agent.cluster_arn == *arn);
+        let leaving: Vec<String> = in_cloud.keys().filter(|arn| gone(arn)).cloned().collect();
+        for arn in leaving {
+            if let Some(agent) = in_cloud.remove(&arn) {
+                leave(agent, self.folder_in_cloud(&arn)).await;
+            }
+        }
+        for agent in &installed {
+            if !in_cloud.contains_key(&agent.cluster_arn)
+                && let Some(started) = self.start_in_cloud(agent).await?
+            {
+                in_cloud.insert(agent.cluster_arn.clone(), started);
+            }
+        }
+        Ok(())
+    }
+
+    /// It registers like every agent, with what it finds in its cluster. `None` when it is not taken: the cluster was retired, or its
+    /// token is too old.
+    async fn start_in_cloud(&self, installed: &AppliedAgent) -> Result<Option<AgentHandle>> {
+        let data_dir = self.folder_in_cloud(&installed.cluster_arn);
+        let token = installed.registration_token.expose_secret();
+        let execution = Execution::Process(Arc::clone(&self.environment));
+        let obtained = Credentials::obtain(&data_dir, &installed.url, Some(token), execution.kind()).await;
+        let credentials = match obtained {
+            Ok(credentials) => credentials,
+            Err(CredentialsError::Refused(reason)) => {
+                tracing::debug!(cluster = %installed.cluster_arn, %reason, "an agent was not taken");
+                return Ok(None);
+            }
+            Err(error) => return Err(Error::unavailable(error)),
+        };
+        let config = self.config(installed.url.clone(), credentials, data_dir);
+        Agent::start(config).map(Some).map_err(Error::unavailable)
+    }
+
+    /// Named by the cluster, which is the last part of its ARN.
+    fn folder_in_cloud(&self, cluster_arn: &str) -> PathBuf {
+        self.cloud_folder.join(cluster_arn.rsplit('/').next().unwrap_or_default())
+    }
+
+    fn config(&self, api_url: String, credentials: Credentials, data_dir: PathBuf) -> AgentConfig {
+        AgentConfig {
+            api_url,
+            credentials,
+            data_dir,
+            output_base: Some(self.results.clone()),
+            capacity: self.capacity,
+            execution: Execution::Process(Arc::clone(&self.environment)),
+            clock: self.store.clock().clone(),
         }
     }
 
@@ -136,32 +213,27 @@ impl BuiltInAgents {
 
     async fn employ(&self, cluster: ClusterId, kept: Kept) -> Result<()> {
         let credentials = Credentials::new(kept.agent_id, SecretString::from(kept.secret));
-        let agent = Agent::start(AgentConfig {
-            api_url: self.api_url.clone(),
-            credentials,
-            data_dir: self.folder.join(cluster.as_str()),
-            output_base: Some(self.results.clone()),
-            capacity: self.capacity,
-            execution: Execution::Process(Arc::clone(&self.environment)),
-            clock: self.store.clock().clone(),
-        });
+        let agent = Agent::start(self.config(self.api_url.clone(), credentials, self.folder.join(cluster.as_str())));
         self.running.lock().await.insert(cluster, agent.map_err(Error::unavailable)?);
         Ok(())
     }
 
     async fn dismiss(&self, cluster: &ClusterId) -> Result<()> {
-        let Some(mut agent) = self.running.lock().await.remove(cluster) else { return Ok(()) };
-        // Its credentials are gone: a heartbeat tells it so. Nobody waits while it stops its runs.
-        agent.heartbeat_now().await;
-        let folder = self.folder.join(cluster.as_str());
-        tokio::spawn(async move {
-            agent.ended().await;
-            if let Err(error) = remove(&folder) {
-                tracing::error!(%error, "what a retired cluster's agent kept cannot be removed");
-            }
-        });
+        let Some(agent) = self.running.lock().await.remove(cluster) else { return Ok(()) };
+        leave(agent, self.folder.join(cluster.as_str())).await;
         Ok(())
     }
+}
+
+/// An agent whose credentials are gone: a heartbeat tells it so. Nobody waits while it stops its runs.
+async fn leave(mut agent: AgentHandle, folder: PathBuf) {
+    agent.heartbeat_now().await;
+    tokio::spawn(async move {
+        agent.ended().await;
+        if let Err(error) = remove(&folder) {
+            tracing::error!(%error, "what a retired cluster's agent kept cannot be removed");
+        }
+    });
 }
 
 fn kept(folder: &Path) -> Result<Option<Kept>> {

@@ -9,11 +9,13 @@ use axum::{Json, Router};
 use garde::Validate;
 use mainsheet_api::{Body, Result};
 use mainsheet_core::Timestamp;
+use mainsheet_simulator::CloudSimulator;
 use mainsheet_store::Store;
 use serde::{Deserialize, Serialize};
 
 use crate::agents::BuiltInAgents;
 use crate::clock::PlatformClock;
+use crate::executions::LocalWorkflows;
 use crate::mailbox::{CaughtMail, Mailbox};
 use crate::outbox::{self, Outbox};
 use crate::queues::LocalQueues;
@@ -27,6 +29,8 @@ pub(crate) struct Control {
     pub(crate) queues: LocalQueues,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) agents: Arc<BuiltInAgents>,
+    pub(crate) workflows: Arc<LocalWorkflows>,
+    pub(crate) cloud: CloudSimulator,
 }
 
 /// The routes under `/_local`.
@@ -75,8 +79,16 @@ struct Moved {
 }
 
 /// Moves the clock, then runs everything that became due. The built-in agents are alive all the while, so they say so first.
+///
+/// Workflows do what is due on the way at the moment when it is due: a poll finds what came about since the one before.
 async fn move_clock(State(control): State<Control>, Body(body): Body<MoveClock>) -> Result<Json<Moved>> {
-    let now = control.clock.advance(Duration::from_secs(body.advance_seconds)).await?;
+    let target = control.store.now() + Duration::from_secs(body.advance_seconds);
+    while let Some(due_at) = control.workflows.next_due().await?.filter(|due_at| *due_at < target) {
+        control.clock.advance(due_at.since(control.store.now())).await?;
+        control.agents.send_heartbeats().await;
+        control.outbox.deliver().await?;
+    }
+    let now = control.clock.advance(target.since(control.store.now())).await?;
     control.agents.send_heartbeats().await;
     // A clock that was moved is no pause: nobody was away.
     control.store.note_tick(now, Duration::MAX).await?;

@@ -2,8 +2,10 @@
 
 mod agents;
 mod clock;
+mod cloud;
 mod control;
 mod docs;
+mod executions;
 mod keys;
 mod local_table;
 mod mailbox;

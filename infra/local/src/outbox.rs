@@ -1,4 +1,5 @@
-//! What happens behind an answer: events go from the table's stream to the queues, and from there to those who act on them.
+//! What happens behind an answer: events go from the table's stream to queues and workflows, and from there to those who act on
+//! them.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use tokio::sync::{Mutex, Notify};
 use tokio::time::timeout;
 
 use crate::agents::BuiltInAgents;
+use crate::executions::LocalWorkflows;
 use crate::local_table::LocalTable;
 use crate::queues::LocalQueues;
 
@@ -38,6 +40,7 @@ pub(crate) struct Outbox {
     queues: LocalQueues,
     notifier: Notifier,
     agents: Arc<BuiltInAgents>,
+    workflows: Arc<LocalWorkflows>,
     reading: Mutex<Reading>,
     something_was_written: Notify,
 }
@@ -53,12 +56,12 @@ impl Outbox {
         (store, table_name): (Store, &str),
         (table, queues): (LocalTable, LocalQueues),
         notifier: Notifier,
-        agents: Arc<BuiltInAgents>,
+        (agents, workflows): (Arc<BuiltInAgents>, Arc<LocalWorkflows>),
     ) -> Result<Self> {
         let last: Option<String> = table.get(LIST, KEY).await?;
         let stream = dynamodb.stream(table_name, last.as_deref())?;
         let reading = Mutex::new(Reading { stream, unforgotten: FORGET_EVERY });
-        Ok(Self { store, table, queues, notifier, agents, reading, something_was_written: Notify::new() })
+        Ok(Self { store, table, queues, notifier, agents, workflows, reading, something_was_written: Notify::new() })
     }
 
     /// Something may have been written.
@@ -85,14 +88,16 @@ impl Outbox {
             for queue in QUEUES {
                 handled += self.handle(queue).await?;
             }
-            if carried + handled == 0 {
+            let walked = self.workflows.walk().await?;
+            self.agents.follow_cloud().await?;
+            if carried + handled + walked == 0 {
                 break;
             }
         }
         Ok(())
     }
 
-    /// Stream to queues. What fails half way, or is killed, carries the same events again.
+    /// Stream to queues and workflows. What fails half way, or is killed, carries the same events again.
     async fn carry(&self, reading: &mut Reading) -> Result<usize> {
         let records = reading.stream.peek()?;
         let Some(last) = records.last() else { return Ok(0) };
@@ -101,7 +106,7 @@ impl Outbox {
                 let body = serde_json::to_string(event).map_err(Error::internal)?;
                 self.queues.put(BUILT_IN_AGENTS, Message { id: event.id.to_string(), body }).await?;
             }
-            mainsheet_relay::carry(&self.queues, event).await?;
+            mainsheet_relay::carry(&self.queues, &*self.workflows, event).await?;
         }
         self.table.put(LIST, KEY, &last.sequence_number).await?;
         reading.stream.acknowledge();

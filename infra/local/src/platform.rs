@@ -19,9 +19,11 @@ use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_core::{Error, Result};
 use mainsheet_embedded::EmbeddedDynamoDb;
 use mainsheet_identity::{IdentityState, SingleSignOn};
-use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
+use mainsheet_infrastructure::{Cloud, InfrastructureState, LocalRegion};
 use mainsheet_notifier::{MailKeys, Notifier};
 use mainsheet_organization::OrganizationState;
+use mainsheet_provisioner::{AgentSettings, Images, Provisioner};
+use mainsheet_simulator::CloudSimulator;
 use mainsheet_store::{Store, schema};
 use mainsheet_workloads::WorkloadsState;
 use tokio::net::TcpListener;
@@ -30,8 +32,10 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use crate::agents::BuiltInAgents;
 use crate::clock::PlatformClock;
+use crate::cloud;
 use crate::control::{self, Control};
 use crate::docs;
+use crate::executions::LocalWorkflows;
 use crate::keys::{self, login_code_key, sealer, signing_key};
 use crate::local_table::LocalTable;
 use crate::mailbox::Mailbox;
@@ -89,7 +93,9 @@ impl Platform {
         schema::create_table(&client, TABLE).await?;
         let store = Store::new(client, TABLE, clock.clock());
         let public_url = format!("http://{address}");
-        let agents = Arc::new(BuiltInAgents::new(store.clone(), settings, data_dir, format!("{public_url}{BASE}")));
+        let cloud = CloudSimulator::open(clock.clock(), &data_dir.join("cloud.json"))?;
+        let api_url = format!("{public_url}{BASE}");
+        let agents = Arc::new(BuiltInAgents::new(store.clone(), settings, data_dir, (api_url, cloud.clone())));
         let queues = LocalQueues::new(local.clone(), clock.clock());
         let mailbox = Mailbox::new(local.clone(), clock.clock());
         if settings.rotate_keys {
@@ -100,10 +106,12 @@ impl Platform {
         let mail_key = Arc::new(mail_key);
         let links = (Arc::clone(&mail_key), public_url.clone());
         let mail_keys = MailKeys { links: mail_key, codes: Arc::new(login_code_key(data_dir)?) };
+        let provisioner = provisioner(data_dir, store.clone(), &public_url, cloud.clone())?;
         let notifier = Notifier::new(Arc::new(mailbox.clone()), mail_keys, clock.clock(), public_url)?;
+        let workflows = LocalWorkflows::new(local.clone(), clock.clock(), provisioner);
+        let workers = (Arc::clone(&agents), Arc::clone(&workflows));
         let outbox =
-            Outbox::open(&dynamodb, (store.clone(), TABLE), (local, queues.clone()), notifier, Arc::clone(&agents))
-                .await?;
+            Outbox::open(&dynamodb, (store.clone(), TABLE), (local, queues.clone()), notifier, workers).await?;
         let outbox = Arc::new(outbox);
         let control = Control {
             store: store.clone(),
@@ -112,10 +120,20 @@ impl Platform {
             queues,
             outbox: Arc::clone(&outbox),
             agents: Arc::clone(&agents),
+            workflows,
+            cloud,
         };
         let router = router(settings, data_dir, store, &control, links).await?;
         Ok(Self { router, control, outbox, agents })
     }
+}
+
+/// Who does the steps of workflows.
+fn provisioner(data_dir: &Path, store: Store, public_url: &str, cloud: CloudSimulator) -> Result<Provisioner> {
+    let image = |name: &str| format!("{name}:{}", env!("CARGO_PKG_VERSION"));
+    let images = Images { agent: image("mainsheet-agent"), runtime: image("mainsheet-runtime") };
+    let agent = AgentSettings { api_url: format!("{public_url}{BASE}"), images };
+    Ok(Provisioner::new(store, Arc::new(cloud), Arc::new(sealer(data_dir)?), agent))
 }
 
 /// The protocol, its reference, and the control endpoints.
@@ -141,21 +159,25 @@ async fn router(
     let login_codes = Arc::new(login_code_key(data_dir)?);
     let sso = single_sign_on(settings, data_dir, &public_url)?;
     let identity = IdentityState::new(app.clone(), Arc::new(access_key), mail_links.clone(), login_codes, sso);
+    let cloud = Cloud {
+        accounts: Arc::new(control.cloud.clone()),
+        sealer: Arc::clone(&sealer),
+        principal_arn: cloud::PRINCIPAL.to_owned(),
+        template_url: format!("{public_url}{}", cloud::TEMPLATE),
+        public_url: public_url.clone(),
+    };
     let organization = OrganizationState::new(app.clone(), link_key, mail_links, public_url);
     let routers = [
         mainsheet_identity::router(identity),
         mainsheet_organization::router(organization, Arc::new(audit_key)),
-        mainsheet_infrastructure::router(InfrastructureState {
-            app: app.clone(),
-            local_region,
-            sealer: Arc::clone(&sealer),
-        }),
+        mainsheet_infrastructure::router(InfrastructureState { app: app.clone(), local_region, cloud }),
         mainsheet_workloads::router(WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) }),
         mainsheet_agents::router(AgentsState { app, sealer, waiting: Waiting::Held }),
     ];
     let clock = control.clock.clock();
     let (protocol, document) = assemble(&clock, routers);
-    let beside = with_problems(control::router(control.clone()), &clock);
+    let beside = control::router(control.clone()).merge(cloud::router(control.cloud.clone()));
+    let beside = with_problems(beside, &clock);
     let outbox = Arc::clone(&control.outbox);
     let wake = from_fn(move |request: Request, next: Next| wake_after(Arc::clone(&outbox), request, next));
     Ok(protocol.merge(docs::router(&document)?).merge(pages::router()).merge(beside).layer(wake))

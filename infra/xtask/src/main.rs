@@ -22,6 +22,8 @@ struct Arguments {
 enum Chore {
     /// Write infra/openapi/openapi.json as the routers describe themselves
     Openapi,
+    /// Write infra/workflows/*.asl.json as shared/workflow says
+    Asl,
     /// Check an exported audit log, offline: infra/docs/audit.md
     VerifyAudit(verify_audit::Options),
     /// Compare when schedules are due with what `cronsim` says: infra/docs/schedules.md
@@ -37,6 +39,10 @@ async fn main() -> std::process::ExitCode {
             write_openapi(&TestApp::start().await);
             std::process::ExitCode::SUCCESS
         }
+        Chore::Asl => {
+            write_state_machines();
+            std::process::ExitCode::SUCCESS
+        }
         Chore::VerifyAudit(options) => verify_audit::run(&options),
         Chore::ScheduleOracle(options) => schedule_oracle::run(&options),
         Chore::Bench(options) => Box::pin(bench::run(&options)).await,
@@ -48,6 +54,18 @@ fn write_openapi(app: &TestApp) {
     std::fs::create_dir_all(path.parent().unwrap()).unwrap();
     std::fs::write(&path, app.openapi_json()).unwrap();
     println!("{} paths in infra/openapi/openapi.json", app.document().paths.paths.len());
+}
+
+/// Files of workflows that are no more go.
+fn write_state_machines() {
+    let folder = root().join("infra/workflows");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    let files = mainsheet_workflow::asl::files();
+    for (name, text) in &files {
+        std::fs::write(folder.join(name), text).unwrap();
+    }
+    println!("{} state machines in infra/workflows", files.len());
 }
 
 /// The repository's root.

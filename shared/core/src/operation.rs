@@ -394,6 +394,12 @@ pub struct Progress {
     pub message: String,
     /// What it makes, changes or removes, in the order of the work.
     pub resources: Vec<ProgressResource>,
+    /// Since when it is at this stage.
+    #[serde(default)]
+    pub stage_since: Option<Timestamp>,
+    /// What it met at this stage that may pass.
+    #[serde(default)]
+    pub trouble: Option<OperationError>,
 }
 
 /// Something that an operation makes, changes or removes.
@@ -515,7 +521,7 @@ impl Progress {
             let resources = resources.map(|resource| (resource.urn.clone(), (resource.status, resource.name.clone())));
             (progress.stage.clone(), resources.collect())
         };
-        essence(self) != essence(earlier)
+        essence(self) != essence(earlier) || self.trouble != earlier.trouble
     }
 
     /// The operation has ended: what was under way did not come about, unless it succeeded.

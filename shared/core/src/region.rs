@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// A region of AWS, such as `us-east-1` or `us-gov-west-1`.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(try_from = "String", into = "String")]
-#[schema(value_type = String, min_length = 1, max_length = 64, examples("us-east-1"))]
+#[schema(as = RegionCode, value_type = String, min_length = 1, max_length = 64, examples("us-east-1"))]
 pub struct Region(String);
 
 /// A text that is no region of AWS.

@@ -45,14 +45,6 @@ impl Store {
     pub async fn connections(&self, tenant: &Tenant, request: &PageRequest) -> Result<Page<Row<Connection>>> {
         self.page(&Listing::of(tenant_partition(tenant, "CONNECTIONS")), request).await
     }
-
-    /// Notes that a connection's role was used. It makes no new version of the connection and is not audited.
-    ///
-    /// # Errors
-    /// [`Error::NotFound`] when the connection is gone.
-    pub async fn note_connection_use(&self, tenant: &Tenant, connection: &ConnectionId) -> Result<()> {
-        self.telemetry().note_connection_use(tenant, connection).commit().await
-    }
 }
 
 impl Change<'_> {
@@ -117,7 +109,8 @@ impl Change<'_> {
         self.annotate(&connection_key(tenant, connection), Item::new(), &[(LIVING, -1)], gone)
     }
 
-    pub(crate) fn note_connection_use(self, tenant: &Tenant, connection: &ConnectionId) -> Self {
+    /// A connection's role was used.
+    pub fn note_connection_use(self, tenant: &Tenant, connection: &ConnectionId) -> Self {
         let sets = used_at(self.now());
         self.annotate(&connection_key(tenant, connection), sets, &[], Error::NotFound)
     }

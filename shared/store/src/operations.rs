@@ -178,6 +178,22 @@ impl Store {
         .await
     }
 
+    /// Notes why an operation will not succeed, before what it made is undone. The first reason stays. It is not audited: its end is.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such operation.
+    pub async fn note_failure(&self, tenant: &Tenant, operation: &OperationId, error: &OperationError) -> Result<()> {
+        retry_races(|| async {
+            let row = self.operation(tenant, operation).await?;
+            if row.value.error.is_some() || row.value.status.is_terminal() {
+                return Ok(());
+            }
+            let failing = Operation { error: Some(error.clone()), updated_at: self.now(), ..row.value.clone() };
+            self.telemetry().replace(&row, &failing, Due::Keep).commit().await
+        })
+        .await
+    }
+
     /// An operation ends, and with it what it did to the thing that it is about. Repeated, nothing happens.
     ///
     /// A network, cluster or catalog that is destroyed counts nowhere any more and gives its name back, and the logical cluster or

@@ -85,6 +85,8 @@ pub struct Pointers {
     pub networks: BTreeSet<NetworkId>,
     /// Provisioned clusters.
     pub clusters: BTreeSet<ClusterId>,
+    /// Provisioned catalogs.
+    pub catalogs: BTreeSet<CatalogId>,
     /// Operations.
     pub operations: BTreeSet<OperationId>,
 }
@@ -98,6 +100,8 @@ pub struct Pointed {
     pub networks: Vec<Row<Network>>,
     /// Provisioned clusters, oldest first.
     pub clusters: Vec<Row<ProvisionedCluster>>,
+    /// Provisioned catalogs, oldest first.
+    pub catalogs: Vec<Row<ProvisionedCatalog>>,
     /// Operations, oldest first.
     pub operations: Vec<Row<Operation>>,
 }
@@ -133,13 +137,16 @@ impl Store {
         let networks: Vec<Key> = pointers.networks.iter().map(|id| network_key(tenant, id)).collect();
         let clusters: Vec<Key> =
             pointers.clusters.iter().map(|id| provisioned_key::<ProvisionedCluster>(tenant, id)).collect();
+        let catalogs: Vec<Key> =
+            pointers.catalogs.iter().map(|id| provisioned_key::<ProvisionedCatalog>(tenant, id)).collect();
         let operations: Vec<Key> = pointers.operations.iter().map(|id| operation_key(tenant, id)).collect();
-        let all = [&connections, &networks, &clusters, &operations];
+        let all = [&connections, &networks, &clusters, &catalogs, &operations];
         let mut batch = self.get_batch(all.into_iter().flatten().cloned()).await?;
         Ok(Pointed {
             connections: take_all(&mut batch, &connections)?,
             networks: take_all(&mut batch, &networks)?,
             clusters: take_all(&mut batch, &clusters)?,
+            catalogs: take_all(&mut batch, &catalogs)?,
             operations: take_all(&mut batch, &operations)?,
         })
     }
@@ -177,6 +184,25 @@ impl Store {
     ) -> Result<Row<T>> {
         let row = self.provisioned::<T>(tenant, id).await?;
         if row.value.connection_id() == connection { Ok(row) } else { Err(Error::NotFound) }
+    }
+
+    /// A network, cluster or catalog of a connection, and the connection: one round trip.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when the connection has no such thing.
+    pub async fn provisioned_with_connection<T: ProvisionedEntity>(
+        &self,
+        tenant: &Tenant,
+        connection: &ConnectionId,
+        id: &T::Id,
+    ) -> Result<(Row<T>, Row<Connection>)> {
+        let (thing, account) = (provisioned_key::<T>(tenant, id), connection_key(tenant, connection));
+        let mut batch = self.get_batch([thing.clone(), account.clone()]).await?;
+        let row: Row<T> = batch.take(&thing)?.ok_or(Error::NotFound)?;
+        if row.value.connection_id() != connection {
+            return Err(Error::NotFound);
+        }
+        Ok((row, batch.take(&account)?.ok_or(Error::NotFound)?))
     }
 
     /// A page of the organization's networks, clusters or catalogs, oldest first; those of one connection by name. One query.

@@ -12,21 +12,23 @@ use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_cloud::queue::{Message, Queue};
+use mainsheet_cloud::workflows::WorkflowStart;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::time::ManualClock;
 use mainsheet_core::{TeamId, Timestamp};
 use mainsheet_embedded::Stream;
 use mainsheet_identity::{IdentityState, SingleSignOn};
-use mainsheet_infrastructure::{InfrastructureState, LocalRegion};
+use mainsheet_infrastructure::{Cloud, InfrastructureState, LocalRegion};
 use mainsheet_notifier::{MailKeys, Notifier};
 use mainsheet_organization::OrganizationState;
+use mainsheet_simulator::CloudSimulator;
 use mainsheet_store::Store;
 use mainsheet_store::outbox::OutboxEvent;
 use mainsheet_workloads::WorkloadsState;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::client::Client;
-use crate::delivery::{Delivered, MemoryQueues, Outbox};
+use crate::delivery::{Delivered, MemoryQueues, Outbox, StartedWorkflows};
 use crate::doors::{Seating, join, leave_all};
 use crate::fault::{Fault, Lasting};
 use crate::mail::{CatchingMailer, CaughtMail};
@@ -43,6 +45,10 @@ const SEALING_SECRET: &str = "the secret that seals the tests' secrets, of no us
 pub(crate) const PUBLIC_URL: &str = "https://mainsheet.example";
 /// Where browsers may be sent after single sign-on.
 pub const REDIRECT_URI: &str = "https://app.example/welcome";
+/// Who the platform is to customers' accounts.
+const PRINCIPAL: &str = "arn:aws:iam::210987654321:root";
+/// Where CloudFormation finds the connection's template.
+const TEMPLATE_URL: &str = "https://templates.example/connection.yaml";
 /// When every test begins.
 const BEGINNING: &str = "2026-11-21T08:30:00.000Z";
 
@@ -64,6 +70,8 @@ pub struct TestApp {
     notifier: Notifier,
     outbox: Outbox,
     queues: MemoryQueues,
+    workflows: StartedWorkflows,
+    cloud: CloudSimulator,
 }
 
 impl TestApp {
@@ -94,7 +102,8 @@ impl TestApp {
         let audit_key = published_key(&store, AUDIT_SECRET, Purpose::Audit).await;
         let app = App::new(store.clone());
         app.warm().await.unwrap();
-        let functions = routers(&app, access_key, Arc::clone(&mail_key), audit_key, waiting);
+        let cloud = CloudSimulator::new(clock.clock());
+        let functions = routers(&app, access_key, Arc::clone(&mail_key), audit_key, (waiting, cloud.clone()));
         let paths = functions.iter().map(|(name, router)| (*name, paths_of(router))).collect();
         let (router, document) = assemble(&clock.clock(), functions.into_iter().map(|(_, router)| router));
         let outbox = Outbox::of(table.stream());
@@ -102,7 +111,8 @@ impl TestApp {
         let keys = MailKeys { links: mail_key, codes: Arc::new(login_code_key()) };
         let notifier = Notifier::new(Arc::new(mailer.clone()), keys, clock.clock(), PUBLIC_URL.to_owned()).unwrap();
         let _ = table.take_operations();
-        Self { router, document, paths, table, store, clock, mailer, notifier, outbox, queues: MemoryQueues::default() }
+        let (queues, workflows) = (MemoryQueues::default(), StartedWorkflows::default());
+        Self { router, document, paths, table, store, clock, mailer, notifier, outbox, queues, workflows, cloud }
     }
 
     /// The OpenAPI document of all routers.
@@ -147,6 +157,12 @@ impl TestApp {
         self.table.set_rule(rule);
     }
 
+    /// Customers' accounts.
+    #[must_use]
+    pub fn cloud(&self) -> &CloudSimulator {
+        &self.cloud
+    }
+
     /// The present.
     #[must_use]
     pub fn now(&self) -> Timestamp {
@@ -177,12 +193,18 @@ impl TestApp {
         (result, self.table.take_operations())
     }
 
+    /// The workflows that events started, oldest first.
+    #[must_use]
+    pub fn started_workflows(&self) -> Vec<WorkflowStart> {
+        self.workflows.all()
+    }
+
     /// Everything that waits happens: events are carried to queues and handled there, with all that follows from it.
     /// Queues deliver at least once, so each message is handled twice.
     pub async fn deliver(&self) {
         loop {
             while let Some(event) = self.outbox.take() {
-                mainsheet_relay::carry(&self.queues, &event).await.unwrap();
+                mainsheet_relay::carry(&self.queues, &self.workflows, &event).await.unwrap();
             }
             let Some((queue, message)) = self.queues.receive() else { return };
             let event: OutboxEvent = serde_json::from_str(&message.body).unwrap();
@@ -239,7 +261,7 @@ impl TestApp {
         receive: impl Fn(&MemoryQueues) -> Option<(Queue, Message)>,
     ) -> Option<(Queue, Message)> {
         while let Some(event) = self.outbox.take() {
-            mainsheet_relay::carry(&self.queues, &event).await.unwrap();
+            mainsheet_relay::carry(&self.queues, &self.workflows, &event).await.unwrap();
         }
         receive(&self.queues)
     }
@@ -344,14 +366,20 @@ fn routers(
     access_key: Arc<SigningKey>,
     mail_key: Arc<SigningKey>,
     audit_key: Arc<SigningKey>,
-    waiting: Waiting,
+    (waiting, cloud): (Waiting, CloudSimulator),
 ) -> [(&'static str, OpenApiRouter); 5] {
     let mail_links = KeyRing::new(app.store.clone(), Purpose::MailLink);
     let organization = OrganizationState::new(app.clone(), mail_key, mail_links.clone(), PUBLIC_URL.to_owned());
     let sealer = Arc::new(Sealer::derive(&SEALING_SECRET.into()).unwrap());
     let workloads = WorkloadsState { app: app.clone(), sealer: Arc::clone(&sealer) };
-    let infrastructure =
-        InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent, sealer: Arc::clone(&sealer) };
+    let cloud = Cloud {
+        accounts: Arc::new(cloud),
+        sealer: Arc::clone(&sealer),
+        principal_arn: PRINCIPAL.to_owned(),
+        template_url: TEMPLATE_URL.to_owned(),
+        public_url: PUBLIC_URL.to_owned(),
+    };
+    let infrastructure = InfrastructureState { app: app.clone(), local_region: LocalRegion::Absent, cloud };
     let agents = AgentsState { app: app.clone(), sealer, waiting };
     let identity = IdentityState::new(app.clone(), access_key, mail_links, Arc::new(login_code_key()), sso());
     [

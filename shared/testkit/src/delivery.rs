@@ -5,6 +5,7 @@ use std::sync::{Mutex, MutexGuard};
 
 use async_trait::async_trait;
 use mainsheet_cloud::queue::{Message, Queue, Queues};
+use mainsheet_cloud::workflows::{WorkflowStart, Workflows};
 use mainsheet_core::Result;
 use mainsheet_embedded::Stream;
 use mainsheet_store::outbox::OutboxEvent;
@@ -40,6 +41,27 @@ impl MemoryQueues {
 
     pub(crate) fn is_empty(&self) -> bool {
         self.0.lock().unwrap().is_empty()
+    }
+}
+
+/// Workflows that were started. Nobody does their steps.
+#[derive(Default)]
+pub(crate) struct StartedWorkflows(Mutex<Vec<WorkflowStart>>);
+
+#[async_trait]
+impl Workflows for StartedWorkflows {
+    async fn start(&self, start: WorkflowStart) -> Result<()> {
+        let mut started = self.0.lock().unwrap();
+        if !started.contains(&start) {
+            started.push(start);
+        }
+        Ok(())
+    }
+}
+
+impl StartedWorkflows {
+    pub(crate) fn all(&self) -> Vec<WorkflowStart> {
+        self.0.lock().unwrap().clone()
     }
 }
 

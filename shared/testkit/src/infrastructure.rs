@@ -1,12 +1,10 @@
 //! Doors to what workflows do: operations begin and end here without anything being built.
 
-use mainsheet_core::connection::ConnectionEvent;
 use mainsheet_core::network::Network;
 use mainsheet_core::operation::{FailureCode, Operation, OperationError};
 use mainsheet_core::provisioned_cluster::{ProviderCluster, ProvisionedCluster};
 use mainsheet_core::{OperationId, OrganizationId};
 use mainsheet_store::Tenant;
-use mainsheet_store::audit::Audit;
 use mainsheet_store::operations::{Left, Outcome};
 use mainsheet_store::organizations::founding_tenant;
 use serde_json::{Value, json};
@@ -42,16 +40,17 @@ impl TestApp {
     /// A connection whose role was verified.
     pub async fn connection(&self, owner: &Person, name: &str) -> String {
         let id = owner.create("/infra/connections", json!({ "name": name, "provider": "aws" })).await;
-        let (store, tenant) = (self.store(), tenant(owner));
-        let row = store.connection(&tenant, &id.parse().unwrap()).await.unwrap();
-        let mut connection = row.value.clone();
-        connection.account_id = Some(ACCOUNT.parse().unwrap());
-        connection.role_arn = Some(ROLE.parse().unwrap());
-        connection.stack_arn = Some(format!("arn:aws:cloudformation:{REGION}:{ACCOUNT}:stack/mainsheet/{name}"));
-        connection.apply(ConnectionEvent::Verify, None, store.now());
-        let change = store.change(Audit::of_platform(&tenant, "test.verify", &id));
-        change.replace_used_connection(&row, &connection).commit().await.unwrap();
+        let role = self.deploy(owner, &id).await;
+        let _ = owner.post(&format!("/infra/connections/{id}/verify"), json!({ "roleArn": role })).await.expect(200);
         id
+    }
+
+    /// A connection's template is downloaded and deployed. Answers the role that it makes.
+    pub async fn deploy(&self, owner: &Person, connection: &str) -> String {
+        let template = owner.get(&format!("/infra/connections/{connection}/template/download")).await.expect(200);
+        let (account, region) = (ACCOUNT.parse().unwrap(), REGION.parse().unwrap());
+        let text = std::str::from_utf8(&template.body).unwrap();
+        self.cloud().deploy(&account, &region, text).unwrap().role_arn.to_string()
     }
 
     /// A network that is described, and nothing more.
@@ -114,6 +113,12 @@ impl TestApp {
 #[must_use]
 pub fn tenant(owner: &Person) -> Tenant {
     founding_tenant(&owner.organization_id.parse::<OrganizationId>().unwrap())
+}
+
+/// The role that a connection's template makes.
+#[must_use]
+pub fn role_of(connection: &str) -> String {
+    format!("arn:aws:iam::{ACCOUNT}:role/mainsheet-{}", connection.to_lowercase())
 }
 
 /// A network.

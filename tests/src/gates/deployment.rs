@@ -8,7 +8,7 @@ use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Value, json};
 
 /// The template. Intrinsic functions are replaced by what they are given: `!GetAtt Table.Arn` is `"Table.Arn"`.
-fn template() -> Value {
+pub(super) fn template() -> Value {
     let text = include_str!("../../../template.yaml");
     let documents = Yaml::load_from_str(text).unwrap();
     let [template] = &documents[..] else { panic!("one document") };
@@ -32,7 +32,7 @@ fn plain(yaml: &Yaml<'_>) -> Value {
 }
 
 /// Resources of a type, by logical id.
-fn resources(template: &Value, kind: &str) -> BTreeMap<String, Value> {
+pub(super) fn resources(template: &Value, kind: &str) -> BTreeMap<String, Value> {
     let all = template["Resources"].as_object().unwrap().iter();
     all.filter(|(_, resource)| resource["Type"] == kind).map(|(id, resource)| (id.clone(), resource.clone())).collect()
 }

@@ -11,3 +11,4 @@ mod roles;
 mod round_trips;
 mod run_states;
 mod tenants;
+mod workflows;

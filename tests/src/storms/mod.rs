@@ -6,6 +6,7 @@
 
 mod access;
 mod jobs;
+mod operations;
 
 use std::collections::BTreeMap;
 

@@ -157,6 +157,12 @@ impl Owner {
         answer
     }
 
+    /// A file, as it is.
+    pub(crate) async fn download(&self, path: &str) -> String {
+        let request = self.client.get(format!("{}/api/v1{path}", self.url)).bearer_auth(&self.token);
+        request.send().await.unwrap().error_for_status().unwrap().text().await.unwrap()
+    }
+
     /// A cluster; answers its id and its registration token.
     pub(crate) async fn cluster(&self, body: &Value) -> (String, String) {
         let cluster = self.post("/workloads/clusters", body).await;

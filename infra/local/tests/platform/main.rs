@@ -9,6 +9,7 @@
 mod catalogs;
 mod crash;
 mod harness;
+mod provisioning;
 mod quickstart;
 mod schedules;
 mod surroundings;

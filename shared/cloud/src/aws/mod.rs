@@ -5,6 +5,7 @@ mod queues;
 mod secrets;
 mod settings;
 mod table;
+mod workflows;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 
@@ -13,6 +14,7 @@ pub use queues::SqsQueues;
 pub use secrets::secret;
 pub use settings::{list, required};
 pub use table::store;
+pub use workflows::StepFunctions;
 
 /// The configuration of this process: region, credentials and endpoints from its environment.
 pub async fn config() -> SdkConfig {

@@ -7,6 +7,7 @@ pub(crate) mod get;
 pub(crate) mod list;
 pub(crate) mod of_connection;
 pub(crate) mod plan;
+pub(crate) mod preflight;
 pub(crate) mod provision;
 pub(crate) mod update;
 

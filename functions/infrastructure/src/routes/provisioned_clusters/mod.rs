@@ -5,10 +5,13 @@ pub(crate) mod delete;
 pub(crate) mod destroy;
 pub(crate) mod get;
 pub(crate) mod get_in_connection;
+pub(crate) mod health;
+pub(crate) mod kubeconfig;
 pub(crate) mod list;
 pub(crate) mod metrics;
 pub(crate) mod of_connection;
 pub(crate) mod plan;
+pub(crate) mod preflight;
 pub(crate) mod provision;
 pub(crate) mod update;
 

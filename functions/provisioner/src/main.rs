@@ -1,0 +1,27 @@
+//! The Lambda function that the state machines call.
+
+use std::sync::Arc;
+
+use lambda_runtime::{Error, LambdaEvent, run, service_fn};
+use mainsheet_auth::sealed::Sealer;
+use mainsheet_cloud::account::NoAccounts;
+use mainsheet_cloud::aws;
+use mainsheet_provisioner::{AgentSettings, Images, Provisioner};
+use mainsheet_workflow::StepRequest;
+
+#[tokio::main]
+async fn main() -> Result<(), Error> {
+    lambda_runtime::tracing::init_default_subscriber();
+    let config = aws::config().await;
+    let sealer = Sealer::derive(&aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?)?;
+    let images =
+        Images { agent: aws::required("MAINSHEET_AGENT_IMAGE")?, runtime: aws::required("MAINSHEET_RUNTIME_IMAGE")? };
+    let agent = AgentSettings { api_url: aws::required("MAINSHEET_AGENT_URL")?, images };
+    let accounts = Arc::new(NoAccounts);
+    let provisioner = Provisioner::new(aws::store(&config)?, accounts, Arc::new(sealer), agent);
+    run(service_fn(|event: LambdaEvent<StepRequest>| {
+        let provisioner = provisioner.clone();
+        async move { provisioner.handle(&event.payload).await.map_err(Error::from) }
+    }))
+    .await
+}

@@ -1,0 +1,119 @@
+//! The embedded table behind a door that loses writes when it is told to.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use mainsheet_core::Clock;
+use mainsheet_embedded::{EmbeddedDynamoDb, client};
+use mainsheet_store::{Store, schema};
+
+const TABLE: &str = "mainsheet";
+
+/// Where a write is lost.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LostWrite {
+    /// Before it has its effect.
+    Before,
+    /// After it.
+    After,
+}
+
+/// The table.
+pub(crate) struct TestTable {
+    _dynamodb: EmbeddedDynamoDb,
+    client: aws_sdk_dynamodb::Client,
+    door: Arc<Door>,
+}
+
+struct Door {
+    upstream: String,
+    http: reqwest::Client,
+    plan: Mutex<Plan>,
+}
+
+#[derive(Default)]
+struct Plan {
+    lost: BTreeMap<usize, LostWrite>,
+    /// How many writes there were; `None` while they are not counted.
+    counted: Option<usize>,
+}
+
+impl TestTable {
+    pub(crate) async fn start() -> Self {
+        let dynamodb = EmbeddedDynamoDb::in_memory().await.unwrap();
+        let http = reqwest::Client::builder().no_proxy().build().unwrap();
+        let door = Arc::new(Door { upstream: dynamodb.endpoint(), http, plan: Mutex::default() });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(pass).with_state(Arc::clone(&door));
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        let client = client(&address);
+        schema::create_table(&client, TABLE).await.unwrap();
+        Self { _dynamodb: dynamodb, client, door }
+    }
+
+    pub(crate) fn store(&self, clock: Clock) -> Store {
+        Store::new(self.client.clone(), TABLE, clock)
+    }
+
+    /// From now on the writes with these numbers are lost, of those that are counted.
+    pub(crate) fn lose(&self, lost: BTreeMap<usize, LostWrite>) {
+        *self.door.plan.lock().unwrap() = Plan { lost, counted: None };
+    }
+
+    /// Counts writes from now on, the next one as `next`.
+    pub(crate) fn count(&self, next: usize) {
+        self.door.plan.lock().unwrap().counted = Some(next);
+    }
+
+    /// Counts no more, and answers how many there were.
+    pub(crate) fn pause(&self) -> usize {
+        self.door.plan.lock().unwrap().counted.take().unwrap_or_default()
+    }
+}
+
+impl Door {
+    /// What happens to a write.
+    fn fate(&self) -> Option<LostWrite> {
+        let mut plan = self.plan.lock().unwrap();
+        let number = plan.counted?;
+        plan.counted = Some(number + 1);
+        plan.lost.get(&number).copied()
+    }
+}
+
+async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
+    let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let fate = if target.ends_with("TransactWriteItems") { door.fate() } else { None };
+    match fate {
+        None => forward(&door, request).await,
+        Some(LostWrite::Before) => lost(),
+        Some(LostWrite::After) => {
+            let _ = forward(&door, request).await;
+            lost()
+        }
+    }
+}
+
+async fn forward(door: &Door, request: Request) -> Response {
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let url = format!("{}{}", door.upstream, parts.uri);
+    let answer = door.http.request(parts.method, url).headers(parts.headers).body(body).send().await.unwrap();
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let mut response = Response::new(Body::from(answer.bytes().await.unwrap()));
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    response
+}
+
+/// What the SDK does not try again.
+fn lost() -> Response {
+    let body = r#"{"__type":"com.amazon.coral.service#AccessDeniedException","message":"lost by a test"}"#;
+    (StatusCode::BAD_REQUEST, [("content-type", "application/x-amz-json-1.0")], body).into_response()
+}
