@@ -88,12 +88,13 @@ impl Scene {
     }
 }
 
-/// Ticks, with all that follows, until nothing is left to do.
+/// What follows, and ticks with what follows of them, until nothing is left to do.
 async fn settle(app: &TestApp) {
     for _ in 0..10 {
-        let ticked = mainsheet_scheduler::tick(app.store(), mainsheet_scheduler::INTERVAL).await;
         let failed = app.deliver_through_faults().await;
-        if failed == 0 && ticked.is_ok_and(|ticked| ticked == mainsheet_scheduler::Ticked::default()) {
+        let ticked = mainsheet_scheduler::tick(app.store(), mainsheet_scheduler::INTERVAL).await;
+        let is_idle = failed == 0 && ticked.is_ok_and(|ticked| ticked == mainsheet_scheduler::Ticked::default());
+        if is_idle && app.deliver_through_faults().await == 0 {
             return;
         }
     }

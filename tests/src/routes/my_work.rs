@@ -128,13 +128,8 @@ async fn a_page_of_ones_jobs_is_one_query_and_two_batch_reads_of_ten_thousand_jo
     let somewhere = member("somewhere@example.com", &teams[40..45]).await;
     let in_one = member("in-one@example.com", &teams[70..71]).await;
     for (who, client) in [("owner", &owner.client), ("all", &everywhere), ("five", &somewhere), ("one", &in_one)] {
-        for order in ["lastRunAt", "createdAt", "jobKey"] {
-            let path = format!("/me/jobs?limit=20&sortBy={order}");
-            // Keys of copies are in the order of their teams, so that one team's come in a row, far from the beginning.
-            let most = if order == "jobKey" && ["five", "one"].contains(&who) { 3 } else { 1 };
-            let (reads, items) = cost(&app, client, &path).await;
-            assert!(reads[0] <= most && reads[1] <= 2 && items == 20, "{who} {order}: {reads:?}, {items}");
-        }
+        let (reads, items) = cost(&app, client, "/me/jobs?limit=20").await;
+        assert_eq!((reads, items), ([1, 2], 20), "{who}");
     }
     // Who sees nothing pays a query for each megabyte of the list, and no more.
     let nobody = member("nobody@example.com", &[]).await;
@@ -143,7 +138,7 @@ async fn a_page_of_ones_jobs_is_one_query_and_two_batch_reads_of_ten_thousand_jo
     // The pages of the one team are all of its jobs.
     let (mut seen, mut marker) = (0, String::new());
     loop {
-        let page = in_one.get(&format!("/me/jobs?limit=30{marker}")).await.expect(200).json();
+        let page = in_one.get(&format!("/me/jobs?limit=60{marker}")).await.expect(200).json();
         seen += page["items"].as_array().unwrap().len();
         let Some(next) = page["marker"].as_str() else { break };
         marker = format!("&marker={next}");
