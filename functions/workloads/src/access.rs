@@ -192,6 +192,9 @@ impl<S: HasApp, N: Needs> FromRequestParts<S> for JobRunFor<N> {
     }
 }
 
+/// Jobs for each that one team reaches: what a page of its jobs is read from at first.
+pub(crate) const FEW: u32 = 100;
+
 /// Whether a thing that is shared with these teams is within the caller's reach: in `/me/...` that is through a team that they
 /// sit in.
 pub(crate) fn reaches(caller: &Caller, relation: Relation, teams: &[TeamId]) -> bool {

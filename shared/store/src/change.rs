@@ -353,7 +353,7 @@ fn replacement<T: Entity>(row: &Row<T>, value: &T, due: Due, beside: Item) -> Re
         sets.push((DUE_SHARD.to_owned(), AttributeValue::S(due_shard(&row.key))));
         sets.push((DUE_AT.to_owned(), AttributeValue::S(moment.to_string())));
     }
-    let stays = |index: &&str| T::ANNOTATED_ORDER == Some(*index) || sets.iter().any(|(name, _)| name == *index);
+    let stays = |index: &&str| sets.iter().any(|(name, _)| name == *index);
     let mut removes: Vec<&str> = [BY_NAME, BY_TIME].into_iter().filter(|index| !stays(index)).collect();
     if matches!(due, Due::Never | Due::Over) {
         removes.extend([DUE_SHARD, DUE_AT]);

@@ -300,7 +300,7 @@ impl Store {
         request: &PageRequest,
         matches: impl Fn(&MemberRecord) -> bool,
     ) -> Result<Page<Row<MemberRecord>>> {
-        let page = self.page_where(&listing(tenant, order), request, |row| matches(&row.value)).await?;
+        let page = self.page_where(&listing(tenant, order), request, 1, |row| matches(&row.value)).await?;
         Ok(page.map(complete))
     }
 
