@@ -38,4 +38,4 @@ def test_every_step_of_the_page_is_in_the_audit_log(start):
     assert "\nAcme\n" in printed, printed
     logged = set(re.findall(r"^\S+Z ([a-z_]+\.[a-z_]+) ", printed, re.MULTILINE))
     assert len(promised()) >= 10 and promised() <= logged, (promised() - logged, logged)
-    assert re.search(r'"permissions":\[[^]]*"CanEdit', printed), printed
+    assert re.search(r'"permissions":\[[^]]*"CanManageJobs', printed), printed

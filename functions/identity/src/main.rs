@@ -8,6 +8,7 @@ use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws;
+use mainsheet_cloud::breached::breached_passwords;
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_identity::{IdentityState, SingleSignOn};
 
@@ -18,13 +19,15 @@ async fn main() -> Result<(), Error> {
     let key = SigningKey::derive(&secret, Purpose::Access)?;
     let store = aws::store(&config)?;
     key.publish(&store).await?;
-    let app = App::new(store.clone());
+    let http = GuardedHttp::new(Reach::Internet)?;
+    let breached = breached_passwords(http.clone(), aws::optional("MAINSHEET_BREACHED_PASSWORDS_URL").as_deref())?;
+    let app = App::new(store.clone()).with_breached_passwords(breached);
     app.warm().await?;
     let clock = store.clock().clone();
     let login_codes = LoginCodeKey::derive(&aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?)?;
     let sealing_secret = aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?;
     let sso = SingleSignOn {
-        http: GuardedHttp::new(Reach::Internet)?,
+        http,
         sealer: Arc::new(Sealer::derive(&sealing_secret)?),
         public_url: aws::required("MAINSHEET_PUBLIC_URL")?,
         redirect_uris: aws::list("MAINSHEET_REDIRECT_URIS"),

@@ -225,6 +225,20 @@ pub(crate) fn audit(person: &AtTheDoor, origin: &Origin, action: &'static str, t
     }
 }
 
+/// Notes that a try failed: in the trails of whose account it is and of their organizations. Who did it is not known, and nobody's
+/// takes as long as somebody's.
+pub(crate) async fn note_failure(
+    state: &IdentityState,
+    person: Option<&AtTheDoor>,
+    origin: &Origin,
+    tries: &[ThrottleKey],
+) -> Result<()> {
+    let store = &state.app.store;
+    let Some(person) = person else { return store.note_nobodys_failure(tries).await };
+    let failed = audit(person, origin, "login.fail", person.user.value.id.as_str());
+    store.change(Audit { actor: Actor::Platform, ..failed }).noted_in(&person.access.value).commit().await
+}
+
 fn challenged(state: &IdentityState, challenge: Challenge) -> Result<LoginResult> {
     let next_step = match challenge.awaits {
         Awaits::SecondFactor => NextStep::Mfa,

@@ -1,8 +1,8 @@
 //! What a path names, loaded and authorised before anything else of the request is looked at.
 
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use mainsheet_api::{App, Member, Path, Permitted, Problem};
+use mainsheet_api::{HasApp, Member, Path, Permitted, Problem};
 use mainsheet_auth::needs::CanManageUsers;
 use mainsheet_auth::{Caller, Relation};
 use mainsheet_core::member::AccountType;
@@ -44,17 +44,13 @@ pub(crate) struct OrganizationUser {
 /// A person whose account is the organization's to manage.
 pub(crate) struct ManagedUser(pub(crate) OrganizationUser);
 
-impl<S> FromRequestParts<S> for EditableMember
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl<S: HasApp> FromRequestParts<S> for EditableMember {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Member(caller) = Member::from_request_parts(parts, state).await?;
         let Path(member) = Path::<MemberId>::from_request_parts(parts, state).await?;
-        let row = App::from_ref(state).store.member(caller.tenant(), &member).await?;
+        let row = state.app().store.member(caller.tenant(), &member).await?;
         if row.value.member.id != *caller.member_id() {
             caller.require(Relation::CanManageMembers)?;
         }
@@ -62,66 +58,51 @@ where
     }
 }
 
-impl<S> FromRequestParts<S> for ManagedTeam
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl<S: HasApp> FromRequestParts<S> for ManagedTeam {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Member(caller) = Member::from_request_parts(parts, state).await?;
         let Path(team) = Path::<TeamId>::from_request_parts(parts, state).await?;
-        let row = App::from_ref(state).store.team(caller.tenant(), &team).await?;
+        let row = state.app().store.team(caller.tenant(), &team).await?;
         caller.require_in_all(Relation::CanManageTeams, std::slice::from_ref(&team))?;
         Ok(Self { caller, row })
     }
 }
 
-impl<S> FromRequestParts<S> for TeamAndMember
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl<S: HasApp> FromRequestParts<S> for TeamAndMember {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let Member(caller) = Member::from_request_parts(parts, state).await?;
         let Path((team, member)) = Path::<(TeamId, MemberId)>::from_request_parts(parts, state).await?;
-        let found = App::from_ref(state).store.team_and_member(caller.tenant(), &team, &member).await?;
+        let found = state.app().store.team_and_member(caller.tenant(), &team, &member).await?;
         caller.require_in_all(Relation::CanManageTeams, &[team])?;
         Ok(Self { caller, team: found.0, member: found.1 })
     }
 }
 
-impl<S> FromRequestParts<S> for OrganizationUser
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl<S: HasApp> FromRequestParts<S> for OrganizationUser {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let permitted = Permitted::<CanManageUsers>::from_request_parts(parts, state).await?;
         let Path(user) = Path::<UserId>::from_request_parts(parts, state).await?;
         let caller = Caller::clone(&permitted);
-        let (user, access) = App::from_ref(state).store.profile(&user).await?.ok_or(Error::NotFound)?;
+        let (user, access) = state.app().store.profile(&user).await?.ok_or(Error::NotFound)?;
         let membership = access.value.memberships.get(caller.tenant().organization_id()).cloned();
         Ok(Self { caller, user, access, membership: membership.ok_or(Error::NotFound)? })
     }
 }
 
-impl<S> FromRequestParts<S> for ManagedUser
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl<S: HasApp> FromRequestParts<S> for ManagedUser {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let found = OrganizationUser::from_request_parts(parts, state).await?;
         found.require_managed()?;
-        require_over(&found.caller, &found.membership.roles)?;
+        let roles = found.membership.active_roles(state.app().now()).map(|(role, _)| role);
+        require_over(&found.caller, roles)?;
         Ok(Self(found))
     }
 }
@@ -144,8 +125,8 @@ impl OrganizationUser {
 ///
 /// # Errors
 /// [`Error::Forbidden`] that names the relation.
-pub(crate) fn require_over(caller: &Caller, roles: &[OrganizationRole]) -> Result<()> {
-    if roles.iter().copied().any(is_guarded) { caller.require(Relation::CanManageOwners) } else { Ok(()) }
+pub(crate) fn require_over(caller: &Caller, roles: impl IntoIterator<Item = OrganizationRole>) -> Result<()> {
+    if roles.into_iter().any(is_guarded) { caller.require(Relation::CanManageOwners) } else { Ok(()) }
 }
 
 /// Whether a role is given and taken by Owners alone.

@@ -6,6 +6,8 @@ use lambda_http::Error;
 use mainsheet_api::{App, lambda};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_cloud::aws;
+use mainsheet_cloud::breached::breached_passwords;
+use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_organization::OrganizationState;
 
 #[tokio::main]
@@ -17,7 +19,9 @@ async fn main() -> Result<(), Error> {
     let store = aws::store(&config)?;
     key.publish(&store).await?;
     audit_key.publish(&store).await?;
-    let app = App::new(store.clone());
+    let http = GuardedHttp::new(Reach::Internet)?;
+    let breached = breached_passwords(http, aws::optional("MAINSHEET_BREACHED_PASSWORDS_URL").as_deref())?;
+    let app = App::new(store.clone()).with_breached_passwords(breached);
     // Read during INIT, which also opens the connection to the table.
     app.warm().await?;
     let clock = store.clock().clone();

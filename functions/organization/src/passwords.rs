@@ -1,7 +1,7 @@
 //! What a password has to be.
 
 use mainsheet_api::App;
-use mainsheet_auth::{Caller, breached, password};
+use mainsheet_auth::{Caller, password};
 use mainsheet_core::Result;
 use mainsheet_core::organization::Organization;
 use secrecy::{ExposeSecret, SecretString};
@@ -31,5 +31,5 @@ pub(crate) async fn refuse_leaked(app: &App, caller: &Caller, field: &str, passw
             Some(access) => app.store.organizations_of(access).await?.iter().any(|row| checks(&row.value)),
             None => false,
         };
-    if is_checked { breached::refuse_as(field, password) } else { Ok(()) }
+    if is_checked { app.refuse_breached(field, password).await } else { Ok(()) }
 }

@@ -3,9 +3,9 @@
 
 use std::marker::PhantomData;
 
-use axum::extract::{FromRef, FromRequestParts};
+use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use mainsheet_api::{App, Member, Path, Problem, Result};
+use mainsheet_api::{HasApp, Member, Path, Problem, Result};
 use mainsheet_auth::{Caller, Needs, Relation};
 use mainsheet_core::catalog::Catalog;
 use mainsheet_core::job::{Job, JobDraft};
@@ -100,80 +100,56 @@ struct JobRunPath {
     job_run: JobRunId,
 }
 
-impl<S, N> FromRequestParts<S> for QueryFor<N>
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-    N: Needs,
-{
+impl<S: HasApp, N: Needs> FromRequestParts<S> for QueryFor<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let Member(caller) = Member::from_request_parts(parts, state).await?;
         let Path(QueryPath { query }) = Path::from_request_parts(parts, state).await?;
-        let row = App::from_ref(state).store.query_saved(caller.tenant(), &query).await?;
+        let row = state.app().store.query_saved(caller.tenant(), &query).await?;
         caller.require_in_any(N::RELATION, Relation::CanViewQueries, &row.value.team_ids)?;
         Ok(Self { caller, row, needs: PhantomData })
     }
 }
 
-impl<S, N> FromRequestParts<S> for CatalogFor<N>
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-    N: Needs,
-{
+impl<S: HasApp, N: Needs> FromRequestParts<S> for CatalogFor<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let Member(caller) = Member::from_request_parts(parts, state).await?;
         let Path(CatalogPath { catalog }) = Path::from_request_parts(parts, state).await?;
-        let row = App::from_ref(state).store.catalog(caller.tenant(), &catalog).await?;
+        let row = state.app().store.catalog(caller.tenant(), &catalog).await?;
         let teams: Vec<TeamId> = row.value.teams.keys().cloned().collect();
         caller.require_in_any(N::RELATION, Relation::CanViewCatalogs, &teams)?;
         Ok(Self { caller, row, needs: PhantomData })
     }
 }
 
-impl<S, N> FromRequestParts<S> for JobFor<N>
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-    N: Needs,
-{
+impl<S: HasApp, N: Needs> FromRequestParts<S> for JobFor<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let Member(caller) = Member::from_request_parts(parts, state).await?;
         let Path(JobPath { job }) = Path::from_request_parts(parts, state).await?;
-        let row = App::from_ref(state).store.job(caller.tenant(), &job).await?;
+        let row = state.app().store.job(caller.tenant(), &job).await?;
         caller.require_in_any(N::RELATION, Relation::CanViewJobs, &row.value.team_ids)?;
         Ok(Self { caller, row, needs: PhantomData })
     }
 }
 
-impl<S, N> FromRequestParts<S> for DraftFor<N>
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-    N: Needs,
-{
+impl<S: HasApp, N: Needs> FromRequestParts<S> for DraftFor<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let Member(caller) = Member::from_request_parts(parts, state).await?;
         let Path(JobPath { job }) = Path::from_request_parts(parts, state).await?;
-        let (job, draft) = App::from_ref(state).store.job_and_draft(caller.tenant(), &job).await?;
+        let (job, draft) = state.app().store.job_and_draft(caller.tenant(), &job).await?;
         caller.require_in_any(N::RELATION, Relation::CanViewJobs, &job.value.team_ids)?;
         Ok(Self { caller, job, draft, needs: PhantomData })
     }
 }
 
-impl<S> FromRequestParts<S> for KeyedJob
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl<S: HasApp> FromRequestParts<S> for KeyedJob {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
@@ -183,7 +159,7 @@ where
             let message = "`jobKey` in the path takes 1 to 255 lower-case letters, digits, `-` and `_`.";
             return Err(Error::malformed("malformed_key", message).into());
         }
-        let row = App::from_ref(state).store.job_by_key(caller.tenant(), &job_key).await?;
+        let row = state.app().store.job_by_key(caller.tenant(), &job_key).await?;
         if let Some(row) = &row {
             caller.require_in_any(Relation::CanManageJobs, Relation::CanViewJobs, &row.value.team_ids)?;
         }
@@ -191,12 +167,7 @@ where
     }
 }
 
-impl<S, N> FromRequestParts<S> for TeamFor<N>
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-    N: Needs,
-{
+impl<S: HasApp, N: Needs> FromRequestParts<S> for TeamFor<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
@@ -204,27 +175,25 @@ where
         let Path(TeamPath { team }) = Path::from_request_parts(parts, state).await?;
         // Whoever may not see what the team has need not hear that there is such a team.
         caller.require_in_any(N::RELATION, N::RELATION, std::slice::from_ref(&team))?;
-        App::from_ref(state).store.team(caller.tenant(), &team).await?;
+        state.app().store.team(caller.tenant(), &team).await?;
         Ok(Self { caller, team, needs: PhantomData })
     }
 }
 
-impl<S, N> FromRequestParts<S> for JobRunFor<N>
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-    N: Needs,
-{
+impl<S: HasApp, N: Needs> FromRequestParts<S> for JobRunFor<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let Member(caller) = Member::from_request_parts(parts, state).await?;
         let Path(JobRunPath { job, job_run }) = Path::from_request_parts(parts, state).await?;
-        let (job, row) = App::from_ref(state).store.job_and_run(caller.tenant(), &job, &job_run).await?;
+        let (job, row) = state.app().store.job_and_run(caller.tenant(), &job, &job_run).await?;
         caller.require_in_any(N::RELATION, Relation::CanViewJobs, &job.value.team_ids)?;
         Ok(Self { caller, job, row, needs: PhantomData })
     }
 }
+
+/// Jobs for each that one team reaches: what a page of its jobs is read from at first.
+pub(crate) const FEW: u32 = 100;
 
 /// Whether a thing that is shared with these teams is within the caller's reach: in `/me/...` that is through a team that they
 /// sit in.

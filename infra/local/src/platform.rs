@@ -15,6 +15,7 @@ use fd_lock::RwLock;
 use mainsheet_agents::{AgentsState, Waiting};
 use mainsheet_api::{App, BASE, assemble, with_problems};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
+use mainsheet_cloud::breached::breached_passwords;
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_core::{Error, Result};
 use mainsheet_embedded::EmbeddedDynamoDb;
@@ -148,7 +149,9 @@ async fn router(
     access_key.publish(&store).await?;
     let audit_key = signing_key(data_dir, Purpose::Audit)?;
     audit_key.publish(&store).await?;
-    let app = App::new(store.clone());
+    let http = guarded_http(settings)?;
+    let breached = breached_passwords(http.clone(), settings.breached_passwords_url.as_deref())?;
+    let app = App::new(store.clone()).with_breached_passwords(breached);
     app.warm().await?;
     let sealer = Arc::new(sealer(data_dir)?);
     let local_region = match settings.built_in_agent {
@@ -157,7 +160,12 @@ async fn router(
     };
     let mail_links = KeyRing::new(store, Purpose::MailLink);
     let login_codes = Arc::new(login_code_key(data_dir)?);
-    let sso = single_sign_on(settings, data_dir, &public_url)?;
+    let sso = SingleSignOn {
+        http,
+        sealer: Arc::clone(&sealer),
+        public_url: public_url.clone(),
+        redirect_uris: settings.redirect_uris.clone(),
+    };
     let identity = IdentityState::new(app.clone(), Arc::new(access_key), mail_links.clone(), login_codes, sso);
     let cloud = Cloud {
         accounts: Arc::new(control.cloud.clone()),
@@ -183,15 +191,9 @@ async fn router(
     Ok(protocol.merge(docs::router(&document)?).merge(pages::router()).merge(beside).layer(wake))
 }
 
-/// Single sign-on: with providers on this machine, too, where that is asked for.
-fn single_sign_on(settings: &Settings, data_dir: &Path, public_url: &str) -> Result<SingleSignOn> {
-    let reach = if settings.allow_loopback_http { Reach::InternetAndLoopback } else { Reach::Internet };
-    Ok(SingleSignOn {
-        http: GuardedHttp::new(reach)?,
-        sealer: Arc::new(sealer(data_dir)?),
-        public_url: public_url.to_owned(),
-        redirect_uris: settings.redirect_uris.clone(),
-    })
+/// Requests to addresses that others choose: to this machine, too, where that is asked for.
+fn guarded_http(settings: &Settings) -> Result<GuardedHttp> {
+    GuardedHttp::new(if settings.allow_loopback_http { Reach::InternetAndLoopback } else { Reach::Internet })
 }
 
 /// What a request wrote is delivered right after its answer.

@@ -33,6 +33,10 @@ pub(crate) struct Settings {
     /// Where browsers may be sent after single sign-on, besides this platform's own page; several with commas between them
     #[arg(long, env = "MAINSHEET_REDIRECT_URIS", value_delimiter = ',')]
     pub(crate) redirect_uris: Vec<String>,
+    /// Where leaked passwords are asked for by the first 5 digits of their SHA-1, such as `https://api.pwnedpasswords.com/range`
+    /// [default: the list that comes with the program alone]
+    #[arg(long, env = "MAINSHEET_BREACHED_PASSWORDS_URL")]
+    pub(crate) breached_passwords_url: Option<String>,
     /// The Python interpreter to make the Spark environment with
     #[arg(long, env = "MAINSHEET_PYTHON", default_value = "python3")]
     pub(crate) python: PathBuf,

@@ -159,9 +159,10 @@ fn describe_common(method: &str, operation: &mut Operation) {
         let description = "Names the request, so that it can be sent again: it takes effect once.";
         add_header(operation, "Idempotency-Key", description, "^[!-~]{1,255}$");
     }
-    let mut statuses = vec!["400", "401", "403", "404", "422", "429", "500", "503"];
+    // Reading can be a conflict as well: what an account holds, before the account is connected.
+    let mut statuses = vec!["400", "401", "403", "404", "409", "422", "429", "500", "503"];
     if method != "get" {
-        statuses.extend(["409", "412"]);
+        statuses.push("412");
     }
     if operation.request_body.is_some() {
         statuses.extend(["413", "415"]);

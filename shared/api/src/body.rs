@@ -40,7 +40,7 @@ pub(crate) fn require_json(headers: &HeaderMap, bytes: &Bytes) -> Result<()> {
     let is_json = essence.eq_ignore_ascii_case("application/json")
         || (essence.starts_with("application/") && essence.ends_with("+json"));
     let absent = bytes.as_ref() == b"{}" && !headers.contains_key(CONTENT_TYPE);
-    if is_json || absent { Ok(()) } else { Err(Error::UnsupportedMediaType.into()) }
+    if is_json || absent { Ok(()) } else { Err(Error::UnsupportedMediaType { takes: "application/json" }.into()) }
 }
 
 /// A body that is not there at all, as clients send it when every field may be absent, counts as `{}`.

@@ -3,7 +3,7 @@
 use std::str::FromStr;
 
 use aws_lc_rs::digest::{Context, SHA256};
-use axum::extract::{FromRef, FromRequest, FromRequestParts, Request};
+use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::request::Parts;
 use garde::Validate;
 use mainsheet_auth::Subject;
@@ -11,7 +11,7 @@ use mainsheet_core::Error;
 use mainsheet_store::idempotency::Idempotency;
 use serde::de::DeserializeOwned;
 
-use crate::app::App;
+use crate::app::HasApp;
 use crate::body::{or_empty_object, parse, read, require_json};
 use crate::identity::{ORGANIZATION_HEADER, idempotency_key, subject};
 use crate::problem::{Problem, Result};
@@ -76,17 +76,15 @@ fn fingerprint(parts: &Parts, body: &[u8]) -> String {
     hex::encode(context.finish())
 }
 
-impl<S, T> FromRequest<S> for Command<T>
+impl<S: HasApp, T> FromRequest<S> for Command<T>
 where
-    S: Send + Sync,
-    App: FromRef<S>,
     T: DeserializeOwned + Validate<Context = ()> + Send,
 {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
-        let subject = subject(&mut parts, &App::from_ref(state)).await?;
+        let subject = subject(&mut parts, &state.app()).await?;
         let bytes = or_empty_object(&parts.headers, read(Request::new(body)).await?);
         require_json(&parts.headers, &bytes)?;
         let idempotent = Idempotent::of(&parts, &subject, &bytes)?;
@@ -94,15 +92,11 @@ where
     }
 }
 
-impl<S> FromRequestParts<S> for Action
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl<S: HasApp> FromRequestParts<S> for Action {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let subject = subject(parts, &App::from_ref(state)).await?;
+        let subject = subject(parts, &state.app()).await?;
         Ok(Self(Idempotent::of(parts, &subject, &[])?))
     }
 }

@@ -4,7 +4,7 @@ use std::marker::PhantomData;
 use std::net::SocketAddr;
 use std::ops::Deref;
 
-use axum::extract::{ConnectInfo, FromRef, FromRequestParts, OriginalUri};
+use axum::extract::{ConnectInfo, FromRequestParts, OriginalUri};
 use axum::http::HeaderMap;
 use axum::http::header::{AUTHORIZATION, HOST, USER_AGENT};
 use axum::http::request::Parts;
@@ -18,7 +18,7 @@ use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::idempotency::IdempotencyKey;
 use mainsheet_store::{Row, Tenant};
 
-use crate::app::App;
+use crate::app::{App, HasApp};
 use crate::problem::{Problem, Result};
 
 /// Names the organization of a caller with several.
@@ -124,15 +124,11 @@ async fn require_proof(
 #[derive(Debug)]
 pub struct DpopKey(pub Option<String>);
 
-impl<S> FromRequestParts<S> for DpopKey
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl<S: HasApp> FromRequestParts<S> for DpopKey {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let app = App::from_ref(state);
+        let app = state.app();
         Ok(Self(match proof(parts, &app)? {
             Some(proof) => Some(proof.spend(&app.store).await?),
             None => None,
@@ -181,51 +177,34 @@ pub struct Person(pub SignedIn);
 #[derive(Debug)]
 pub struct Member(pub Caller);
 
-impl<S> FromRequestParts<S> for Anyone
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl<S: HasApp> FromRequestParts<S> for Anyone {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        Ok(Self(subject(parts, &App::from_ref(state)).await?))
+        Ok(Self(subject(parts, &state.app()).await?))
     }
 }
 
-impl<S> FromRequestParts<S> for Person
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl<S: HasApp> FromRequestParts<S> for Person {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        Ok(Self(subject(parts, &App::from_ref(state)).await?.person()?))
+        Ok(Self(subject(parts, &state.app()).await?.person()?))
     }
 }
 
-impl<S> FromRequestParts<S> for Member
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl<S: HasApp> FromRequestParts<S> for Member {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let app = App::from_ref(state);
+        let app = state.app();
         let subject = subject(parts, &app).await?;
         let named = named_organization(&parts.headers)?;
         Ok(Self(subject.enter(&app.store, named.as_ref()).await?))
     }
 }
 
-impl<S, N> FromRequestParts<S> for Permitted<N>
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-    N: Needs,
-{
+impl<S: HasApp, N: Needs> FromRequestParts<S> for Permitted<N> {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
@@ -240,11 +219,7 @@ where
 #[derive(Debug)]
 pub struct NamedOrganization(pub OrganizationId);
 
-impl<S> FromRequestParts<S> for NamedOrganization
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl<S: HasApp> FromRequestParts<S> for NamedOrganization {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
@@ -283,15 +258,11 @@ impl AgentCaller {
     }
 }
 
-impl<S> FromRequestParts<S> for AgentCaller
-where
-    S: Send + Sync,
-    App: FromRef<S>,
-{
+impl<S: HasApp> FromRequestParts<S> for AgentCaller {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
-        let app = App::from_ref(state);
+        let app = state.app();
         let agent = agent::authenticate(&app.store, bearer(&parts.headers)?).await?;
         Ok(Self { tenant: tenant_of_agent(&agent), agent, origin: origin(parts) })
     }

@@ -14,7 +14,7 @@ mod problem;
 mod query;
 pub mod text;
 
-pub use app::App;
+pub use app::{App, HasApp};
 pub use assemble::{BASE, Document, KEYS, assemble, with_problems};
 pub use body::Body;
 pub use etag::{IfMatch, Tagged, created};
@@ -22,7 +22,7 @@ pub use idempotent::{Action, Command, Idempotent};
 pub use identity::{
     AgentCaller, Anyone, ClientAddress, DpopKey, Member, NamedOrganization, Permitted, Person, RequestOrigin,
 };
-pub use page::{ListQuery, MarkerPage, MarkerQuery, PageOf, PageQuery, SortDirection};
+pub use page::{ListQuery, MarkerPage, MarkerQuery, Order, PageOf, PageQuery, SortDirection};
 pub use path::Path;
 pub use problem::{Problem, ProblemDetails, Result};
 pub use query::Query;

@@ -118,6 +118,31 @@ pub enum SortDirection {
     Desc,
 }
 
+/// The order that a list is wanted in; `S` is what it can be sorted by.
+#[derive(Debug, Clone, Deserialize, Validate, utoipa::IntoParams)]
+#[serde(rename_all = "camelCase")]
+#[into_params(parameter_in = Query)]
+pub struct Order<S: utoipa::ToSchema> {
+    /// What to sort by.
+    #[serde(default)]
+    #[garde(skip)]
+    #[param(inline)]
+    pub sort_by: S,
+    /// In which direction.
+    #[serde(default)]
+    #[garde(skip)]
+    #[param(inline)]
+    pub sort_direction: SortDirection,
+}
+
+impl<S: utoipa::ToSchema> Order<S> {
+    /// Whether it is from the last to the first.
+    #[must_use]
+    pub fn is_descending(&self) -> bool {
+        self.sort_direction == SortDirection::Desc
+    }
+}
+
 /// A part of a list.
 #[derive(Debug, Clone, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "camelCase")]

@@ -147,12 +147,10 @@ fn describe(error: &Error) -> Described {
             let message = format!("The body is larger than the {limit} bytes that are taken here.");
             described(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", "invalid_request", &message)
         }
-        Error::UnsupportedMediaType => described(
-            StatusCode::UNSUPPORTED_MEDIA_TYPE,
-            "unsupported_media_type",
-            "invalid_request",
-            "The body has to be JSON, with `Content-Type: application/json`.",
-        ),
+        Error::UnsupportedMediaType { takes } => {
+            let message = format!("Send the body as `{takes}`, and say so in `Content-Type`.");
+            described(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", "invalid_request", &message)
+        }
         Error::Invalid(_) => described(
             StatusCode::UNPROCESSABLE_ENTITY,
             "validation_failed",

@@ -14,7 +14,7 @@ use mainsheet_store::users::{Access, Login};
 use mainsheet_store::{Row, Store, Tenant};
 
 use crate::keys::KeyRing;
-use crate::permission::Relation;
+use crate::permission::{self, Relation};
 use crate::service_key;
 use crate::token::AccessToken;
 
@@ -427,7 +427,7 @@ impl Caller {
     /// # Errors
     /// [`Error::Forbidden`] that names it.
     pub fn require(&self, relation: Relation) -> Result<()> {
-        if self.may(relation) { Ok(()) } else { Err(missing(relation, "the organization")) }
+        if self.may(relation) { Ok(()) } else { Err(missing(relation, &Over::Organization)) }
     }
 
     /// They have a relation over a team.
@@ -435,7 +435,7 @@ impl Caller {
     /// # Errors
     /// [`Error::Forbidden`] that names it.
     pub fn require_in(&self, relation: Relation, team: &TeamId) -> Result<()> {
-        if self.may_in(relation, team) { Ok(()) } else { Err(missing(relation, &format!("team {team}"))) }
+        if self.may_in(relation, team) { Ok(()) } else { Err(missing(relation, &Over::Team(team))) }
     }
 
     /// They may give a relation over the organization to somebody: nobody gives what they do not hold themselves, nor for longer.
@@ -444,12 +444,12 @@ impl Caller {
     /// [`Error::Forbidden`] that names it.
     pub fn require_to_grant(&self, relation: Relation, until: Option<Timestamp>) -> Result<()> {
         match self.held(relation) {
-            None => Err(missing(relation, "the organization")),
+            None => Err(missing(relation, &Over::Organization)),
             Some(held) if held < Until::from(until) => Err(Error::Forbidden {
                 code: "permission_missing",
                 message: format!(
                     "You hold `{relation}` for a limited time and can grant it until then at most: give `expiresAt`. {}",
-                    relation.granted_by()
+                    relation.granted_by(permission::Scope::Organization)
                 ),
             }),
             Some(_) => Ok(()),
@@ -501,7 +501,7 @@ impl Caller {
     /// [`Error::Forbidden`] that names the first relation of the role that they lack.
     pub fn require_to_assign(&self, role: OrganizationRole) -> Result<()> {
         let lacked = Relation::ALL.iter().find(|relation| relation.is_held_by(role) && !self.may(**relation));
-        lacked.map_or(Ok(()), |relation| Err(missing(*relation, "the organization")))
+        lacked.map_or(Ok(()), |relation| Err(missing(*relation, &Over::Organization)))
     }
 
     /// They have a relation over every one of the named teams.
@@ -520,7 +520,7 @@ impl Caller {
         if self.may_in_any(relation, teams) {
             Ok(())
         } else if self.may_in_any(visible, teams) {
-            Err(missing(relation, "one of its teams"))
+            Err(missing(relation, &Over::ItsTeams))
         } else {
             Err(Error::NotFound)
         }
@@ -565,7 +565,20 @@ impl Caller {
     }
 }
 
-fn missing(relation: Relation, over: &str) -> Error {
-    let message = format!("You need `{relation}` over {over}. {}", relation.granted_by());
+/// What a relation is missing over.
+enum Over<'a> {
+    Organization,
+    Team(&'a TeamId),
+    /// One of the teams that a thing is shared with.
+    ItsTeams,
+}
+
+fn missing(relation: Relation, over: &Over<'_>) -> Error {
+    let (over, scope) = match over {
+        Over::Organization => ("the organization".to_owned(), permission::Scope::Organization),
+        Over::Team(team) => (format!("team {team}"), permission::Scope::Team),
+        Over::ItsTeams => ("one of its teams".to_owned(), permission::Scope::Team),
+    };
+    let message = format!("You need `{relation}` over {over}. {}", relation.granted_by(scope));
     Error::Forbidden { code: "permission_missing", message }
 }

@@ -3,7 +3,6 @@
 pub mod agent;
 pub mod audit_checkpoint;
 pub mod audit_verify;
-pub mod breached;
 mod caller;
 pub mod challenge;
 pub mod dpop;

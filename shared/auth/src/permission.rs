@@ -247,10 +247,10 @@ impl Relation {
             && (bundles_of_team_role(role).contains(&self.bundle()) || relations_of_team_role(role).contains(&self))
     }
 
-    /// Who can give it to somebody, as a sentence.
+    /// Who can give it to somebody over the organization or over a team, as a sentence.
     #[must_use]
-    pub fn granted_by(self) -> &'static str {
-        match (self.is_system_only(), self.scope()) {
+    pub fn granted_by(self, over: Scope) -> &'static str {
+        match (self.is_system_only(), over) {
             (true, _) => "An Owner of the organization can give you a role that has it.",
             (false, Scope::Organization) => "An Owner or Admin of the organization can grant it.",
             (false, Scope::Team) => "An Owner or Admin of the organization, or a Team Admin of the team, can grant it.",

@@ -5,6 +5,7 @@
 pub mod account;
 #[cfg(feature = "aws")]
 pub mod aws;
+pub mod breached;
 pub mod guarded_http;
 pub mod mail;
 pub mod queue;

@@ -89,9 +89,10 @@ pub enum CatalogProvider {
 
 /// Where a catalog's tables are, as its provider needs to know.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(tag = "provider", rename_all = "snake_case", rename_all_fields = "camelCase")]
+#[serde(tag = "provider", rename_all = "snake_case")]
 pub enum CatalogSettings {
     /// AWS Glue Data Catalog, reached with the role of a connected account.
+    #[serde(rename_all = "camelCase")]
     Glue {
         /// AWS region.
         region: String,
@@ -103,6 +104,7 @@ pub enum CatalogSettings {
         endpoint_url: Option<String>,
     },
     /// In the engine's memory.
+    #[serde(rename_all = "camelCase")]
     Memory {
         /// The database that it begins with.
         initial_database: String,
@@ -111,6 +113,7 @@ pub enum CatalogSettings {
         initial_database_comment: Option<String>,
     },
     /// Iceberg REST.
+    #[serde(rename_all = "camelCase")]
     IcebergRest {
         /// The server's base address.
         url: String,
@@ -125,6 +128,7 @@ pub enum CatalogSettings {
         default_database: Option<String>,
     },
     /// Unity Catalog.
+    #[serde(rename_all = "camelCase")]
     Unity {
         /// The API's base address.
         url: String,
@@ -136,6 +140,7 @@ pub enum CatalogSettings {
         default_database: Option<String>,
     },
     /// Microsoft OneLake.
+    #[serde(rename_all = "camelCase")]
     Onelake {
         /// The item: `workspace/name.type`.
         url: String,
@@ -144,6 +149,7 @@ pub enum CatalogSettings {
         default_database: Option<String>,
     },
     /// A Hive metastore.
+    #[serde(rename_all = "camelCase")]
     HiveMetastore {
         /// Its endpoints (`thrift://host:port`), in the order in which they are tried, with commas between them.
         url: String,

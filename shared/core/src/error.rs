@@ -61,8 +61,11 @@ pub enum Error {
         limit: usize,
     },
     /// The body is not of the media type the route takes.
-    #[error("unsupported media type")]
-    UnsupportedMediaType,
+    #[error("a body that is not {takes}")]
+    UnsupportedMediaType {
+        /// The media type that it takes.
+        takes: &'static str,
+    },
     /// Fields that break a rule.
     #[error("invalid fields: {0:?}")]
     Invalid(FieldErrors),

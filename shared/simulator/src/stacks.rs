@@ -119,13 +119,13 @@ impl SimulatedStack {
     }
 
     /// It is made from now on, part by part. At the part that fails it is undone.
-    fn build(&mut self, now: Timestamp, failure: Option<(&str, String)>) {
+    fn build(&mut self, now: Timestamp, failure: Option<&(&str, String)>) {
         self.happen(now, None, StackStatus::CreateInProgress, None);
         let (mut at, parts) = (now, self.parts.clone());
         for (position, part) in parts.iter().enumerate() {
             self.happen(at, Some(part), StackStatus::CreateInProgress, None);
             at = at + Duration::from_secs(part.seconds);
-            if let Some((_, reason)) = failure.as_ref().filter(|(logical_id, _)| *logical_id == part.logical_id) {
+            if let Some((_, reason)) = failure.filter(|(logical_id, _)| *logical_id == part.logical_id) {
                 self.happen(at, Some(part), StackStatus::CreateFailed, Some(reason.clone()));
                 let reason = format!("The following resource(s) failed to create: [{}].", part.logical_id);
                 self.happen(at, None, StackStatus::RollbackInProgress, Some(reason));
@@ -183,7 +183,7 @@ pub(crate) fn begin(
     scene: &mut Scene<'_>,
     stack: &NewStack,
     body: String,
-    failure: Option<(&str, String)>,
+    failure: Option<&(&str, String)>,
 ) -> SimulatedStack {
     let parts = parts_of(scene, stack);
     let id = scene.uuid();
@@ -268,7 +268,7 @@ impl Stacks for Session {
                 None => {}
             }
             let failure = failure(scene, stack);
-            let made = begin(scene, stack, stack.template.body().to_owned(), failure);
+            let made = begin(scene, stack, stack.template.body().to_owned(), failure.as_ref());
             let arn = made.arn.clone();
             scene.here().stacks.push(made);
             Ok(arn)

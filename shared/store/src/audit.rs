@@ -45,9 +45,10 @@ impl Scope {
 
 /// Who does something.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "camelCase", tag = "type", rename_all_fields = "camelCase")]
+#[serde(rename_all = "camelCase", tag = "type")]
 pub enum Actor {
     /// A member of the organization, signed in.
+    #[serde(rename_all = "camelCase")]
     Member {
         /// The member.
         member_id: MemberId,
@@ -60,6 +61,7 @@ pub enum Actor {
         emergency_until: Option<Timestamp>,
     },
     /// A machine identity of the organization.
+    #[serde(rename_all = "camelCase")]
     ServiceAccount {
         /// The account.
         service_account_id: ServiceAccountId,
@@ -67,11 +69,13 @@ pub enum Actor {
         key_id: ServiceAccountKeyId,
     },
     /// A person, in no organization's name.
+    #[serde(rename_all = "camelCase")]
     User {
         /// The person.
         user_id: UserId,
     },
     /// A cluster's agent.
+    #[serde(rename_all = "camelCase")]
     Agent {
         /// The agent.
         agent_id: AgentId,

@@ -70,7 +70,7 @@ impl Store {
         }
     }
 
-    /// Begins a write that says nothing new about who did what: an agent's log lines and previews, failed sign-ins.
+    /// Begins a write that says nothing new about who did what: an agent's log lines and previews, the counting of tries.
     pub(crate) fn telemetry(&self) -> Change<'_> {
         Change {
             store: self,
@@ -353,7 +353,7 @@ fn replacement<T: Entity>(row: &Row<T>, value: &T, due: Due, beside: Item) -> Re
         sets.push((DUE_SHARD.to_owned(), AttributeValue::S(due_shard(&row.key))));
         sets.push((DUE_AT.to_owned(), AttributeValue::S(moment.to_string())));
     }
-    let stays = |index: &&str| T::ANNOTATED_ORDER == Some(*index) || sets.iter().any(|(name, _)| name == *index);
+    let stays = |index: &&str| sets.iter().any(|(name, _)| name == *index);
     let mut removes: Vec<&str> = [BY_NAME, BY_TIME].into_iter().filter(|index| !stays(index)).collect();
     if matches!(due, Due::Never | Due::Over) {
         removes.extend([DUE_SHARD, DUE_AT]);

@@ -345,11 +345,10 @@ impl Change<'_> {
     pub(crate) fn add_run(self, tenant: &Tenant, run: &JobRun) -> Self {
         let link = RunOfTenant { job_id: run.job_id.clone(), job_run_id: run.id.clone() };
         let used = || Error::internal("a run id that was used before");
-        let change = self.create(&run_key(tenant, &run.job_id, &run.id), run, used()).create(
-            &run_of_tenant_key(tenant, &run.id),
-            &link,
-            used(),
-        );
+        let change = self
+            .create(&run_key(tenant, &run.job_id, &run.id), run, used())
+            .create(&run_of_tenant_key(tenant, &run.id), &link, used())
+            .list_first(tenant, run);
         if run.status == RunStatus::Ready {
             let (key, entry) = entry(tenant, InboxKind::Ready, run);
             return change.overwrite(&key, &entry);
@@ -423,7 +422,10 @@ impl Change<'_> {
             (true, false) => self.annotate(&key, Item::new(), &[(LIVE_RUNS, 1)], Error::NotFound),
             (false, true) => {
                 let change = self.annotate(&key, Item::new(), &[(LIVE_RUNS, -1)], Error::NotFound);
-                if after.status != RunStatus::Succeeded && after.replaced_by.is_none() {
+                // An older run gave way to one that was to replace it and itself; now it is its turn again.
+                let was_to_replace = before.waiting.as_ref().is_some_and(|waiting| waiting.replaces)
+                    && before.status == RunStatus::Pending;
+                if after.status != RunStatus::Succeeded && after.replaced_by.is_none() && !was_to_replace {
                     return change;
                 }
                 change.emit(Event::JobRunEnded { job_id: after.job_id.clone(), job_run_id: after.id.clone() })
@@ -499,11 +501,10 @@ impl Change<'_> {
 pub(crate) const ONE_RUN_MORE: [(&str, i64); 2] = [(RUNS, 1), (LIVE_RUNS, 1)];
 
 /// What a job says of its newest run.
-pub(crate) fn latest_of(run: &JobRun) -> [(String, AttributeValue); 3] {
+pub(crate) fn latest_of(run: &JobRun) -> [(String, AttributeValue); 2] {
     [
         (LATEST_RUN.to_owned(), AttributeValue::S(run.id.to_string())),
         (LATEST_MOMENT.to_owned(), AttributeValue::S(run.moment().to_string())),
-        (BY_TIME.to_owned(), AttributeValue::S(run.created_at.to_string())),
     ]
 }
 

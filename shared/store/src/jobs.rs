@@ -17,7 +17,6 @@ use crate::job_runs::run_key;
 use crate::key::tenant_partition;
 use crate::outbox::Event;
 use crate::queries::query_key;
-use crate::schema::{BY_NAME, BY_TIME};
 use crate::teams::{take_teams, team_key};
 use crate::{Change, Entity, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
@@ -32,12 +31,6 @@ pub(crate) const RUNS: &str = "runs";
 
 impl Entity for Job {
     const KIND: &'static str = "job";
-    /// When it was run last, or created: a new run says so.
-    const ANNOTATED_ORDER: Option<&'static str> = Some(BY_TIME);
-
-    fn order(&self) -> Vec<(&'static str, String)> {
-        vec![(BY_NAME, self.job_key.clone())]
-    }
 }
 
 impl Entity for JobVersion {
@@ -46,17 +39,6 @@ impl Entity for JobVersion {
 
 impl Entity for JobDraft {
     const KIND: &'static str = "job_draft";
-}
-
-/// What jobs are listed by.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JobOrder {
-    /// Their keys.
-    Key,
-    /// When they were created.
-    Creation,
-    /// When they were run last; when they were created, for those that never were.
-    LatestRun,
 }
 
 /// A key that belongs to a job of the organization.
@@ -158,25 +140,18 @@ impl Store {
         self.page(&Listing::of(tenant_partition(tenant, "JOBS")), request).await
     }
 
-    /// A page of those jobs that `keep` keeps, in an order. It costs what it passes over, too.
+    /// A page of those jobs that `keep` keeps, oldest first. It costs what it passes over, too.
     ///
     /// # Errors
     /// [`Error::Malformed`] for a bad marker.
     pub async fn jobs_where(
         &self,
         tenant: &Tenant,
-        order: JobOrder,
-        descending: bool,
         request: &PageRequest,
         keep: impl Fn(&Job) -> bool,
     ) -> Result<Page<Row<Job>>> {
-        let listing = Listing::of(tenant_partition(tenant, "JOBS")).descending(descending);
-        let listing = match order {
-            JobOrder::Creation => listing,
-            JobOrder::Key => listing.ordered_by(BY_NAME),
-            JobOrder::LatestRun => listing.ordered_by(BY_TIME),
-        };
-        self.page_where(&listing, request, |row: &Row<Job>| keep(&row.value)).await
+        self.page_where(&Listing::of(tenant_partition(tenant, "JOBS")), request, 1, |row: &Row<Job>| keep(&row.value))
+            .await
     }
 
     /// The job that has a key, if any: two round trips.
@@ -315,6 +290,7 @@ impl Change<'_> {
             .create(&claim_key(tenant, &job.job_key), &claim, taken)
             .put_scheduled_job(&job_key(tenant, &job.id), job, used())
             .create(&version_key(tenant, &job.id, job.current.number), &job.current, used())
+            .list_job(tenant, job)
             .add(&count_key(tenant), "n", 1);
         match job.query_id() {
             Some(query) => change.link_job(tenant, query, &job.id, no_query()),
@@ -411,6 +387,7 @@ impl Change<'_> {
             .delete(row)
             .remove(&claim_key(tenant, &job.job_key))
             .remove(&draft_key(tenant, &job.id))
+            .unlist_job(tenant, &job.id)
             .add(&count_key(tenant), "n", -1)
             .emit(Event::JobDeleted { job_id: job.id.clone() });
         match query {

@@ -19,6 +19,7 @@ pub mod idempotency;
 pub mod identity_providers;
 pub mod intents;
 pub mod invitations;
+pub mod job_list;
 pub mod job_runs;
 pub mod jobs;
 mod key;

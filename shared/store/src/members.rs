@@ -35,6 +35,9 @@ pub const MAX_SEATS_AT_ONCE: usize = 40;
 /// Beside the counters of roles: how many there are of all, and of Owners who are let in.
 const COUNT: &str = "n";
 const OWNERS: &str = "owners";
+/// Beside them, with the member's id behind it: until when somebody has the role Emergency. A counter could not tell, because the
+/// role ends by itself.
+const EMERGENCY_OF: &str = "EMERGENCY#";
 /// Beside a member: when they last signed in.
 const LAST_LOGIN_AT: &str = "last_login_at";
 
@@ -150,10 +153,11 @@ impl MemberRecord {
         self.roles.contains(&OrganizationRole::Owner)
     }
 
-    /// What they count for, by counter.
+    /// What they count for, by counter. Who has the role Emergency is not counted but named.
     fn counts(&self) -> BTreeMap<&'static str, i64> {
+        let roles = self.roles.iter().filter(|role| **role != OrganizationRole::Emergency).map(|role| role.as_str());
         let team_roles = self.seats.values().flatten().map(|role| role.as_str());
-        let distinct: BTreeSet<&'static str> = self.roles.iter().map(|role| role.as_str()).chain(team_roles).collect();
+        let distinct: BTreeSet<&'static str> = roles.chain(team_roles).collect();
         let owner = (self.is_owner() && self.member.is_enabled).then_some(OWNERS);
         distinct.into_iter().chain([COUNT]).chain(owner).map(|counter| (counter, 1)).collect()
     }
@@ -168,10 +172,12 @@ pub struct MemberCounts {
 }
 
 impl MemberCounts {
-    fn read(batch: &crate::Batch, key: &Key) -> Self {
+    fn read(batch: &crate::Batch, key: &Key, now: Timestamp) -> Self {
         let organization = OrganizationRole::ALL.iter().map(|role| role.as_str());
         let roles = organization.chain(TeamRole::ALL.iter().map(|role| role.as_str()));
-        let by_role = roles.map(|role| (role, batch.count(key, role))).collect();
+        let mut by_role: BTreeMap<&'static str, u64> = roles.map(|role| (role, batch.count(key, role))).collect();
+        let ends = batch.texts(key, EMERGENCY_OF).filter_map(|until| until.parse::<Timestamp>().ok());
+        by_role.insert(OrganizationRole::Emergency.as_str(), ends.map(|until| u64::from(until > now)).sum());
         Self { members: batch.count(key, COUNT), by_role }
     }
 
@@ -294,7 +300,7 @@ impl Store {
         request: &PageRequest,
         matches: impl Fn(&MemberRecord) -> bool,
     ) -> Result<Page<Row<MemberRecord>>> {
-        let page = self.page_where(&listing(tenant, order), request, |row| matches(&row.value)).await?;
+        let page = self.page_where(&listing(tenant, order), request, 1, |row| matches(&row.value)).await?;
         Ok(page.map(complete))
     }
 
@@ -321,7 +327,7 @@ impl Store {
     /// When the table does not answer.
     pub async fn member_counts(&self, tenant: &Tenant) -> Result<MemberCounts> {
         let key = counts_key(tenant);
-        Ok(MemberCounts::read(&self.get_batch([key.clone()]).await?, &key))
+        Ok(MemberCounts::read(&self.get_batch([key.clone()]).await?, &key, self.now()))
     }
 
     /// What members point at: one round trip for every 100 of it, side by side.
@@ -338,7 +344,7 @@ impl Store {
             |user: &&UserId| [profile_key(user), access_key(user), credentials_key(user), second_factor_key(user)];
         let of_users = users.iter().flat_map(of_user);
         let mut batch = self.get_batch(of_users.chain(teams.iter().cloned()).chain([counts_key.clone()])).await?;
-        let counts = MemberCounts::read(&batch, &counts_key);
+        let counts = MemberCounts::read(&batch, &counts_key, self.now());
         let mut accounts = Vec::with_capacity(users.len());
         for user in users {
             let (profile, access) = (batch.take::<User>(&profile_key(user))?, batch.take::<Access>(&access_key(user))?);
@@ -498,11 +504,17 @@ impl Change<'_> {
             *changes.entry(counter).or_default() -= count;
         }
         changes.retain(|_, amount| *amount != 0);
-        if changes.is_empty() {
+        let emergency = |record: Option<&MemberRecord>| record.and_then(|record| record.emergency_until);
+        let (held, holds) = (emergency(before), emergency(after));
+        if changes.is_empty() && held == holds {
             return self;
         }
         let amounts: Vec<(&str, i64)> = changes.iter().map(|(counter, amount)| (*counter, *amount)).collect();
-        let update = update_of(&counts_key(tenant), Vec::new(), &[], &amounts);
+        let member = after.or(before).map(|record| format!("{EMERGENCY_OF}{}", record.member.id)).unwrap_or_default();
+        let begins =
+            holds.filter(|_| held != holds).map(|until| (member.clone(), AttributeValue::S(until.to_string())));
+        let ends = held.filter(|_| holds.is_none()).map(|_| member.as_str());
+        let update = update_of(&counts_key(tenant), begins.into_iter().collect(), ends.as_slice(), &amounts);
         let of = |counter: &str| changes.get(counter).copied().unwrap_or_default();
         if of(OWNERS) < 0 {
             let update = update

@@ -109,11 +109,16 @@ impl Listing {
 }
 
 /// The rows that are left of a page's bytes.
-struct Room(usize);
+pub(crate) struct Room(usize);
 
 impl Room {
-    fn of_a_page() -> Self {
+    pub(crate) fn of_a_page() -> Self {
         Self(MAX_PAGE_BYTES)
+    }
+
+    /// Whether a row has room after `before` others, as it stands in the table.
+    pub(crate) fn takes_item(&mut self, item: &Item, before: usize) -> bool {
+        self.takes(size_of_item(item), before)
     }
 
     /// Whether a row has room after `before` others, of which the first one always has.
@@ -232,12 +237,27 @@ impl Store {
         Ok(Page { rows, marker })
     }
 
-    /// One page of those rows of a list that `keep` keeps. The first query takes as many rows as the page needs if all of
-    /// them are kept; further ones take a megabyte each, until the page is full or the list ends.
+    /// Where a page goes on that ends before its time after a row of its list.
+    pub(crate) async fn cut_off(
+        &self,
+        listing: &Listing,
+        request: &PageRequest,
+        last: Option<&Item>,
+    ) -> Result<Option<String>> {
+        too_large(request)?;
+        match last {
+            Some(last) => Ok(Some(self.marker(listing, last).await?)),
+            None => Ok(None),
+        }
+    }
+
+    /// One page of those rows of a list that `keep` keeps. The first query takes as many rows as the page needs if it keeps `one_in`
+    /// so many; further ones take a megabyte each, until the page is full or the list ends.
     pub(crate) async fn page_where<T: Entity>(
         &self,
         listing: &Listing,
         request: &PageRequest,
+        one_in: u32,
         keep: impl Fn(&Row<T>) -> bool,
     ) -> Result<Page<Row<T>>> {
         let mut start = self.start_of(listing, request.marker.as_deref()).await?;
@@ -247,7 +267,8 @@ impl Store {
         let wanted = request.limit.min(MAX_LIMIT) as usize;
         let mut room = Room::of_a_page();
         let mut passed_over = request.skip;
-        let mut limit = i32::try_from(wanted + 1).ok().filter(|_| request.skip == 0);
+        let needed = u64::from(one_in).saturating_mul(wanted as u64 + 1);
+        let mut limit = i32::try_from(needed).ok().filter(|_| request.skip == 0);
         let mut rows: Vec<Row<T>> = Vec::with_capacity(wanted);
         let is_cut = 'full: loop {
             let query = self.query(listing).set_limit(limit.take()).set_exclusive_start_key(start.take());

@@ -102,7 +102,7 @@ impl Store {
             QueryOrder::Name => listing.ordered_by(BY_NAME),
             QueryOrder::Change => listing.ordered_by(BY_TIME),
         };
-        let page = self.page_where(&listing, request, |row: &Row<SavedQuery>| keep(&row.value)).await?;
+        let page = self.page_where(&listing, request, 1, |row: &Row<SavedQuery>| keep(&row.value)).await?;
         self.cut(&listing, request, page, MAX_LINKED_JOBS, weight).await
     }
 

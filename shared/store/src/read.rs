@@ -103,6 +103,14 @@ impl Batch {
     pub(crate) fn count(&self, key: &Key, attribute: &str) -> u64 {
         self.0.get(key).and_then(|item| crate::row::number(item, attribute)).unwrap_or_default()
     }
+
+    /// The texts of a row whose attributes' names begin so.
+    pub(crate) fn texts<'b>(&'b self, key: &Key, beginning: &str) -> impl Iterator<Item = &'b str> {
+        let attributes = self.0.get(key).into_iter().flatten();
+        attributes
+            .filter_map(move |(name, value)| value.as_s().ok().filter(|_| name.starts_with(beginning)))
+            .map(String::as_str)
+    }
 }
 
 /// What a failed call of the table means to a caller: it can be tried again.

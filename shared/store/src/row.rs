@@ -21,9 +21,6 @@ pub trait Entity: Serialize + DeserializeOwned + Send + Sync {
     /// The row's kind, as the stream's consumers see it.
     const KIND: &'static str;
 
-    /// An order that is kept beside the entity by whoever annotates it: replacing the entity leaves it alone.
-    const ANNOTATED_ORDER: Option<&'static str> = None;
-
     /// The entity's place in the orders that its partition is listed in besides the sort key's: attribute name and text.
     fn order(&self) -> Vec<(&'static str, String)> {
         Vec::new()

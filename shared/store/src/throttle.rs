@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
+use aws_sdk_dynamodb::types::AttributeValue;
 use mainsheet_core::user::NormalizedEmail;
 use mainsheet_core::{Error, Result, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::change::{Due, changed_meanwhile, update_of};
 use crate::row::{DATA, attribute};
-use crate::{Change, Entity, Key, Row, Store, retry_races};
+use crate::{Change, Entity, Item, Key, Row, Store, retry_races};
 
 /// Failures after which every further one doubles the wait, beginning with a second.
 const FREE_FAILURES: i64 = 3;
@@ -17,6 +18,8 @@ const FREE_FAILURES: i64 = 3;
 const LOCKING_FAILURES: i64 = 10;
 /// How long it is locked.
 const LOCKED: Duration = Duration::from_secs(15 * 60);
+/// Beside the count: when a try with an address that has no account failed last.
+const FAILED_AT: &str = "failed_at";
 /// How long failures are remembered.
 const REMEMBERED: Duration = Duration::from_secs(60 * 60);
 
@@ -134,6 +137,24 @@ impl Store {
         match retry_races(attempt).await {
             Err(Error::Conflict { .. }) => Err(Error::TooManyRequests { retry_after: Duration::from_secs(1) }),
             counted => counted,
+        }
+    }
+
+    /// A try failed that nobody's trail can tell of, because nobody has the account: it is noted beside what counted it, so that it
+    /// costs a transaction as well.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn note_nobodys_failure(&self, keys: &[ThrottleKey]) -> Result<()> {
+        let change = self.telemetry();
+        let at = AttributeValue::S(change.now().to_string());
+        let noted = keys.iter().fold(change, |change, key| {
+            change.annotate(&key.key(), Item::from([(FAILED_AT.to_owned(), at.clone())]), &[], changed_meanwhile())
+        });
+        match noted.commit().await {
+            // Somebody signed in from the same place meanwhile, which forgets failures.
+            Err(Error::Conflict { .. }) => Ok(()),
+            noted => noted,
         }
     }
 

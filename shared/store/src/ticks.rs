@@ -426,12 +426,11 @@ impl Change<'_> {
             Err(error) => return self.with_defect(error),
         };
         let mut beside = rescheduled.beside;
-        beside.insert(crate::schema::BY_TIME.to_owned(), AttributeValue::S(job.created_at.to_string()));
         beside.extend(rescheduled.next.into_iter().flat_map(|next| due(&job.id, next)));
         self.create_with(key, job, beside, used)
     }
 
-    /// A job's new row, due as it is to be.
+    /// A job's new row, due as it is to be, and its place in the list.
     pub(crate) fn replace_scheduled_job(self, tenant: &Tenant, row: &Row<Job>, job: &Job) -> Self {
         let rescheduled = match Rescheduled::of(row, job, self.now()) {
             Ok(rescheduled) => rescheduled,
@@ -445,7 +444,7 @@ impl Change<'_> {
             }
             place => place,
         };
-        let change = self.replace_with(row, job, place, beside);
+        let change = self.replace_with(row, job, place, beside).relist_job(tenant, &row.value, job);
         let change = entries
             .iter()
             .fold(change, |change, tick| change.create(&tick_key(tenant, &job.id, tick), tick, changed_meanwhile()));

@@ -231,6 +231,12 @@ impl TestApp {
         failures
     }
 
+    /// The oldest message alone is handled, and what else waits goes on waiting.
+    pub async fn deliver_one(&self) {
+        let (queue, message) = self.next_message(MemoryQueues::receive).await.expect("a message that waits");
+        let _ = self.deliver_once(queue, &message, 0).await;
+    }
+
     /// Like [`TestApp::deliver_through_faults`], as badly as queues may: the newest first, each twice, and then all that was ever
     /// delivered once more.
     pub async fn deliver_in_disorder(&self, delivered: &mut Delivered) -> usize {

@@ -122,16 +122,24 @@ impl TestTable {
 
     /// Puts copies of a row beside it until there are `count`. Each has an id of its own wherever the row has its own.
     pub fn multiply(&self, kind: &str, id: &str, count: usize) {
+        self.multiply_each(&[kind], &[id], count);
+    }
+
+    /// Like [`TestTable::multiply`], of several things that have a row of each kind. In the order of their ids the copies of all of
+    /// them alternate.
+    pub fn multiply_each(&self, kinds: &[&str], ids: &[&str], count: usize) {
         let is = |row: &Item, name: &str, text: &str| matches!(row.get(name), Some(AttributeValue::S(value)) if value == text);
         let rows = self.raw_rows();
-        let row = rows.iter().find(|row| is(row, "kind", kind) && is(row, "sk", id)).unwrap();
-        let copy = |number: usize| {
-            let renamed = |(name, value): (&String, &AttributeValue)| {
-                (name.clone(), replaced(value, id, &format!("ZCOPY{number:015}")))
-            };
-            row.iter().map(renamed).collect()
-        };
-        let copies: Vec<Item> = (1..count).map(copy).collect();
+        let mut copies: Vec<Item> = Vec::new();
+        for (place, id) in ids.iter().enumerate() {
+            for kind in kinds {
+                let row = rows.iter().find(|row| is(row, "kind", kind) && is(row, "sk", id)).unwrap();
+                copies.extend((1..count).map(|number| {
+                    let copy = format!("ZCOPY{:015}", number * ids.len() + place);
+                    row.iter().map(|(name, value)| (name.clone(), replaced(value, id, &copy))).collect::<Item>()
+                }));
+            }
+        }
         self.database().import_items(TABLE, copies, dynoxide::ImportOptions::default()).unwrap();
     }
 

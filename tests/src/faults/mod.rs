@@ -9,6 +9,13 @@ mod workers;
 
 use mainsheet_testkit::{Fault, Lasting};
 
+/// Says how many faults were tried, to whoever asks with `--nocapture`. Few mean that something was left out.
+#[allow(clippy::print_stdout, reason = "a figure of a test")]
+fn report(what: &str, count: usize) {
+    println!("{what}: {count} faults");
+    assert!(count > 20, "{what}: {count}");
+}
+
 /// The faults to try at a call of the table.
 fn tried(operation: &str) -> Vec<(Fault, Lasting)> {
     let writes = operation == "TransactWriteItems";

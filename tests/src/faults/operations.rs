@@ -4,7 +4,7 @@ use mainsheet_testkit::{Answer, Fault, Lasting, Snapshot};
 use rstest::rstest;
 
 use super::outcome::{Names, Outcome};
-use super::tried;
+use super::{report, tried};
 use crate::gates::document::{Operation, operations};
 use crate::operations::{Request, right};
 use crate::world::World;
@@ -115,6 +115,5 @@ async fn whatever_call_fails_a_request_takes_effect_once(#[case] tag: &str) {
         let request = right(&operation.id, &stage.world).unwrap();
         count += stage.try_request(operation, &request).await;
     }
-    println!("{tag}: {count} faults");
-    assert!(count > 20);
+    report(tag, count);
 }

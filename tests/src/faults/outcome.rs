@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use mainsheet_testkit::Dump;
+use serde_json::{Value, json};
 
 /// The rows of a table, with one name for all ids and digests that were not there before.
 #[derive(Debug, PartialEq, Eq)]
@@ -25,7 +26,7 @@ impl Outcome {
     pub(super) fn of(dump: &Dump, known: &Names) -> Self {
         // Whoever sends a heartbeat again has sent two.
         let rows = dump.rows.iter().filter(|(_, row)| row.get("beats").is_none());
-        let rows = rows.map(|((pk, sk), row)| format!("{pk} {sk} {row}"));
+        let rows = rows.filter_map(|((pk, sk), row)| Some(format!("{pk} {sk} {}", uncut(row)?)));
         let mut rows: Vec<String> = rows.map(|row| rename(&row, known)).collect();
         rows.sort();
         Self(rows)
@@ -50,6 +51,18 @@ impl Outcome {
             panic!("{context}: the table is not what it is without the fault:\n+ {more}\n- {less}");
         }
     }
+}
+
+/// How a trail is cut into blocks tells when somebody came to seal it. That its records are sealed, and how many, is what counts.
+fn uncut(row: &Value) -> Option<Value> {
+    let mut row = row.clone();
+    match row["kind"].as_str() {
+        Some("audit_block") => return None,
+        Some("audit_head") => row = row["data"]["records"].take(),
+        Some("audit") if row["block"].is_number() => row["block"] = json!("sealed"),
+        _ => {}
+    }
+    Some(row)
 }
 
 fn words(text: &str) -> impl Iterator<Item = &str> {

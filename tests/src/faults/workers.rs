@@ -7,7 +7,7 @@ use mainsheet_testkit::{Person, TestAgent, TestApp, build};
 use serde_json::{Value, json};
 
 use super::outcome::{Names, Outcome};
-use super::tried;
+use super::{report, tried};
 use crate::world::leased_run;
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -84,17 +84,17 @@ impl Scene {
                 count += 1;
             }
         }
-        println!("{count} faults");
-        assert!(count > 20);
+        report("a tick", count);
     }
 }
 
-/// Ticks, with all that follows, until nothing is left to do.
+/// What follows, and ticks with what follows of them, until nothing is left to do.
 async fn settle(app: &TestApp) {
     for _ in 0..10 {
-        let ticked = mainsheet_scheduler::tick(app.store(), mainsheet_scheduler::INTERVAL).await;
         let failed = app.deliver_through_faults().await;
-        if failed == 0 && ticked.is_ok_and(|ticked| ticked == mainsheet_scheduler::Ticked::default()) {
+        let ticked = mainsheet_scheduler::tick(app.store(), mainsheet_scheduler::INTERVAL).await;
+        let is_idle = failed == 0 && ticked.is_ok_and(|ticked| ticked == mainsheet_scheduler::Ticked::default());
+        if is_idle && app.deliver_through_faults().await == 0 {
             return;
         }
     }

@@ -1,12 +1,13 @@
 //! Runs and ticks against a model of them: random sequences of what people, an agent, schedulers and time do, with crashes, lost
 //! answers, and messages that come again and in disorder in between. After each step the table has to say what the model says.
 //!
-//! A plain test run tries some sequences; `MAINSHEET_MODEL_SEQUENCES=10000 cargo test --workspace --lib model` tries more.
+//! A plain test run tries some sequences; `MAINSHEET_MODEL_SEQUENCES=10000 cargo test --release --workspace --lib model` tries more.
 
 mod reference;
 mod schedule;
 mod system;
 
+use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
@@ -16,17 +17,33 @@ use reference::Runs;
 use system::System;
 
 /// Sequences of a plain test run.
-const SEQUENCES: u32 = 150;
+const SEQUENCES: u32 = 100;
 /// The most steps in a sequence.
 const STEPS: usize = 30;
 
 #[test]
 fn runs_and_ticks_do_what_their_model_does() {
     let sequences = std::env::var("MAINSHEET_MODEL_SEQUENCES").ok().and_then(|text| text.parse().ok());
+    let sequences: u32 = sequences.unwrap_or(SEQUENCES);
+    // A control plane for each processor, which tries its part of them.
+    let parts = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap());
+    let steps: usize = std::thread::scope(|scope| {
+        let part = |_| scope.spawn(|| try_sequences(sequences.div_ceil(parts)));
+        let parts: Vec<_> = (0..parts).map(part).collect();
+        parts.into_iter().map(|part| part.join().unwrap()).sum()
+    });
+    #[allow(clippy::print_stdout, reason = "a figure of a test, for whoever asks with `--nocapture`")]
+    {
+        println!("{sequences} sequences of {steps} steps in all");
+    }
+}
+
+/// Tries so many sequences, and answers how many steps they had.
+fn try_sequences(sequences: u32) -> usize {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let system = runtime.block_on(System::start());
-    let config = Config { cases: sequences.unwrap_or(SEQUENCES), failure_persistence: None, ..Config::default() };
-    let (tried, taken) = (std::cell::Cell::new(0), std::cell::Cell::new(0));
+    let config = Config { cases: sequences, failure_persistence: None, ..Config::default() };
+    let taken = Cell::new(0);
     let outcome = TestRunner::new(config).run(&Runs::sequential_strategy(1..STEPS), |(mut model, steps, seen)| {
         runtime.block_on(async {
             let mut course = system.begin(&model).await;
@@ -40,12 +57,11 @@ fn runs_and_ticks_do_what_their_model_does() {
             }
             course.end(&model).await;
         });
-        tried.set(tried.get() + 1);
         taken.set(taken.get() + steps.len());
         Ok::<(), TestCaseError>(())
     });
-    println!("{} sequences of {} steps in all", tried.get(), taken.get());
     if let Err(error) = outcome {
         panic!("{error}");
     }
+    taken.get()
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mainsheet_auth::audit_verify::{Jwks, Signature, verify};
 use mainsheet_core::role::OrganizationRole;
-use mainsheet_testkit::{PASSWORD, Person, TestApp, build};
+use mainsheet_testkit::{PASSWORD, Person, SecondFactor, TestApp, build};
 use serde_json::{Value, json};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
@@ -39,6 +39,43 @@ async fn what_was_done_is_listed_newest_first_with_who_where_and_what_changed() 
     let mut first = actions(&log)[1..].to_vec();
     first.sort_unstable();
     assert_eq!(first, ["login.create", "organization.sign_up"]);
+}
+
+#[tokio::test]
+async fn tries_to_sign_in_that_fail_are_told_whichever_factor_was_wrong() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let ada = app.member("ada@example.com", &owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    let _ = SecondFactor::set_up(&app, &ada.client).await;
+    let anonymous = app.anonymous().with("user-agent", "a guesser");
+    let log_in = async |email: &str, password: &str| {
+        anonymous.post("/auth/login", json!({ "email": email, "password": password })).await
+    };
+    let failures = async || {
+        let log = owner.get("/org/audit-log?action=login.fail").await.expect(200).json();
+        for item in items(&log) {
+            assert_eq!((&item["actor"], &item["target"]), (&json!({ "type": "platform" }), &json!(ada.user_id)));
+            assert_eq!(item["origin"]["userAgent"], "a guesser");
+        }
+        items(&log).len()
+    };
+    let _ = log_in("nobody@example.com", "incorrect horse battery").await.expect(401);
+    let challenge = log_in("ada@example.com", PASSWORD).await.expect(200).text("challengeToken");
+    assert_eq!(failures().await, 0);
+    let _ = log_in("ada@example.com", "incorrect horse battery").await.expect(401);
+    assert_eq!(failures().await, 1);
+    let code = json!({ "email": "ada@example.com", "code": "000000" });
+    let _ = anonymous.post("/auth/login/code/verify", code).await.expect(401);
+    assert_eq!(failures().await, 2);
+    let factor = json!({ "challengeToken": challenge, "recoveryCode": "aaaa-bbbb-cccc-dddd" });
+    let _ = anonymous.post("/auth/mfa/verify", factor).await.expect(401);
+    assert_eq!(failures().await, 3);
+    // What has to wait is not looked at.
+    for status in [401, 401, 429] {
+        let _ = log_in("ada@example.com", "incorrect horse battery").await.expect(status);
+    }
+    assert_eq!(failures().await, 5);
+    app.deliver().await;
 }
 
 #[tokio::test]

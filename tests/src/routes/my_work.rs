@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mainsheet_core::role::{OrganizationRole, TeamRole};
-use mainsheet_testkit::{Person, TestApp, build};
+use mainsheet_testkit::{Client, Person, TestApp, build};
 use serde_json::{Value, json};
 
 /// The ids at a path of each item.
@@ -96,8 +96,89 @@ async fn jobs_come_in_the_order_of_their_latest_run() {
     assert!(!ids(&owner.get("/me/jobs/runs").await.expect(200).json(), "id").contains(&one_ran));
 }
 
+/// Queries and batch reads of a request beside the one that says who asks, and how many items its page has.
+async fn cost(app: &TestApp, client: &Client, path: &str) -> ([usize; 2], usize) {
+    let (answer, round_trips) = app.measure(client.get(path)).await;
+    let count = |operation: &str| round_trips.iter().filter(|name| *name == operation).count();
+    let reads = [count("Query"), count("BatchGetItem") - 1];
+    assert_eq!(reads.iter().sum::<usize>() + 1, round_trips.len(), "{round_trips:?}");
+    (reads, answer.expect(200).json()["items"].as_array().unwrap().len())
+}
+
 #[tokio::test]
-async fn a_page_of_ones_jobs_is_one_query_and_one_batch_read() {
+async fn a_page_of_ones_jobs_is_one_query_and_two_batch_reads_of_ten_thousand_jobs_of_a_hundred_teams() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let agent = owner.cluster("main").await;
+    let (mut teams, mut jobs) = (Vec::new(), Vec::new());
+    for index in 0..100 {
+        let team = team(&owner, &format!("team {index}")).await;
+        jobs.push(owner.create("/workloads/jobs", build::job(&format!("job-{index}"), &agent.cluster_id, &team)).await);
+        teams.push(team);
+    }
+    app.deliver().await;
+    let jobs: Vec<&str> = jobs.iter().map(String::as_str).collect();
+    app.table().multiply_each(&["job", "listed_job"], &jobs, 100);
+    let member = async |email: &str, teams: &[String]| {
+        let seats: Vec<(&str, TeamRole)> = teams.iter().map(|team| (team.as_str(), TeamRole::Viewer)).collect();
+        let person = app.member(email, &owner.organization_id, &[OrganizationRole::Member], &seats).await;
+        person.with("lakesail-organization-id", &owner.organization_id)
+    };
+    let everywhere = member("everywhere@example.com", &teams).await;
+    let somewhere = member("somewhere@example.com", &teams[40..45]).await;
+    let in_one = member("in-one@example.com", &teams[70..71]).await;
+    for (who, client) in [("owner", &owner.client), ("all", &everywhere), ("five", &somewhere), ("one", &in_one)] {
+        let (reads, items) = cost(&app, client, "/me/jobs?limit=20").await;
+        assert_eq!((reads, items), ([1, 2], 20), "{who}");
+    }
+    // Who sees nothing pays a query for each megabyte of the list, and no more.
+    let nobody = member("nobody@example.com", &[]).await;
+    let (reads, items) = cost(&app, &nobody, "/me/jobs?limit=20").await;
+    assert!(reads[0] <= 3 && items == 0, "{reads:?}");
+    // The pages of the one team are all of its jobs.
+    let (mut seen, mut marker) = (0, String::new());
+    loop {
+        let page = in_one.get(&format!("/me/jobs?limit=60{marker}")).await.expect(200).json();
+        seen += page["items"].as_array().unwrap().len();
+        let Some(next) = page["marker"].as_str() else { break };
+        marker = format!("&marker={next}");
+    }
+    assert_eq!(seen, 100);
+}
+
+#[tokio::test]
+async fn a_job_stands_in_its_list_as_it_is() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let agent = owner.cluster("main").await;
+    let (red, blue) = (team(&owner, "red").await, team(&owner, "blue").await);
+    let job = owner.create("/workloads/jobs", build::job("daily", &agent.cluster_id, &red)).await;
+    let _ = owner.create("/workloads/jobs", build::job("hourly", &agent.cluster_id, &red)).await;
+    let path = format!("/workloads/jobs/{job}");
+    let seats = [(blue.as_str(), TeamRole::Viewer)];
+    let ada = app.member("ada@example.com", &owner.organization_id, &[OrganizationRole::Member], &seats).await;
+    let seen = async || ids(&ada.get("/me/jobs").await.expect(200).json(), "jobId");
+    assert!(seen().await.is_empty());
+    let _ = owner.post(&format!("{path}/teams"), json!({ "teamIds": [blue] })).await.expect(201);
+    assert_eq!(seen().await, std::slice::from_ref(&job));
+    let _ = owner.patch(&path, json!({ "jobKey": "weekly" })).await.expect(200);
+    let by_key = owner.get("/me/jobs?sortBy=jobKey&sortDirection=asc").await.expect(200).json();
+    assert_eq!(ids(&by_key, "jobId")[1], job, "`weekly` comes after `hourly`");
+    let _ = owner.delete(&format!("{path}/teams/{blue}")).await.expect(204);
+    assert!(seen().await.is_empty());
+    // A file that changes its version and its teams at once.
+    let mut file = owner.get(&format!("{path}/export")).await.expect(200).json();
+    file["teamIds"] = json!([blue]);
+    file["timeoutSeconds"] = json!(60);
+    let _ = owner.put("/workloads/jobs/by-key/weekly", file).await.expect(200);
+    assert_eq!(seen().await, std::slice::from_ref(&job));
+    let _ = owner.delete(&path).await.expect(204);
+    app.deliver().await;
+    assert_eq!(app.dump().of_kind("listed_job").count(), 1);
+}
+
+#[tokio::test]
+async fn a_page_of_ones_runs_is_one_query_and_one_batch_read() {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;
     let agent = owner.cluster("main").await;
@@ -106,12 +187,8 @@ async fn a_page_of_ones_jobs_is_one_query_and_one_batch_read() {
         let _ = owner.run(&job).await;
     }
     app.deliver().await;
-    for path in ["/me/jobs?limit=10", "/me/jobs/runs?limit=10"] {
-        let (answer, round_trips) = app.measure(owner.get(path)).await;
-        let _ = answer.expect(200);
-        assert_eq!(round_trips.len(), 3, "who asks, one query, one batch read: {round_trips:?}");
-        assert_eq!(round_trips.iter().filter(|name| *name == "Query").count(), 1, "{path}: {round_trips:?}");
-    }
+    assert_eq!(cost(&app, &owner, "/me/jobs/runs?limit=10").await, ([1, 1], 10));
+    assert_eq!(cost(&app, &owner, "/me/jobs?limit=10").await, ([1, 2], 10));
 }
 
 #[tokio::test]

@@ -26,7 +26,8 @@ async fn parameters_out_of_their_range_are_refused_by_name() {
     let world = World::start().await;
     for (operation, request) in lists(&world) {
         let get = |query: &str| {
-            let path = format!("{}?{query}", request.path);
+            let joint = if request.path.contains('?') { '&' } else { '?' };
+            let path = format!("{}{joint}{query}", request.path);
             let owner = world.owner.client.clone();
             async move { owner.get(&path).await }
         };

@@ -109,6 +109,45 @@ async fn an_emergency_ends_by_itself_and_leaves_its_mark() {
     app.deliver().await;
 }
 
+/// How many members have the role Emergency, as the list of roles and the role itself say.
+async fn holders(owner: &Person) -> [u64; 2] {
+    let list = owner.get("/org/roles?search=emergency").await.expect(200).json();
+    let role = owner.get("/org/roles/EMERGENCY").await.expect(200).json();
+    [&list["items"][0]["memberCount"], &role["included"]["roles"][0]["memberCount"]]
+        .map(|count| count.as_u64().unwrap())
+}
+
+#[tokio::test]
+async fn the_role_emergency_is_counted_while_it_lasts_and_given_anew_after_its_end() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let helper = app.member("helper@example.com", &owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    let id = crate::routes::members::member_id(&owner, &helper.email).await;
+    let give = async |owner: &Person, roles: &[&str]| {
+        let _ = owner.put(&format!("/org/members/{id}/roles"), json!({ "roleIds": roles })).await.expect(204);
+    };
+    assert_eq!(holders(&owner).await, [0, 0]);
+    give(&owner, &["MEMBER", "EMERGENCY"]).await;
+    give(&owner, &["AUDITOR", "EMERGENCY"]).await;
+    assert_eq!(holders(&owner).await, [1, 1]);
+    app.advance(Duration::from_secs(4 * 3600));
+    let owner = Person::sign_in(&app, &owner.email, PASSWORD).await;
+    assert_eq!(holders(&owner).await, [0, 0]);
+    // Nobody gets it back from who could not have given it.
+    let admin = app.member("admin@example.com", &owner.organization_id, &[OrganizationRole::Admin], &[]).await;
+    let roles = json!({ "roleIds": ["AUDITOR", "EMERGENCY"] });
+    let refused = admin.put(&format!("/org/members/{id}/roles"), roles).await.expect(403).problem();
+    assert!(refused.message.contains("CanManageOwners"), "{refused:?}");
+    give(&owner, &["EMERGENCY"]).await;
+    assert_eq!(holders(&owner).await, [1, 1]);
+    give(&owner, &["MEMBER"]).await;
+    assert_eq!(holders(&owner).await, [0, 0]);
+    give(&owner, &["EMERGENCY"]).await;
+    let _ = owner.delete(&format!("/org/members/{id}")).await.expect(204);
+    assert_eq!(holders(&owner).await, [0, 0]);
+    app.deliver().await;
+}
+
 #[tokio::test]
 async fn whoever_reads_in_an_emergency_is_seen_to_once_an_hour_and_login() {
     let app = TestApp::start().await;
@@ -151,10 +190,10 @@ async fn whoever_reads_in_an_emergency_is_seen_to_once_an_hour_and_login() {
     let id = crate::routes::members::member_id(&owner, &helper.email).await;
     let roles =
         async |by: &Person| by.get(&format!("/org/members/{id}")).await.expect(200).json()["item"]["roleIds"].clone();
-    assert_eq!(roles(&owner).await, json!(["EMERGENCY"]));
+    assert_eq!((roles(&owner).await, holders(&owner).await), (json!(["EMERGENCY"]), [1, 1]));
     app.advance(Duration::from_secs(3 * 3600));
     let owner = Person::sign_in(&app, &owner.email, PASSWORD).await;
-    assert_eq!(roles(&owner).await, json!([]));
+    assert_eq!((roles(&owner).await, holders(&owner).await), (json!([]), [0, 0]));
     let helper = Person::sign_in(&app, &helper.email, PASSWORD).await;
     let _ = helper.get("/workloads/jobs").await.expect(403);
     assert_eq!(app.dump().of_kind("audit").filter(|row| row["data"]["action"] == "emergency.use").count(), 3);

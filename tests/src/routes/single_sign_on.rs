@@ -276,6 +276,7 @@ async fn a_logout_at_the_provider_ends_the_logins_that_came_from_it() {
     let _ = first.get("/me").await.expect(401);
     let _ = company.owner.get("/me").await.expect(200);
     let form = company.app.anonymous().call("POST", &format!("/auth/sso/{}/backchannel-logout", company.idp));
-    let _ = form.json(&json!({ "logout_token": "x" })).send().await.expect(415);
+    let refused = form.json(&json!({ "logout_token": "x" })).send().await.expect(415).problem();
+    assert!(refused.message.contains("`application/x-www-form-urlencoded`"), "{refused:?}");
     company.app.deliver().await;
 }

@@ -266,6 +266,33 @@ async fn a_run_that_waits_is_replaced_by_the_newest() {
 }
 
 #[tokio::test]
+async fn a_run_goes_when_the_newer_one_that_was_to_replace_it_is_cancelled() {
+    let mut scene = Scene::start().await;
+    let job = scene.job("replacing", with(hourly(), "concurrencyPolicy", json!("replace"))).await;
+    let _ = scene.tick_at("2026-11-21T09:00:00Z").await;
+    let held = scene.agent.lease_one().await;
+    let tick = async |scene: &Scene| {
+        let ticked = mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(HOUR)).await.unwrap();
+        assert_eq!(ticked.scheduled, 1);
+    };
+    scene.pass(HOUR).await;
+    let _ = scene.agent.heartbeat(std::slice::from_ref(&held)).await.expect(200);
+    tick(&scene).await;
+    let _ = scene.agent.report(&held, 1, &["fail"]).await.expect(200);
+    // The dispatcher comes to the second run when the third is there, and to the third when it is cancelled.
+    scene.app.advance(Duration::from_secs(HOUR));
+    tick(&scene).await;
+    scene.app.deliver_one().await;
+    scene.owner = Person::sign_in(&scene.app, &scene.owner.email, PASSWORD).await;
+    let runs = scene.runs(&job).await;
+    assert_eq!((&runs[1]["status"], &runs[2]["status"]), (&json!("pending"), &json!("pending")));
+    let cancel = format!("/workloads/jobs/{job}/runs/{}/cancel", runs[2]["id"].as_str().unwrap());
+    let _ = scene.owner.act(&cancel).await.expect(200);
+    scene.app.deliver().await;
+    assert_eq!(scene.runs(&job).await[1]["status"], "ready");
+}
+
+#[tokio::test]
 async fn a_scheduled_run_waits_for_the_success_of_the_jobs_that_it_depends_on() {
     let mut scene = Scene::start().await;
     let source = scene.job("source", json!({})).await;

@@ -28,7 +28,7 @@ pub(crate) struct Site<'w> {
 pub(crate) enum Resource {
     Connection,
     Network(Network),
-    Cluster(ProvisionedCluster),
+    Cluster(Box<ProvisionedCluster>),
     Catalog(ProvisionedCatalog),
 }
 
@@ -40,7 +40,7 @@ impl<'w> Site<'w> {
         let resource = match &work.operation.resource {
             ResourceRef::Connection(_) => Resource::Connection,
             ResourceRef::Network(id) => Resource::Network(store.provisioned(tenant, id).await?.value),
-            ResourceRef::Cluster(id) => Resource::Cluster(store.provisioned(tenant, id).await?.value),
+            ResourceRef::Cluster(id) => Resource::Cluster(Box::new(store.provisioned(tenant, id).await?.value)),
             ResourceRef::Catalog(id) => Resource::Catalog(store.provisioned(tenant, id).await?.value),
         };
         let access = access(work, &connection, resource.region().unwrap_or(&connection.region))?;

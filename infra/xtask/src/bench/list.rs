@@ -129,7 +129,6 @@ pub(super) fn copy(row: &Item, number: usize) -> Item {
     let text = |value: &str| AttributeValue::S(value.to_owned());
     let mut copy = row.clone();
     copy.insert("sk".to_owned(), text(&id));
-    copy.insert("by_name".to_owned(), text(&key));
     let Some(AttributeValue::M(data)) = copy.get_mut("data") else { panic!("a job without data") };
     data.insert("id".to_owned(), text(&id));
     data.insert("jobKey".to_owned(), text(&key));

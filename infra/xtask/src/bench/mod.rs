@@ -27,9 +27,32 @@ pub(crate) struct Options {
     /// Jobs in the long list
     #[arg(long, default_value_t = 100_000)]
     jobs: usize,
-    /// Leave out the platform's program, which has to be built for release first
-    #[arg(long)]
-    without_platform: bool,
+    /// What to measure; several with commas between them [default: all of it]
+    #[arg(long, value_enum, value_delimiter = ',')]
+    only: Vec<Subject>,
+}
+
+/// What can be measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Subject {
+    /// A request beside the reads that it stands on.
+    Overhead,
+    /// Agents that ask for work.
+    Polling,
+    /// Pages of short and long lists.
+    Lists,
+    /// Signing in with a known and an unknown address.
+    SignIn,
+    /// Ticks of many jobs.
+    Ticks,
+    /// The platform's program, which is built for release first.
+    Platform,
+}
+
+impl Options {
+    fn wants(&self, subject: Subject) -> bool {
+        self.only.is_empty() || self.only.contains(&subject)
+    }
 }
 
 /// Measures and prints; fails when a bar is missed.
@@ -37,13 +60,26 @@ pub(crate) async fn run(options: &Options) -> ExitCode {
     if cfg!(debug_assertions) {
         return optimised();
     }
-    round_trips::print();
-    let mut lines = overhead::measure(options).await;
-    lines.extend(Box::pin(polling::measure(options)).await);
-    lines.extend(Box::pin(list::measure(options)).await);
-    lines.extend(sign_in::measure().await);
-    lines.extend(Box::pin(ticks::measure(options)).await);
-    if !options.without_platform {
+    let mut lines = Vec::new();
+    if options.only.is_empty() {
+        round_trips::print();
+    }
+    if options.wants(Subject::Overhead) {
+        lines.extend(overhead::measure(options).await);
+    }
+    if options.wants(Subject::Polling) {
+        lines.extend(Box::pin(polling::measure(options)).await);
+    }
+    if options.wants(Subject::Lists) {
+        lines.extend(Box::pin(list::measure(options)).await);
+    }
+    if options.wants(Subject::SignIn) {
+        lines.extend(sign_in::measure().await);
+    }
+    if options.wants(Subject::Ticks) {
+        lines.extend(Box::pin(ticks::measure(options)).await);
+    }
+    if options.wants(Subject::Platform) {
         lines.extend(idle::measure(options));
     }
     table::print(&lines);

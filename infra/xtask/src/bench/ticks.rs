@@ -53,6 +53,8 @@ pub(super) async fn measure(options: &Options) -> Vec<Line> {
 struct Plane {
     app: TestApp,
     job: Item,
+    /// The job in the list of jobs.
+    listed: Item,
     made: Cell<usize>,
 }
 
@@ -65,8 +67,9 @@ impl Plane {
         let id = owner.create("/workloads/jobs", build::with(body, "/cronExpression", json!("0 9 * * *"))).await;
         app.deliver().await;
         let rows = app.table().raw_rows();
-        let job = rows.into_iter().find(|row| is(row, "kind", "job") && is(row, "sk", &id)).unwrap();
-        let plane = Self { app, job, made: Cell::new(0) };
+        let row = |kind: &str| rows.iter().find(|row| is(row, "kind", kind) && is(row, "sk", &id)).unwrap().clone();
+        let (job, listed) = (row("job"), row("listed_job"));
+        let plane = Self { app, job, listed, made: Cell::new(0) };
         plane.add(jobs, "2099-01-01T09:00:00.000Z".parse().unwrap());
         // Whatever else was due is done before anything is measured.
         let _ = plane.tick().await;
@@ -78,11 +81,13 @@ impl Plane {
         let first = self.made.get() + 1;
         self.made.set(self.made.get() + jobs);
         let text = |value: String| AttributeValue::S(value);
-        let items = (first..first + jobs).map(|number| {
+        let items = (first..first + jobs).flat_map(|number| {
             let mut job = copy(&self.job, number);
             job.insert("due_shard".to_owned(), text(format!("TICK#{}", number % SHARDS)));
             job.insert("due_at".to_owned(), text(due_at.to_string()));
-            job
+            let mut listed = self.listed.clone();
+            listed.insert("sk".to_owned(), job["sk"].clone());
+            [job, listed]
         });
         let table = self.app.table();
         table.database().import_items(table.name(), items.collect(), dynoxide::ImportOptions::default()).unwrap();

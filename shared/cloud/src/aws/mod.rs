@@ -16,7 +16,7 @@ pub use account::AwsAccounts;
 pub use mailer::SesMailer;
 pub use queues::SqsQueues;
 pub use secrets::secret;
-pub use settings::{list, required};
+pub use settings::{list, optional, required};
 pub use table::store;
 pub use workflows::StepFunctions;
 

@@ -11,7 +11,8 @@ pub fn required(variable: &str) -> Result<String> {
 }
 
 /// A setting that may be missing; templates leave it empty then.
-pub(crate) fn optional(variable: &str) -> Option<String> {
+#[must_use]
+pub fn optional(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|value| !value.is_empty())
 }
 

@@ -13,7 +13,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::IdentityState;
-use crate::sign_in::{LoginResult, SignIn, Way, finish, throttle_keys};
+use crate::sign_in::{LoginResult, SignIn, Way, finish, note_failure, throttle_keys};
 use crate::trusted::Shown;
 
 /// An address and its password.
@@ -61,7 +61,13 @@ pub(crate) async fn login(
     let person = store.at_the_door(&user_id, beside).await?.person;
     let hash = person.as_ref().and_then(|person| person.credentials.value.password_hash.clone());
     let right = password::verify(body.password, hash).await?;
-    let person = person.filter(|_| right).ok_or_else(|| Error::unauthenticated("wrong address or password"))?;
+    let person = match person {
+        Some(person) if right => person,
+        person => {
+            note_failure(&state, person.as_ref(), &origin, &tries).await?;
+            return Err(Error::unauthenticated("wrong address or password").into());
+        }
+    };
     let way = Way::Password;
     let sign_in = SignIn {
         person,

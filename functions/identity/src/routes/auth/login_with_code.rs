@@ -17,7 +17,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::IdentityState;
-use crate::sign_in::{LoginResult, SignIn, Way, finish, throttle_keys};
+use crate::sign_in::{LoginResult, SignIn, Way, finish, note_failure, throttle_keys};
 use crate::trusted::Shown;
 
 /// An address and the code that was mailed to it.
@@ -63,8 +63,15 @@ pub(crate) async fn login_with_code(
     };
     let door = store.at_the_door(&user_id, beside).await?;
     let row = tried(&state, door.login_code).await?;
-    let is_right = state.login_codes.is_code(body.code.expose_secret(), &row.value.id, email.as_str());
-    let mut person = door.person.filter(|_| is_right).ok_or_else(wrong)?;
+    let is_right =
+        |row: &Row<LoginCode>| state.login_codes.is_code(body.code.expose_secret(), &row.value.id, email.as_str());
+    let (mut person, row) = match (door.person, row.filter(is_right)) {
+        (Some(person), Some(row)) => (person, row),
+        (person, _) => {
+            note_failure(&state, person.as_ref(), &origin, &tries).await?;
+            return Err(wrong().into());
+        }
+    };
     let confirmed = Confirmed::by_code(&mut person, &email, state.app.now());
     let sign_in = SignIn {
         person,
@@ -87,12 +94,12 @@ pub(crate) async fn login_with_code(
     }
 }
 
-/// The code with one try more, counted before it is looked at.
-async fn tried(state: &IdentityState, row: Option<Row<LoginCode>>) -> mainsheet_core::Result<Row<LoginCode>> {
-    let row = row.filter(|row| row.value.is_open(state.app.now())).ok_or_else(wrong)?;
+/// The code with one try more, counted before it is looked at; `None` when it may not be tried.
+async fn tried(state: &IdentityState, row: Option<Row<LoginCode>>) -> mainsheet_core::Result<Option<Row<LoginCode>>> {
+    let Some(row) = row.filter(|row| row.value.is_open(state.app.now())) else { return Ok(None) };
     match state.app.store.try_login_code(&row).await {
         Err(Error::Conflict { .. }) => Err(Error::TooManyRequests { retry_after: Duration::from_secs(1) }),
-        tried => tried,
+        tried => tried.map(Some),
     }
 }
 

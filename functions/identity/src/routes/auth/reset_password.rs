@@ -5,7 +5,7 @@ use axum::http::StatusCode;
 use garde::Validate;
 use mainsheet_api::{Body, RequestOrigin, Result};
 use mainsheet_auth::mail_link::PasswordReset;
-use mainsheet_auth::{breached, password};
+use mainsheet_auth::password;
 use mainsheet_core::Error;
 use mainsheet_core::user::NormalizedEmail;
 use mainsheet_store::Change;
@@ -58,7 +58,7 @@ pub(crate) async fn reset_password(
         return Err(useless().into());
     }
     if Demands::of(&state, &person.access.value).await?.unleaked_password() {
-        breached::refuse_as("newPassword", &body.new_password)?;
+        state.app.refuse_breached("newPassword", &body.new_password).await?;
     }
     let credentials = Credentials { password_hash: Some(password::hash(body.new_password).await?) };
     let change = store.change(audit(&person, &origin, "user.reset_password", token.user_id.as_str()));

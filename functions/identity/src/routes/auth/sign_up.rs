@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use garde::Validate;
 use mainsheet_api::{App, Body, RequestOrigin, Result, text};
-use mainsheet_auth::{breached, password};
+use mainsheet_auth::password;
 use mainsheet_core::member::{AccountType, Member};
 use mainsheet_core::organization::{Organization, OrganizationSettings};
 use mainsheet_core::role::{OrganizationRole, TeamRole};
@@ -74,7 +74,9 @@ pub(crate) async fn sign_up(
     RequestOrigin(origin): RequestOrigin,
     Body(body): Body<SignUpRequest>,
 ) -> Result<(StatusCode, Json<LoginResult>)> {
-    body.password.as_ref().map_or(Ok(()), breached::refuse)?;
+    if let Some(password) = &body.password {
+        app.refuse_breached("password", password).await?;
+    }
     count_sign_up(&app, &origin).await?;
     let password_hash = match body.password.clone() {
         Some(password) => Some(password::hash(password).await?),

@@ -10,7 +10,7 @@ use mainsheet_auth::recovery;
 use mainsheet_auth::trusted_device::TrustedDeviceToken;
 use mainsheet_core::{Error, Timestamp, TrustedDeviceId};
 use mainsheet_store::audit::Origin;
-use mainsheet_store::second_factors::{SecondFactor, TRUSTED_DEVICE_VALID, TrustedDevice};
+use mainsheet_store::second_factors::{SecondFactor, TRUSTED_DEVICE_VALID, Totp, TrustedDevice};
 use mainsheet_store::sign_in::{AtTheDoor, Beside, Challenge};
 use mainsheet_store::throttle::ThrottleKey;
 use mainsheet_store::{Row, retry_races};
@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::sign_in::{Demands, Entry, LoginResult, audit};
+use crate::sign_in::{Demands, Entry, LoginResult, audit, note_failure};
 use crate::{IdentityState, authenticator, trusted};
 
 /// A second factor.
@@ -125,7 +125,10 @@ impl Verification<'_> {
         let now = self.state.app.now();
         let challenge = open_challenge(&person, now)?;
         let row = person.second_factor.as_ref().ok_or_else(not_set_up)?;
-        let factor = self.used(&person, &row.value, now)?;
+        let Some(factor) = self.used(&person, &row.value, now)? else {
+            note_failure(self.state, Some(&person), &self.origin, std::slice::from_ref(&self.key)).await?;
+            return Err(Error::unauthenticated("wrong or used second factor"));
+        };
         let demands = Demands::of(self.state, &person.access.value).await?;
         let entry = Entry {
             person: &person,
@@ -152,18 +155,22 @@ impl Verification<'_> {
         LoginResult::tokens(&self.state.access_key, &refresh, (&login, &person.access.value), now)
     }
 
-    /// The second factor as it is once what was given is used.
-    fn used(&self, person: &AtTheDoor, factor: &SecondFactor, now: Timestamp) -> mainsheet_core::Result<SecondFactor> {
-        let wrong = || Error::unauthenticated("wrong or used second factor");
+    /// The second factor as it is once what was given is used; `None` when that is wrong, or was used before.
+    fn used(
+        &self,
+        person: &AtTheDoor,
+        factor: &SecondFactor,
+        now: Timestamp,
+    ) -> mainsheet_core::Result<Option<SecondFactor>> {
         let totp = factor.totp.as_ref().ok_or_else(not_set_up)?;
         match self.given {
-            Given::RecoveryCode(code) => factor.without_recovery_code(&recovery::sha256(code)).ok_or_else(wrong),
+            Given::RecoveryCode(code) => Ok(factor.without_recovery_code(&recovery::sha256(code))),
             Given::Code(code) => {
                 let authenticator = authenticator::open(self.state, &person.user.value, &totp.secret)?;
                 let step = authenticator.step_of(code.expose_secret(), now).filter(|step| *step > totp.last_step);
-                let mut factor = factor.clone();
-                factor.totp.as_mut().ok_or_else(not_set_up)?.last_step = step.ok_or_else(wrong)?;
-                Ok(factor)
+                let used =
+                    |last_step| SecondFactor { totp: Some(Totp { last_step, ..totp.clone() }), ..factor.clone() };
+                Ok(step.map(used))
             }
         }
     }

@@ -24,6 +24,9 @@ const LIMIT: usize = 64 * 1024;
 /// The most logins that end at once: all of them in one transaction.
 const MAX_ENDED: usize = 90;
 
+/// How a provider sends it.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// What a provider sends.
 #[derive(Debug, Deserialize, ToSchema)]
 pub(crate) struct BackchannelLogout {
@@ -78,8 +81,8 @@ pub(crate) async fn backchannel_logout(
 /// The token of the form.
 async fn logout_token(request: Request) -> Result<String> {
     let media_type = request.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !media_type.to_ascii_lowercase().starts_with("application/x-www-form-urlencoded") {
-        return Err(Error::UnsupportedMediaType.into());
+    if !media_type.to_ascii_lowercase().starts_with(FORM) {
+        return Err(Error::UnsupportedMediaType { takes: FORM }.into());
     }
     let bytes = to_bytes(request.into_body(), LIMIT).await.map_err(|_| Error::TooLarge { limit: LIMIT })?;
     let token = form_urlencoded::parse(&bytes).find(|(name, _)| name == "logout_token");

@@ -2,12 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use garde::Validate;
-use mainsheet_api::{App, Member, PageQuery, Query, Result, SortDirection};
+use mainsheet_api::{App, Member, PageQuery, Query, Result};
 use mainsheet_core::cluster::Cluster;
 use mainsheet_store::Row;
 use serde::{Deserialize, Serialize};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::routes::my_clusters::get::reaches;
 use crate::view::cluster::{MyClusterIncluded, MyClusterItem};
@@ -22,21 +21,7 @@ pub(crate) enum SortBy {
 }
 
 /// The order of the list.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
-#[serde(rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Order {
-    /// What to sort by.
-    #[serde(default)]
-    #[garde(skip)]
-    #[param(inline)]
-    sort_by: SortBy,
-    /// In which direction.
-    #[serde(default)]
-    #[garde(skip)]
-    #[param(inline)]
-    sort_direction: SortDirection,
-}
+pub(crate) type Order = mainsheet_api::Order<SortBy>;
 
 /// Some of the clusters.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,7 +51,7 @@ pub(crate) async fn list(
     rows.retain(|row| reaches(&caller, &row.value));
     let SortBy::Name = order.sort_by;
     rows.sort_by_cached_key(|row: &Row<Cluster>| (row.value.name.to_lowercase(), row.value.id.clone()));
-    if order.sort_direction == SortDirection::Desc {
+    if order.is_descending() {
         rows.reverse();
     }
     let shown: Vec<&Row<Cluster>> = query.cut(rows.iter()).collect();

@@ -9,7 +9,7 @@ use axum::http::request::Parts;
 use garde::Validate;
 use mainsheet_api::{Body, Path, Person, Problem, RequestOrigin, Result, text};
 use mainsheet_auth::one_time::OneTimeToken;
-use mainsheet_auth::{SignedIn, breached, password};
+use mainsheet_auth::{SignedIn, password};
 use mainsheet_core::member::Member;
 use mainsheet_core::organization::Organization;
 use mainsheet_core::role::TeamRole;
@@ -174,7 +174,7 @@ impl Accepting<'_> {
             return Err(Error::invalid("user.email", "is not the invited address"));
         }
         if self.context.organization.value.settings.auth.check_breached_passwords {
-            breached::refuse_as("user.password", &new.password)?;
+            self.state.app.refuse_breached("user.password", &new.password).await?;
         }
         let credentials = Credentials { password_hash: Some(password::hash(new.password.clone()).await?) };
         let user = new_user(&new, self.state.app.now());

@@ -35,7 +35,7 @@ pub(crate) async fn remove(
 async fn remove_once(app: &App, caller: &Caller, member: &MemberId, if_match: &IfMatch) -> mainsheet_core::Result<()> {
     let row = app.store.member(caller.tenant(), member).await?;
     if_match.check(row.version).map_err(|problem| problem.0)?;
-    require_over(caller, &row.value.roles)?;
+    require_over(caller, row.value.active_roles(app.now()))?;
     let team_ids = row.value.seats.keys().cloned().collect();
     app.store
         .change(caller.audit("member.remove", member))

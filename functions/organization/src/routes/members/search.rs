@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use garde::Validate;
-use mainsheet_api::{App, Member, PageQuery, Query, Result, SortDirection};
+use mainsheet_api::{App, Member, PageQuery, Query, Result};
 use mainsheet_core::member::AccountType;
 use mainsheet_core::{RoleId, TeamId, Timestamp};
 use mainsheet_store::members::{MemberOrder, MemberRecord};
@@ -33,27 +33,7 @@ impl From<SortBy> for MemberOrder {
 }
 
 /// The order of the list.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
-#[serde(rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Order {
-    /// What to sort by.
-    #[serde(default)]
-    #[garde(skip)]
-    #[param(inline)]
-    pub(crate) sort_by: SortBy,
-    /// In which direction.
-    #[serde(default)]
-    #[garde(skip)]
-    #[param(inline)]
-    pub(crate) sort_direction: SortDirection,
-}
-
-impl Order {
-    pub(crate) fn is_descending(&self) -> bool {
-        self.sort_direction == SortDirection::Desc
-    }
-}
+pub(crate) type Order = mainsheet_api::Order<SortBy>;
 
 /// Which members are wanted.
 #[derive(Debug, Deserialize, Validate, IntoParams)]

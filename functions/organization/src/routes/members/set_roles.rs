@@ -55,7 +55,8 @@ async fn set_once(
     let row = app.store.member(caller.tenant(), member).await?;
     if_match.check(row.version).map_err(|problem| problem.0)?;
     let roles: Vec<OrganizationRole> = roles_named(role_ids)?;
-    let before = &row.value.roles;
+    // What has ended by itself is given anew, and not kept.
+    let before: Vec<OrganizationRole> = row.value.active_roles(app.now()).collect();
     let taken = before.iter().filter(|role| !roles.contains(role));
     let given = roles.iter().filter(|role| !before.contains(role));
     taken.chain(given).try_for_each(|role| caller.require_to_assign(*role))?;

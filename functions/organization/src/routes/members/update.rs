@@ -6,7 +6,7 @@ use mainsheet_api::{App, Body, IfMatch, Result, Tagged, text};
 use mainsheet_auth::{Caller, Relation};
 use mainsheet_core::member::{AccountType, Member};
 use mainsheet_core::user::NormalizedEmail;
-use mainsheet_core::{Error, MemberId};
+use mainsheet_core::{Error, MemberId, Timestamp};
 use mainsheet_store::members::MemberRecord;
 use serde::Deserialize;
 use serde_json::{Map, Value};
@@ -77,7 +77,7 @@ pub(crate) async fn update(
     if_match: IfMatch,
     Body(body): Body<MemberUpdate>,
 ) -> Result<Tagged<Member>> {
-    may_change(&caller, &row.value, &body)?;
+    may_change(&caller, &row.value, &body, app.now())?;
     if_match.check(row.version)?;
     if let Some(email) = &body.email {
         require_own(&app, &row.value, email).await?;
@@ -101,13 +101,18 @@ fn told(member: &Member) -> Member {
     Member { preferences: Map::new(), ..member.clone() }
 }
 
-fn may_change(caller: &Caller, record: &MemberRecord, body: &MemberUpdate) -> mainsheet_core::Result<()> {
+fn may_change(
+    caller: &Caller,
+    record: &MemberRecord,
+    body: &MemberUpdate,
+    now: Timestamp,
+) -> mainsheet_core::Result<()> {
     let is_self = record.member.id == *caller.member_id();
     if is_self && body.is_enabled.is_none() {
         return Ok(());
     }
     caller.require(Relation::CanManageMembers)?;
-    require_over(caller, &record.roles)?;
+    require_over(caller, record.active_roles(now))?;
     if !is_self && body.is_personal() && record.member.account_type == AccountType::External {
         let message = "The member's account is their own: they alone change their name, address and preferences.";
         return Err(Error::Forbidden { code: "external_account", message: message.to_owned() });

@@ -2,12 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use garde::Validate;
-use mainsheet_api::{App, ListQuery, Member, PageOf, Query, Result, SortDirection};
+use mainsheet_api::{App, ListQuery, Member, PageOf, Query, Result};
 use mainsheet_core::team::TeamWithCount;
 use mainsheet_store::teams::with_count;
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 /// What teams can be sorted by.
 #[derive(Debug, Clone, Copy, Default, Deserialize, ToSchema)]
@@ -21,21 +20,7 @@ pub(crate) enum SortBy {
 }
 
 /// The order of the list.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
-#[serde(rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Order {
-    /// What to sort by.
-    #[serde(default, rename = "sortBy")]
-    #[garde(skip)]
-    #[param(inline)]
-    _sort_by: SortBy,
-    /// In which direction.
-    #[serde(default)]
-    #[garde(skip)]
-    #[param(inline)]
-    sort_direction: SortDirection,
-}
+pub(crate) type Order = mainsheet_api::Order<SortBy>;
 
 /// List teams
 #[utoipa::path(
@@ -50,7 +35,7 @@ pub(crate) async fn list(
     Query(query): Query<ListQuery>,
     Query(order): Query<Order>,
 ) -> Result<Json<PageOf<TeamWithCount>>> {
-    let descending = order.sort_direction == SortDirection::Desc;
+    let descending = order.is_descending();
     let (page, total) = app.store.teams(caller.tenant(), descending, &query.request()?).await?;
     let page = page.map(with_count);
     Ok(Json(PageOf { total, items: page.rows, marker: page.marker }))

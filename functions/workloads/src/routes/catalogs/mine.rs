@@ -2,29 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use garde::Validate;
-use mainsheet_api::{App, Member, PageQuery, Query, Result, SortDirection};
-use serde::Deserialize;
-use utoipa::IntoParams;
+use mainsheet_api::{App, Member, PageQuery, Query, Result};
 
 use crate::catalog_view::{self, CatalogPage, SortBy};
 
 /// The order of the list.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
-#[serde(rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Order {
-    /// What to sort by.
-    #[serde(default)]
-    #[garde(skip)]
-    #[param(inline)]
-    sort_by: SortBy,
-    /// In which direction.
-    #[serde(default)]
-    #[garde(skip)]
-    #[param(inline)]
-    sort_direction: SortDirection,
-}
+pub(crate) type Order = mainsheet_api::Order<SortBy>;
 
 /// List my catalogs
 ///

@@ -2,15 +2,14 @@
 
 use axum::Json;
 use axum::extract::State;
-use garde::Validate;
-use mainsheet_api::{App, ListQuery, Member, Query, Result, SortDirection};
+use mainsheet_api::{App, ListQuery, Member, Query, Result};
 use mainsheet_auth::Relation;
-use mainsheet_core::job::Job;
-use mainsheet_store::jobs::JobOrder;
+use mainsheet_core::TeamId;
+use mainsheet_store::job_list::JobOrder;
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
-use crate::access::reaches;
+use crate::access::{FEW, reaches};
 use crate::view::{JobPage, total_of};
 
 /// What jobs can be sorted by.
@@ -27,21 +26,7 @@ pub(crate) enum SortBy {
 }
 
 /// The order of the list.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
-#[serde(rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Order {
-    /// What to sort by.
-    #[serde(default)]
-    #[garde(skip)]
-    #[param(inline)]
-    sort_by: SortBy,
-    /// In which direction.
-    #[serde(default)]
-    #[garde(skip)]
-    #[param(inline)]
-    sort_direction: SortDirection,
-}
+pub(crate) type Order = mainsheet_api::Order<SortBy>;
 
 /// List my jobs
 ///
@@ -64,9 +49,9 @@ pub(crate) async fn list(
         SortBy::CreatedAt => JobOrder::Creation,
         SortBy::LastRunAt => JobOrder::LatestRun,
     };
-    let descending = order.sort_direction == SortDirection::Desc;
-    let mine = |job: &Job| reaches(&caller, Relation::CanViewJobs, &job.team_ids);
-    let page = app.store.jobs_where(caller.tenant(), by, descending, &request, mine).await?;
+    let mine = |teams: &[TeamId]| reaches(&caller, Relation::CanViewJobs, teams);
+    let one_in = if caller.sits_in_all() { 1 } else { FEW };
+    let page = app.store.jobs_shared(caller.tenant(), (by, order.is_descending()), &request, one_in, mine).await?;
     let links = app.store.links_of_jobs(caller.tenant(), &page.rows).await?;
     let total = total_of(&page, &request, caller.sits_in_all().then_some(links.total));
     Ok(Json(JobPage::of(page, links, total)))

@@ -2,13 +2,12 @@
 
 use axum::Json;
 use axum::extract::State;
-use garde::Validate;
-use mainsheet_api::{App, ListQuery, Member, Query, Result, SortDirection};
+use mainsheet_api::{App, ListQuery, Member, Query, Result};
 use mainsheet_auth::Relation;
 use mainsheet_core::query::SavedQuery;
 use mainsheet_store::queries::QueryOrder;
 use serde::Deserialize;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 
 use crate::access::reaches;
 use crate::view::{QueryPage, total_of};
@@ -25,21 +24,7 @@ pub(crate) enum SortBy {
 }
 
 /// The order of the list.
-#[derive(Debug, Deserialize, Validate, IntoParams)]
-#[serde(rename_all = "camelCase")]
-#[into_params(parameter_in = Query)]
-pub(crate) struct Order {
-    /// What to sort by.
-    #[serde(default)]
-    #[garde(skip)]
-    #[param(inline)]
-    sort_by: SortBy,
-    /// In which direction.
-    #[serde(default)]
-    #[garde(skip)]
-    #[param(inline)]
-    sort_direction: SortDirection,
-}
+pub(crate) type Order = mainsheet_api::Order<SortBy>;
 
 /// List my saved queries
 ///
@@ -61,7 +46,7 @@ pub(crate) async fn list(
         SortBy::Name => QueryOrder::Name,
         SortBy::UpdatedAt => QueryOrder::Change,
     };
-    let descending = order.sort_direction == SortDirection::Desc;
+    let descending = order.is_descending();
     let mine = |saved: &SavedQuery| reaches(&caller, Relation::CanViewQueries, &saved.team_ids);
     let page = app.store.queries_where(caller.tenant(), by, descending, &request, mine).await?;
     let links = app.store.links_of_queries(caller.tenant(), &page.rows).await?;

@@ -4,10 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use mainsheet_api::{App, ListQuery, Query, Result};
 use mainsheet_auth::needs::CanViewJobs;
-use mainsheet_core::job::Job;
-use mainsheet_store::jobs::JobOrder;
+use mainsheet_core::TeamId;
+use mainsheet_store::job_list::JobOrder;
 
-use crate::access::TeamFor;
+use crate::access::{FEW, TeamFor};
 use crate::view::{JobPage, total_of};
 
 /// List the jobs of a team
@@ -25,8 +25,9 @@ pub(crate) async fn list(
     Query(query): Query<ListQuery>,
 ) -> Result<Json<JobPage>> {
     let (tenant, request) = (found.caller.tenant(), query.request()?);
-    let shared = |job: &Job| job.team_ids.contains(&found.team);
-    let page = app.store.jobs_where(tenant, JobOrder::Creation, false, &request, shared).await?;
+    let shared = |teams: &[TeamId]| teams.contains(&found.team);
+    let order = (JobOrder::Creation, false);
+    let page = app.store.jobs_shared(tenant, order, &request, FEW, shared).await?;
     let links = app.store.links_of_jobs(tenant, &page.rows).await?;
     let total = total_of(&page, &request, None);
     Ok(Json(JobPage::of(page, links, total)))
