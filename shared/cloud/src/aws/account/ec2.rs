@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use aws_sdk_ec2::types::{ArchitectureType, Filter, InstanceTypeInfo, Tag, Vpc};
+use aws_sdk_ec2::types::{ArchitectureType, Filter, GpuInfo, InstanceTypeInfo, Tag, Vpc};
 
 use super::Session;
 use super::refusal::Asked;
@@ -120,7 +120,7 @@ fn as_node(machine: &InstanceTypeInfo) -> Option<InstanceType> {
     };
     let number = |number: Option<i32>| number.and_then(|number| u32::try_from(number).ok()).unwrap_or_default();
     let network = machine.network_info()?;
-    let gpus = machine.gpu_info().map(|info| info.gpus()).unwrap_or_default();
+    let gpus = machine.gpu_info().map(GpuInfo::gpus).unwrap_or_default();
     Some(InstanceType {
         name: machine.instance_type()?.as_str().to_owned(),
         vcpus: number(machine.v_cpu_info()?.default_v_cpus()),

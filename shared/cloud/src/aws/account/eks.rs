@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use async_trait::async_trait;
 use aws_sdk_eks::types::{
-    AccessScope, AccessScopeType, AmiTypes, AuthenticationMode, CapacityTypes, CreateAccessConfigRequest,
-    NodegroupScalingConfig, ResolveConflicts, VpcConfigRequest,
+    AccessScope, AccessScopeType, AddonInfo, AddonVersionInfo, AmiTypes, AuthenticationMode, CapacityTypes,
+    CreateAccessConfigRequest, NodegroupScalingConfig, ResolveConflicts, VpcConfigRequest,
 };
 
 use super::eks_answers::{add_on, cluster, node_group, update, update_id, without};
@@ -316,12 +316,12 @@ impl Session {
         let request = self.eks.describe_addon_versions().addon_name(add_on).kubernetes_version(kubernetes);
         let asked = Asked::new(Action::DescribeAddonVersions, "add-on", add_on);
         let answer = self.answer(asked, request.send().await).await?;
-        let versions = answer.addons().iter().flat_map(|add_on| add_on.addon_versions());
-        let is_default = |version: &&aws_sdk_eks::types::AddonVersionInfo| {
+        let versions = answer.addons().iter().flat_map(AddonInfo::addon_versions);
+        let is_default = |version: &&AddonVersionInfo| {
             let mut fitting = version.compatibilities().iter();
             fitting.any(|fit| fit.cluster_version() == Some(kubernetes) && fit.default_version())
         };
-        let version = versions.filter(is_default).find_map(|version| version.addon_version());
+        let version = versions.filter(is_default).find_map(AddonVersionInfo::addon_version);
         let none =
             || CloudError::Invalid { message: format!("EKS has no add-on {add_on} for Kubernetes {kubernetes}") };
         version.map(str::to_owned).ok_or_else(none)
