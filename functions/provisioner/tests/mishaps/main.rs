@@ -4,6 +4,8 @@
 //! mishap and 2,000 pairs.
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "what helps a test may fail it")]
 
+#[path = "../estate/mod.rs"]
+mod estate;
 mod faults;
 mod table;
 mod world;
@@ -52,13 +54,13 @@ async fn trial(table: &TestTable, kind: OperationKind, mishaps: &[Mishap]) -> Ef
     let world = World::new(table, EXTERNAL_ID).await;
     let resource = world.ready_for(kind).await;
     let others = world.names();
-    let operation = world.start(kind, &resource).await;
+    let operation = world.estate.start(kind, &resource).await;
     let effort = world.walk(&operation, mishaps).await;
     world.heal();
     let context = format!("{} with {mishaps:?}", kind.as_str());
 
-    let ended = world.operation(&operation).await;
-    let status = world.status(&resource).await;
+    let ended = world.estate.operation(&operation).await;
+    let status = world.estate.status(&resource).await;
     match ended.status {
         OperationStatus::Succeeded => {
             assert_eq!(ended.error, None, "{context}");
@@ -76,25 +78,25 @@ async fn trial(table: &TestTable, kind: OperationKind, mishaps: &[Mishap]) -> Ef
     require_known(&world, &resource, &others, &context).await;
 
     if !matches!(status, ProvisioningStatus::Destroyed) && !matches!(resource, ResourceRef::Connection(_)) {
-        let destroying = world.start(destroy_of(&resource), &resource).await;
+        let destroying = world.estate.start(destroy_of(&resource), &resource).await;
         world.walk(&destroying, &[]).await;
-        let destroyed = world.operation(&destroying).await;
+        let destroyed = world.estate.operation(&destroying).await;
         assert_eq!(destroyed.status, OperationStatus::Succeeded, "{context}: {:?}", destroyed.error);
-        assert_eq!(world.status(&resource).await, ProvisioningStatus::Destroyed, "{context}");
+        assert_eq!(world.estate.status(&resource).await, ProvisioningStatus::Destroyed, "{context}");
     }
     if !matches!(resource, ResourceRef::Connection(_)) {
         let is_network = matches!(resource, ResourceRef::Network(_));
         let others = |name: &String| !is_network && name.starts_with("mainsheet-network-");
         let left: Vec<String> = world.names().into_iter().filter(|name| !others(name)).collect();
         assert!(left.is_empty(), "{context}: {left:?} is left");
-        assert_eq!(world.intended(&resource).await, Vec::<String>::new(), "{context}");
+        assert_eq!(world.estate.intended(&resource).await, Vec::<String>::new(), "{context}");
     }
     effort
 }
 
 /// Whatever is in the account now and was not before is written down with the resource that it was made for.
 async fn require_known(world: &World<'_>, resource: &ResourceRef, others: &[String], context: &str) {
-    let intended = world.intended(resource).await;
+    let intended = world.estate.intended(resource).await;
     for name in world.names() {
         // A node group is named with its cluster.
         let own = name.rsplit('/').next().unwrap_or(&name).to_owned();
@@ -145,14 +147,14 @@ async fn a_wrong_external_id_is_said_at_once() {
     let table = TestTable::start().await;
     let world = World::new(&table, "another external id").await;
     let resource = world.ready_for(OperationKind::NetworkProvision).await;
-    let operation = world.start(OperationKind::NetworkProvision, &resource).await;
+    let operation = world.estate.start(OperationKind::NetworkProvision, &resource).await;
     let effort = world.walk(&operation, &[]).await;
-    let ended = world.operation(&operation).await;
+    let ended = world.estate.operation(&operation).await;
     assert_eq!(ended.status, OperationStatus::Failed);
     let error = ended.error.unwrap();
     assert_eq!(error.code, FailureCode::RoleNotAssumable);
     assert!(error.message.contains("external id") && error.remedy.contains("verify the connection"), "{error:?}");
     assert!(effort.steps <= 4, "{effort:?}: it was tried again");
-    assert_eq!(world.status(&resource).await, ProvisioningStatus::Failed);
+    assert_eq!(world.estate.status(&resource).await, ProvisioningStatus::Failed);
     assert_eq!(world.names(), Vec::<String>::new(), "nothing was made");
 }
