@@ -300,7 +300,7 @@ def deploy(platform, gap, bootstrap):
     platform.dynamodb.create_table(
         TableName="mainsheet", StreamSpecification={"StreamEnabled": True, **table["StreamSpecification"]}, **settings
     )
-    secret = platform.secretsmanager.create_secret(Name="sealing", SecretString="of a run against ministack")["ARN"]
+    secret = platform.secretsmanager.create_secret(Name="sealing", SecretString="a secret of a run against ministack, and of no use elsewhere")["ARN"]
 
     provisioner = resources["Provisioner"]["Properties"]
     everyone = template["Globals"]["Function"]
