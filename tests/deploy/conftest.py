@@ -6,16 +6,18 @@ import socket
 import subprocess
 
 import pytest
-from emulated_aws import MAIL_FROM, Deployment, EmulatedAws
+from emulated_aws import MAIL_FROM, Deployment, EmulatedAws, eventually
 
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory):
     """An AWS with nothing in it but an address that mails may come from."""
     emulated = EmulatedAws(free_port(), tmp_path_factory.mktemp("aws"))
-    emulated.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
-    yield emulated
-    emulated.stop()
+    try:
+        emulated.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
+        yield emulated
+    finally:
+        emulated.stop()
 
 
 @pytest.fixture(scope="session")
@@ -48,9 +50,13 @@ def cluster(team, tmp_path_factory):
     }
     with (folder / "log").open("w") as log:
         agent = subprocess.Popen([os.environ["MAINSHEET_AGENT"]], env={**os.environ, **settings}, stdout=log, stderr=log)
-    yield cluster["id"]
-    agent.terminate()
-    agent.wait(timeout=30)
+    path = f"/me/clusters/{cluster['id']}"
+    try:
+        eventually("the agent reports", lambda: deployment.expect(200, "GET", path, token=token)["included"]["clusters"][0]["status"] == "active")
+        yield cluster["id"]
+    finally:
+        agent.terminate()
+        agent.wait(timeout=30)
 
 
 def free_port():

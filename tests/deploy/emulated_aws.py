@@ -91,10 +91,16 @@ class EmulatedAws:
         deployed = subprocess.run(
             command, cwd=ROOT, env={**os.environ, **settings, **credentials}, capture_output=True, text=True, timeout=300
         )
-        assert deployed.returncode == 0, deployed.stdout + deployed.stderr
+        assert deployed.returncode == 0, self.failures() or deployed.stderr
         stack = self.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
         assert stack["StackStatus"] == "CREATE_COMPLETE", stack
         return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+    def failures(self):
+        """What could not be created, and why."""
+        pages = self.client("cloudformation").get_paginator("describe_stack_events").paginate(StackName=STACK)
+        events = [event for page in pages for event in page["StackEvents"]]
+        return [(event["LogicalResourceId"], event["ResourceStatusReason"]) for event in events if "FAILED" in event["ResourceStatus"]]
 
     def stop(self):
         """Ends it, and with it the functions."""

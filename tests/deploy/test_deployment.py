@@ -31,11 +31,10 @@ def test_from_sign_up_to_rows(team, cluster):
 
 def test_a_schedule_fires(team, cluster):
     deployment, token, team_id = team
-    schedule = {"cron": "* * * * *", "timezone": "Europe/Berlin"}
-    created = deployment.expect(201, "POST", "/workloads/jobs", job(team_id, cluster, "minutely", schedule=schedule), token)
+    schedule = {"cronExpression": "* * * * *", "cronTimezone": "Europe/Berlin"}
+    created = deployment.expect(201, "POST", "/workloads/jobs", job(team_id, cluster, "minutely", **schedule), token)
     runs = f"/workloads/jobs/{created['id']}/runs"
     run = eventually("a run of the schedule", lambda: deployment.expect(200, "GET", runs, token=token)["items"], 150)[0]
-    run = run.get("jobRun", run)
     done = eventually("it ends", lambda: ended(deployment, f"{runs}/{run['id']}", token), 120)
     assert done["status"] == "succeeded", done
 
@@ -66,7 +65,7 @@ def test_a_part_of_a_batch_fails_is_set_aside_and_sent_again(deployment):
     [message] = sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10)["Messages"]
     sqs.send_message(QueueUrl=queue, MessageBody=message["Body"])
     sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
-    assert "confirm" in deployment.newest_mail("unknown@example.com")
+    assert "Confirm" in deployment.newest_mail("unknown@example.com")
     assert len(deployment.mails("known@example.com")) == 1
     assert waiting(sqs, dead) == 0
 
