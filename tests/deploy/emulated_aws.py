@@ -51,8 +51,10 @@ class EmulatedAws:
             "IOT_MTLS_ENABLED": "0",
             "GATEWAY_PORT": str(port),
             "MINISTACK_REGION": REGION,
-            # Functions speak to it instead of AWS.
+            # Functions speak to it instead of AWS, and may do what their roles allow.
             "AWS_ENDPOINT_URL": self.url,
+            "AUTH": "true",
+            **{name.upper(): value for name, value in self.credentials.items()},
         }
         with self.log.open("w") as log:
             program = [os.environ["MINISTACK"]]
@@ -78,7 +80,7 @@ class EmulatedAws:
 
     @property
     def credentials(self):
-        """Any will do; the account is in them."""
+        """Those of the account's root user."""
         return {"aws_access_key_id": ACCOUNT, "aws_secret_access_key": "secret"}
 
     def deploy(self):

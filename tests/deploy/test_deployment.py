@@ -1,6 +1,8 @@
 """People and agents at the deployed API: gateway, functions, table, stream, queues and schedules together."""
 
-from emulated_aws import eventually
+import json
+
+from emulated_aws import ROOT, eventually
 from platform_client import PASSWORD
 
 ENDED = {"succeeded", "failed", "cancelled", "timeout"}
@@ -75,3 +77,21 @@ def waiting(sqs, queue):
     names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
     attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
     return sum(int(count) for count in attributes.values())
+
+
+def test_what_can_be_read_in_every_order(team):
+    """Each order is an index of the table, which a function's role has to name."""
+    deployment, token, _ = team
+    paths = json.loads((ROOT / "infra/openapi/openapi.json").read_text())["paths"]
+    refused = {}
+    for path, item in paths.items():
+        operation = item.get("get", {})
+        parameters = operation.get("parameters", [])
+        if "{" in path or operation.get("security") != [{"accessToken": []}] or any(each.get("required") for each in parameters):
+            continue
+        orders = [value for each in parameters if each["name"] == "sortBy" for value in each["schema"]["enum"]]
+        for query in ["", *(f"?sortBy={order}" for order in orders)]:
+            status, answer = deployment.call_at_root("GET", path + query, token=token)
+            if status != 200:
+                refused[path + query] = (status, answer)
+    assert not refused, refused
