@@ -421,6 +421,8 @@ async fn where_the_hour_repeats_a_job_runs_once_and_where_it_is_missing_too() {
     let _ = scene.tick_at("2027-03-27T12:00:00Z").await;
     let _ = scene.succeed_one().await;
     assert_eq!(scene.shown(&job).await["nextRunAt"], "2027-03-28T01:00:00.000Z", "the first moment after the gap");
+    assert_eq!(scene.tick_at("2027-03-28T01:00:00Z").await, 1);
+    let _ = scene.succeed_one().await;
     let _ = scene.tick_at("2027-10-30T12:00:00Z").await;
     let _ = scene.succeed_one().await;
     assert_eq!(scene.shown(&job).await["nextRunAt"], "2027-10-31T00:30:00.000Z", "the first of two");
@@ -438,6 +440,15 @@ async fn where_the_hour_repeats_a_job_runs_once_and_where_it_is_missing_too() {
         }
     }
     assert_eq!((created, scene.runs(&job).await.len()), (1, before + 1));
+    let changes: Vec<(Value, Value)> = scene
+        .ledger(&job, "outcome=ran")
+        .await
+        .into_iter()
+        .filter(|tick| tick.get("clockChange").is_some())
+        .map(|tick| (tick["scheduledAt"].clone(), tick["clockChange"].clone()))
+        .collect();
+    let expected = [("2027-10-31T00:30:00.000Z", "overlap"), ("2027-03-28T01:00:00.000Z", "gap")];
+    assert_eq!(changes, expected.map(|(at, change)| (json!(at), json!(change))), "the ledger says so");
     assert_eq!(scene.shown(&job).await["nextRunAt"], "2027-11-01T01:30:00.000Z");
 }
 
@@ -606,6 +617,12 @@ async fn the_ledger_is_read_in_pages_and_parts() {
     assert_eq!(part.len(), 2, "from one moment on, before the other: {part:?}");
     let part = scene.ledger(&job, "outcome=ran&from=2026-11-21T10:00:00Z").await;
     assert_eq!((part.len(), &part[0]["scheduledAt"]), (1, &json!("2026-11-21T10:00:00.000Z")));
+    for reversed in
+        ["from=2026-11-21T12:00:00Z&to=2026-11-21T10:00:00Z", "from=2026-11-21T12:00:00Z&to=2026-11-21T12:00:00Z"]
+    {
+        scene.owner.get(&format!("{path}?{reversed}")).await.assert_names_field("to");
+        scene.owner.get(&format!("{path}?outcome=ran&{reversed}")).await.assert_names_field("to");
+    }
     let _ = scene.owner.get(&format!("{path}?outcome=nothing")).await.expect(422);
     let _ = scene.owner.get(&format!("{path}?marker=nothing")).await.expect(400);
 }
