@@ -120,7 +120,10 @@ async fn settings_are_checked_as_each_provider_needs_them() {
 async fn glue_is_reached_through_an_active_connection_in_its_region() {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;
-    let glue = |name: &str, region: &str| json!({ "name": name, "provider": "glue", "configWrite": { "region": region, "defaultDatabase": "sales" } });
+    let glue = |name: &str, region: &str| {
+        let config = json!({ "region": region, "defaultDatabase": "sales" });
+        json!({ "name": name, "provider": "glue", "configWrite": config })
+    };
     let required = async |body: Value| owner.post("/workloads/catalogs", body).await.expect(409).problem().code;
     assert_eq!(required(glue("lake", "us-east-1")).await, "connection_required");
     let _ = owner.create("/infra/connections", json!({ "name": "unverified", "provider": "aws" })).await;
@@ -144,6 +147,7 @@ async fn glue_is_reached_through_an_active_connection_in_its_region() {
     let _ = owner.act(&provision).await.expect(202);
     let _ = owner.patch(&path, elsewhere).await.expect(200);
     let _ = owner.patch(&path, json!({ "configWrite": { "defaultDatabase": "retail" } })).await.expect(200);
+    app.deliver().await;
 }
 
 #[tokio::test]
