@@ -5,8 +5,7 @@ use std::sync::Arc;
 use lambda_http::Error;
 use mainsheet_api::{App, lambda};
 use mainsheet_auth::sealed::Sealer;
-use mainsheet_cloud::account::NoAccounts;
-use mainsheet_cloud::aws;
+use mainsheet_cloud::aws::{self, AwsAccounts};
 use mainsheet_infrastructure::{Cloud, InfrastructureState, LocalRegion};
 
 #[tokio::main]
@@ -18,7 +17,7 @@ async fn main() -> Result<(), Error> {
     app.warm().await?;
     let clock = app.store.clock().clone();
     let cloud = Cloud {
-        accounts: Arc::new(NoAccounts),
+        accounts: Arc::new(AwsAccounts::new(&config, clock.clone())),
         sealer: Arc::new(sealer),
         principal_arn: aws::required("MAINSHEET_PRINCIPAL_ARN")?,
         template_url: aws::required("MAINSHEET_TEMPLATE_URL")?,

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use mainsheet_auth::sealed::Sealer;
-use mainsheet_cloud::account::NoAccounts;
-use mainsheet_cloud::aws;
+use mainsheet_cloud::aws::{self, AwsAccounts};
 use mainsheet_provisioner::{AgentSettings, Images, Provisioner};
 use mainsheet_workflow::StepRequest;
 
@@ -17,8 +16,9 @@ async fn main() -> Result<(), Error> {
     let images =
         Images { agent: aws::required("MAINSHEET_AGENT_IMAGE")?, runtime: aws::required("MAINSHEET_RUNTIME_IMAGE")? };
     let agent = AgentSettings { api_url: aws::required("MAINSHEET_AGENT_URL")?, images };
-    let accounts = Arc::new(NoAccounts);
-    let provisioner = Provisioner::new(aws::store(&config)?, accounts, Arc::new(sealer), agent);
+    let store = aws::store(&config)?;
+    let accounts = Arc::new(AwsAccounts::new(&config, store.clock().clone()));
+    let provisioner = Provisioner::new(store, accounts, Arc::new(sealer), agent);
     run(service_fn(|event: LambdaEvent<StepRequest>| {
         let provisioner = provisioner.clone();
         async move { provisioner.handle(&event.payload).await.map_err(Error::from) }

@@ -44,12 +44,14 @@ actions! {
     DeleteAddon = "eks:DeleteAddon",
     DeleteCluster = "eks:DeleteCluster",
     DeleteNodegroup = "eks:DeleteNodegroup",
+    DescribeAccessEntry = "eks:DescribeAccessEntry",
     DescribeAddon = "eks:DescribeAddon",
     DescribeAddonVersions = "eks:DescribeAddonVersions",
     DescribeCluster = "eks:DescribeCluster",
     DescribeNodegroup = "eks:DescribeNodegroup",
     DescribeUpdate = "eks:DescribeUpdate",
     ListAccessEntries = "eks:ListAccessEntries",
+    ListAssociatedAccessPolicies = "eks:ListAssociatedAccessPolicies",
     ListClusters = "eks:ListClusters",
     ListNodegroups = "eks:ListNodegroups",
     UpdateAddon = "eks:UpdateAddon",
@@ -57,11 +59,89 @@ actions! {
     UpdateClusterVersion = "eks:UpdateClusterVersion",
     UpdateNodegroupConfig = "eks:UpdateNodegroupConfig",
     UpdateNodegroupVersion = "eks:UpdateNodegroupVersion",
+    GetRole = "iam:GetRole",
     SimulatePrincipalPolicy = "iam:SimulatePrincipalPolicy",
+    GetAwsDefaultServiceQuota = "servicequotas:GetAWSDefaultServiceQuota",
     GetServiceQuota = "servicequotas:GetServiceQuota",
 }
 
+/// What a call works on, as IAM sees it (AWS, Service Authorization Reference, resource types of actions).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// All that there is: AWS lets the call not be limited.
+    Everything,
+    /// A CloudFormation stack.
+    Stack,
+    /// An EKS cluster.
+    Cluster,
+    /// A node group of one.
+    NodeGroup,
+    /// An add-on of one.
+    AddOn,
+    /// An access entry of one.
+    AccessEntry,
+    /// The role that the platform enters by.
+    OwnRole,
+    /// A role that the platform hands over.
+    Role,
+}
+
+/// What AWS demands of whoever makes the platform's calls, besides those (Amazon EKS and AWS CloudFormation, dependent actions).
+pub const IMPLIED: &[(&str, Scope)] = &[
+    ("eks:TagResource", Scope::Cluster),
+    ("iam:ListAttachedRolePolicies", Scope::Role),
+    ("iam:PassRole", Scope::Role),
+];
+
+/// What AWS demands besides where an account has never had a cluster or a node group.
+pub const SERVICE_ROLES: &str = "iam:CreateServiceLinkedRole";
+
 impl Action {
+    /// What the call works on.
+    #[must_use]
+    pub const fn scope(self) -> Scope {
+        match self {
+            Self::CreateStack
+            | Self::DeleteStack
+            | Self::DescribeStackEvents
+            | Self::DescribeStackResources
+            | Self::UpdateStack => Scope::Stack,
+            Self::CreateAccessEntry
+            | Self::CreateAddon
+            | Self::CreateCluster
+            | Self::CreateNodegroup
+            | Self::DeleteCluster
+            | Self::DescribeCluster
+            | Self::DescribeUpdate
+            | Self::ListAccessEntries
+            | Self::ListNodegroups
+            | Self::UpdateClusterConfig
+            | Self::UpdateClusterVersion => Scope::Cluster,
+            Self::DeleteNodegroup
+            | Self::DescribeNodegroup
+            | Self::UpdateNodegroupConfig
+            | Self::UpdateNodegroupVersion => Scope::NodeGroup,
+            Self::DeleteAddon | Self::DescribeAddon | Self::UpdateAddon => Scope::AddOn,
+            Self::AssociateAccessPolicy
+            | Self::DeleteAccessEntry
+            | Self::DescribeAccessEntry
+            | Self::ListAssociatedAccessPolicies => Scope::AccessEntry,
+            Self::GetRole | Self::SimulatePrincipalPolicy => Scope::OwnRole,
+            // Stacks are also listed.
+            Self::DescribeStacks
+            | Self::DescribeAddresses
+            | Self::DescribeInstanceTypes
+            | Self::DescribeInternetGateways
+            | Self::DescribeRegions
+            | Self::DescribeSubnets
+            | Self::DescribeVpcs
+            | Self::DescribeAddonVersions
+            | Self::ListClusters
+            | Self::GetAwsDefaultServiceQuota
+            | Self::GetServiceQuota => Scope::Everything,
+        }
+    }
+
     /// The service, as in `eks`.
     #[must_use]
     pub fn service(self) -> &'static str {

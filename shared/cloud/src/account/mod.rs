@@ -13,7 +13,7 @@ mod discovery;
 mod error;
 mod kubeconfig;
 mod kubernetes;
-mod nowhere;
+mod region_name;
 mod stack;
 mod template;
 
@@ -26,7 +26,7 @@ use mainsheet_core::connection::RoleArn;
 use mainsheet_core::region::Region;
 use secrecy::SecretString;
 
-pub use action::Action;
+pub use action::{Action, IMPLIED, SERVICE_ROLES, Scope};
 pub use cluster::{
     AddOn, AddOnStatus, ClusterIssue, ClusterStatus, Clusters, EksCluster, NewAccessEntry, NewAddOn, NewCluster,
     NewNodeGroup, NodeGroup, NodeGroupStatus, NodeScaling, Update, UpdateStatus, UpdateTarget,
@@ -38,7 +38,7 @@ pub use discovery::{
 pub use error::{CloudError, CloudResult, found};
 pub use kubeconfig::kubeconfig;
 pub use kubernetes::{EksToken, KubernetesApi, KubernetesTarget};
-pub use nowhere::NoAccounts;
+pub use region_name::region_name;
 pub use stack::{NewStack, Stack, StackEvent, StackResource, StackStatus, StackUpdate, Stacks};
 pub use template::{Template, boundary_name, network_parameters};
 

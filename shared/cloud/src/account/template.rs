@@ -144,7 +144,7 @@ mod tests {
     use saphyr::{LoadableYamlNode, Yaml};
 
     use super::*;
-    use crate::account::Action;
+    use crate::account::{Action, IMPLIED, SERVICE_ROLES, Scope};
 
     fn parsed(text: &str) -> Yaml<'_> {
         Yaml::load_from_str(text).unwrap().remove(0)
@@ -201,23 +201,105 @@ mod tests {
         entries.values().for_each(|value| allowed(value, found));
     }
 
+    fn resource<'y>(document: &'y Yaml<'y>, name: &str) -> &'y Yaml<'y> {
+        document.as_mapping_get("Resources").and_then(|all| all.as_mapping_get(name)).unwrap()
+    }
+
+    /// What is below `path`.
+    fn at<'y>(node: &'y Yaml<'y>, path: &[&str]) -> &'y Yaml<'y> {
+        path.iter().fold(node, |node, name| node.as_mapping_get(name).unwrap_or_else(|| panic!("no {name}")))
+    }
+
     #[test]
     fn the_role_permits_what_the_platform_calls_and_no_more() {
         let document = parsed(Template::Connection.body());
-        let role = document.as_mapping_get("Resources").and_then(|all| all.as_mapping_get("Role")).unwrap();
-        let policies = role.as_mapping_get("Properties").and_then(|role| role.as_mapping_get("Policies")).unwrap();
         let mut permitted = BTreeSet::new();
-        allowed(policies, &mut permitted);
-        // What EKS demands of whoever calls it, besides (Amazon EKS, actions defined by the service).
-        let besides = [
-            "eks:TagResource",
-            "iam:CreateServiceLinkedRole",
-            "iam:GetRole",
-            "iam:ListAttachedRolePolicies",
-            "iam:PassRole",
-        ];
-        let called: BTreeSet<&str> = Action::ALL.iter().map(|action| action.as_str()).chain(besides).collect();
+        allowed(at(resource(&document, "Role"), &["Properties", "Policies"]), &mut permitted);
+        let implied = IMPLIED.iter().map(|(action, _)| *action).chain([SERVICE_ROLES]);
+        let called: BTreeSet<&str> = Action::ALL.iter().map(|action| action.as_str()).chain(implied).collect();
         assert_eq!(permitted, called);
+    }
+
+    /// The resources of the statements below `node` that permit an action, as one text.
+    fn resources_of(node: &Yaml<'_>, action: &str) -> String {
+        let statements = node.as_sequence().into_iter().flatten();
+        let statements =
+            statements.flat_map(|policy| at(policy, &["PolicyDocument", "Statement"]).as_sequence()).flatten();
+        let names = |statement: &&Yaml<'_>| {
+            let actions = at(statement, &["Action"]);
+            actions.as_str() == Some(action)
+                || actions.as_sequence().into_iter().flatten().any(|named| named.as_str() == Some(action))
+        };
+        statements.filter(names).map(|statement| format!("{:?}", at(statement, &["Resource"]))).collect()
+    }
+
+    #[test]
+    fn the_role_permits_each_call_on_what_it_works_on() {
+        let document = parsed(Template::Connection.body());
+        let policies = at(resource(&document, "Role"), &["Properties", "Policies"]);
+        let called = Action::ALL.iter().map(|action| (action.as_str(), action.scope()));
+        for (action, scope) in called.chain(IMPLIED.iter().copied()) {
+            let wanted = match scope {
+                Scope::Everything => "\"*\"",
+                Scope::Stack => ":stack/mainsheet-*",
+                Scope::Cluster => ":cluster/mainsheet-*",
+                Scope::NodeGroup => ":nodegroup/mainsheet-*/*/*",
+                Scope::AddOn => ":addon/mainsheet-*/*/*",
+                Scope::AccessEntry => ":access-entry/mainsheet-*/*",
+                // Its name begins with `mainsheet-`: see the parameter's pattern.
+                Scope::OwnRole | Scope::Role => ":role/",
+            };
+            let resources = resources_of(policies, action);
+            assert!(resources.contains(wanted), "{action}: {resources}");
+        }
+    }
+
+    /// Whether an action is meant by a pattern as in IAM policies.
+    fn fits(pattern: &str, action: &str) -> bool {
+        let mut rest = action;
+        let mut parts = pattern.split('*').peekable();
+        let first = parts.next().unwrap_or_default();
+        let Some(after) = rest.strip_prefix(first) else { return false };
+        rest = after;
+        while let Some(part) = parts.next() {
+            if parts.peek().is_none() {
+                return rest.ends_with(part);
+            }
+            let Some((_, after)) = rest.split_once(part) else { return false };
+            rest = after;
+        }
+        rest.is_empty()
+    }
+
+    #[test]
+    fn the_boundary_permits_what_every_role_is_given() {
+        assert!(fits("glue:*Table*", "glue:GetTables") && fits("s3:Get*", "s3:GetObject"));
+        assert!(!fits("s3:Get*", "s3:PutObject") && !fits("iam:GetRole", "iam:GetRolePolicy"));
+        let connection = parsed(Template::Connection.body());
+        let mut most = BTreeSet::new();
+        allowed(resource(&connection, "PermissionsBoundary"), &mut most);
+        for template in Template::ALL {
+            let document = parsed(template.body());
+            for (name, resource) in document.as_mapping_get("Resources").and_then(Yaml::as_mapping).unwrap() {
+                if resource.as_mapping_get("Type").and_then(Yaml::as_str) != Some("AWS::IAM::Role") {
+                    continue;
+                }
+                let properties = at(resource, &["Properties"]);
+                assert!(properties.as_mapping_get("PermissionsBoundary").is_some(), "{name:?} has no boundary");
+                let mut given = BTreeSet::new();
+                properties.as_mapping_get("Policies").into_iter().for_each(|policies| allowed(policies, &mut given));
+                let beyond = given.iter().find(|action| !most.iter().any(|pattern| fits(pattern, action)));
+                assert_eq!(beyond, None, "{template:?} {name:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn templates_fit_into_the_call_that_deploys_them() {
+        // AWS CloudFormation, CreateStack, TemplateBody.
+        for template in Template::ALL {
+            assert!(template.body().len() <= 51_200, "{template:?}");
+        }
     }
 
     #[test]

@@ -1,5 +1,7 @@
 //! Adapters for AWS. One configuration per process; clients are made during INIT.
 
+#[cfg(feature = "aws-accounts")]
+mod account;
 mod mailer;
 mod queues;
 mod secrets;
@@ -9,6 +11,8 @@ mod workflows;
 
 use aws_config::{BehaviorVersion, SdkConfig};
 
+#[cfg(feature = "aws-accounts")]
+pub use account::AwsAccounts;
 pub use mailer::SesMailer;
 pub use queues::SqsQueues;
 pub use secrets::secret;
