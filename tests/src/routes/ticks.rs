@@ -72,6 +72,12 @@ impl Scene {
         page["items"].as_array().unwrap().clone()
     }
 
+    /// The newest entry of the ledger: its moment, and what a change of the clock did to it.
+    async fn newest_change(&self, job: &str) -> (String, Value) {
+        let newest = self.ledger(job, "limit=1").await.remove(0);
+        (newest["scheduledAt"].as_str().unwrap().to_owned(), newest["clockChange"].clone())
+    }
+
     /// Time of day, number of ticks, outcome and reason; oldest first.
     async fn told(&self, job: &str) -> Vec<String> {
         let line = |tick: &Value| {
@@ -422,6 +428,7 @@ async fn where_the_hour_repeats_a_job_runs_once_and_where_it_is_missing_too() {
     let _ = scene.succeed_one().await;
     assert_eq!(scene.shown(&job).await["nextRunAt"], "2027-03-28T01:00:00.000Z", "the first moment after the gap");
     assert_eq!(scene.tick_at("2027-03-28T01:00:00Z").await, 1);
+    assert_eq!(scene.newest_change(&job).await, ("2027-03-28T01:00:00.000Z".to_owned(), json!("gap")));
     let _ = scene.succeed_one().await;
     let _ = scene.tick_at("2027-10-30T12:00:00Z").await;
     let _ = scene.succeed_one().await;
@@ -440,15 +447,7 @@ async fn where_the_hour_repeats_a_job_runs_once_and_where_it_is_missing_too() {
         }
     }
     assert_eq!((created, scene.runs(&job).await.len()), (1, before + 1));
-    let changes: Vec<(Value, Value)> = scene
-        .ledger(&job, "outcome=ran")
-        .await
-        .into_iter()
-        .filter(|tick| tick.get("clockChange").is_some())
-        .map(|tick| (tick["scheduledAt"].clone(), tick["clockChange"].clone()))
-        .collect();
-    let expected = [("2027-10-31T00:30:00.000Z", "overlap"), ("2027-03-28T01:00:00.000Z", "gap")];
-    assert_eq!(changes, expected.map(|(at, change)| (json!(at), json!(change))), "the ledger says so");
+    assert_eq!(scene.newest_change(&job).await, ("2027-10-31T00:30:00.000Z".to_owned(), json!("overlap")));
     assert_eq!(scene.shown(&job).await["nextRunAt"], "2027-11-01T01:30:00.000Z");
 }
 
