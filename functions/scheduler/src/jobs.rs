@@ -136,7 +136,8 @@ async fn write(
 fn entry(job: &DueJob, verdict: &Verdict, run: Option<&JobRun>, now: Timestamp) -> Tick {
     let entry = verdict.ticks.entry(verdict.reason, job.row.value.current.number, now);
     let run = run.filter(|_| entry.outcome == TickOutcome::Ran);
-    Tick { job_run_id: run.map(|run| run.id.clone()), ..entry }
+    let clock_change = if entry.ticks == 1 { job.clock_change(entry.scheduled_at) } else { None };
+    Tick { job_run_id: run.map(|run| run.id.clone()), clock_change, ..entry }
 }
 
 fn without_run(verdict: Verdict) -> Verdict {

@@ -4,7 +4,8 @@ use garde::Validate;
 use mainsheet_api::{App, Result, text};
 use mainsheet_auth::{Caller, Relation};
 use mainsheet_core::job::{
-    ConcurrencyPolicy, Job, JobConfig, JobDependency, JobVersion, MissedSchedulePolicy, Schedule, SourceConfig,
+    ConcurrencyPolicy, EngineConfig, Job, JobConfig, JobDependency, JobVersion, Library, MissedSchedulePolicy,
+    PythonSource, READABLE_SCHEMES, Requirements, Schedule, SourceConfig, scheme_of,
 };
 use mainsheet_core::query::SavedQuery;
 use mainsheet_core::schedule::{self, check_time_zone};
@@ -164,6 +165,9 @@ pub(crate) fn require_named<'s>(
 pub(crate) fn check_rules(job_key: &str, version: &JobVersion) -> Result<()> {
     let mut errors = FieldErrors::default();
     check_source(&version.config, &mut errors);
+    if let Some(engine) = &version.config.lakesail {
+        check_engine(engine, &mut errors);
+    }
     check_schedule(&version.schedule, &mut errors);
     for (index, dependency) in version.depends_on.iter().enumerate() {
         let field = format!("dependsOn[{index}].jobKey");
@@ -184,20 +188,64 @@ fn check_source(config: &JobConfig, errors: &mut FieldErrors) {
         (Some(sql), None) if sql.source.is_some() == sql.query_id.is_some() => {
             errors.add("config.sql", "needs exactly one of `source` and `queryId`");
         }
-        (None, Some(python)) => {
-            if python.source.contains('\0') {
-                errors.add("config.python.source", "must not contain the character U+0000, which Python refuses");
-            }
-            let is_wheel = python.source.ends_with(".whl") && !python.source.contains('\n');
-            if !is_wheel && (python.package_name.is_some() || python.entry_point.is_some()) {
-                errors.add(
-                    "config.python",
-                    "takes `packageName` and `entryPoint` only with the URI of a wheel as `source`",
-                );
-            }
-        }
+        (None, Some(python)) => check_python(python, errors),
         (Some(_), None) => {}
         _ => errors.add("config", "needs exactly one of `sql` and `python`"),
+    }
+}
+
+fn check_python(python: &PythonSource, errors: &mut FieldErrors) {
+    if python.source.contains('\0') {
+        errors.add("config.python.source", "must not contain the character U+0000, which Python refuses");
+    } else if scheme_of(&python.source).is_some() {
+        check_address("config.python.source", &python.source, errors);
+    }
+    let of_wheels = [("packageName", &python.package_name), ("entryPoint", &python.entry_point)];
+    for (field, given) in of_wheels {
+        let field = format!("config.python.{field}");
+        match (python.is_wheel(), given) {
+            (true, None) => errors.add(field, "is required with a wheel"),
+            (false, Some(_)) => errors.add(field, "goes with the URI of a wheel as `source`"),
+            (true, Some(_)) | (false, None) => {}
+        }
+    }
+    let by_position = python.parameters.iter().enumerate().map(|(index, text)| (format!("parameters[{index}]"), text));
+    let by_name = python.named_parameters.iter().map(|(name, text)| (format!("namedParameters.{name}"), text));
+    for (field, _) in by_position.chain(by_name).filter(|(field, text)| field.contains('\0') || text.contains('\0')) {
+        errors.add(format!("config.python.{field}"), "must not contain the character U+0000, which no argument can");
+    }
+}
+
+/// Settings of the engine and libraries: a run that cannot have them would fail each time.
+fn check_engine(engine: &EngineConfig, errors: &mut FieldErrors) {
+    if let Err(error) = engine.environment() {
+        errors.add(format!("config.lakesail.{}", error.setting), error.reason);
+    }
+    for (index, library) in engine.libraries.iter().enumerate() {
+        check_library(&format!("config.lakesail.libraries[{index}]"), library, errors);
+    }
+}
+
+fn check_library(field: &str, library: &Library, errors: &mut FieldErrors) {
+    match (&library.pypi, &library.requirements, &library.whl) {
+        (Some(pypi), None, None) if pypi.package.trim().starts_with('-') => {
+            errors.add(format!("{field}.pypi.package"), "must be a package, not an option of pip");
+        }
+        (Some(_), None, None) | (None, Some(Requirements { source: Some(_), uri: None }), None) => {}
+        (None, Some(Requirements { source: None, uri: Some(uri) }), None) => {
+            check_address(&format!("{field}.requirements.uri"), uri, errors);
+        }
+        (None, Some(_), None) => {
+            errors.add(format!("{field}.requirements"), "needs exactly one of `source` and `uri`");
+        }
+        (None, None, Some(wheel)) => check_address(&format!("{field}.whl"), wheel, errors),
+        _ => errors.add(field, "needs exactly one of `pypi`, `requirements` and `whl`"),
+    }
+}
+
+fn check_address(field: &str, uri: &str, errors: &mut FieldErrors) {
+    if !scheme_of(uri).is_some_and(|scheme| READABLE_SCHEMES.contains(&scheme)) {
+        errors.add(field, "must be a URI with `https://`, `s3://` or `file://`");
     }
 }
 

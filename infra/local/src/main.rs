@@ -4,6 +4,7 @@ mod agents;
 mod clock;
 mod cloud;
 mod control;
+mod data_dir;
 mod docs;
 mod executions;
 mod keys;

@@ -1,9 +1,9 @@
 //! Puts everything together, and takes it apart again in order.
 
-use std::fs::{self, File};
+use std::fs::File;
 use std::future::Future;
 use std::net::SocketAddr;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,6 +35,7 @@ use crate::agents::BuiltInAgents;
 use crate::clock::PlatformClock;
 use crate::cloud;
 use crate::control::{self, Control};
+use crate::data_dir;
 use crate::docs;
 use crate::executions::LocalWorkflows;
 use crate::keys::{self, login_code_key, sealer, signing_key};
@@ -55,12 +56,13 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Runs the platform until it is told to stop.
 pub(crate) async fn run(settings: Settings) -> Result<()> {
     let stop = stop_signal()?;
-    let data_dir = open_data_dir(&settings.data_dir)?;
+    let data_dir = data_dir::open(&settings.data_dir)?;
     let mut lock = RwLock::new(File::create(data_dir.join("lock")).map_err(Error::unavailable)?);
     let in_use = || {
         Error::unavailable(format!("another platform uses {}; stop it, or set MAINSHEET_DATA_DIR", data_dir.display()))
     };
     let _lock = lock.try_write().map_err(|_| in_use())?;
+    data_dir::check_layout(&data_dir)?;
     let listener = listen(settings.port).await?;
     let address = listener.local_addr().map_err(Error::unavailable)?;
     let platform = Platform::open(&settings, &data_dir, address).await?;
@@ -87,7 +89,7 @@ struct Platform {
 
 impl Platform {
     async fn open(settings: &Settings, data_dir: &Path, address: SocketAddr) -> Result<Self> {
-        let dynamodb = EmbeddedDynamoDb::open(&data_dir.join("table.sqlite"), settings.table_port).await?;
+        let dynamodb = EmbeddedDynamoDb::open(&data_dir.join(data_dir::TABLE), settings.table_port).await?;
         let client = dynamodb.client();
         let local = LocalTable::open(client.clone()).await?;
         let clock = PlatformClock::open(local.clone()).await?;
@@ -245,12 +247,6 @@ fn stop_signal() -> Result<impl Future<Output = ()> + Send + 'static> {
             _ = interrupt.recv() => {}
         }
     })
-}
-
-fn open_data_dir(path: &Path) -> Result<PathBuf> {
-    let cannot = |error| Error::unavailable(format!("{}: {error}", path.display()));
-    fs::create_dir_all(path).map_err(cannot)?;
-    fs::canonicalize(path).map_err(cannot)
 }
 
 async fn listen(port: u16) -> Result<TcpListener> {

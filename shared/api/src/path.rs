@@ -33,6 +33,9 @@ fn malformed(kind: ErrorKind) -> Problem {
     let message = match kind {
         ErrorKind::DeserializeError { key, message, .. } => format!("`{key}` in the path {message}."),
         ErrorKind::InvalidUtf8InPathParam { key } => format!("`{key}` in the path is not UTF-8."),
+        ErrorKind::ParseError { value, .. }
+        | ErrorKind::ParseErrorAtIndex { value, .. }
+        | ErrorKind::ParseErrorAtKey { value, .. } => format!("`{value}` in the path must be a whole number."),
         ErrorKind::Message(message) => format!("An id in the path {message}."),
         _ => "An id in the path must be 1 to 20 characters of A-Z and 0-9.".to_owned(),
     };

@@ -443,6 +443,19 @@ impl CatalogSettings {
         }
     }
 
+    /// The region of AWS that it is in, where it is in one.
+    #[must_use]
+    pub fn region(&self) -> Option<&str> {
+        match self {
+            Self::Glue { region, .. } => Some(region),
+            Self::Memory { .. }
+            | Self::IcebergRest { .. }
+            | Self::Unity { .. }
+            | Self::Onelake { .. }
+            | Self::HiveMetastore { .. } => None,
+        }
+    }
+
     /// The database that unqualified table names mean while this is the default catalog.
     #[must_use]
     pub fn default_database(&self) -> Option<&str> {

@@ -12,6 +12,23 @@ pub const MAX_TEAMS: usize = 50;
 /// Seconds a run may take unless its job says otherwise: a day.
 pub const DEFAULT_TIMEOUT_SECONDS: u32 = 86_400;
 
+/// Settings of the engine that begin so are environment variables of the job's code.
+pub const VARIABLE_PREFIX: &str = "env.";
+/// Settings of the engine that begin so are secrets among those.
+const SECRET_PREFIX: &str = "secret.";
+/// Where an agent reads sources and libraries from.
+pub const READABLE_SCHEMES: [&str; 4] = ["https", "http", "file", "s3"];
+
+/// A setting of the engine that cannot be what it should.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("`config.lakesail[\"{setting}\"]` {reason}")]
+pub struct SettingError {
+    /// Its name.
+    pub setting: String,
+    /// Why.
+    pub reason: String,
+}
+
 /// A job, as it is kept.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -504,6 +521,68 @@ impl Job {
     pub fn next_version(&self) -> u32 {
         self.newest_version.saturating_add(1)
     }
+}
+
+impl PythonSource {
+    /// Whether its source is the URI of a wheel; a signed one's query does not count.
+    #[must_use]
+    pub fn is_wheel(&self) -> bool {
+        let path = self.source.trim().split(['?', '#']).next().unwrap_or_default();
+        scheme_of(&self.source).is_some() && path.ends_with(".whl")
+    }
+}
+
+/// The scheme of a URI; `None` of a text that is none, such as a script's. The runner reads it in the same way
+/// (`infra/agent/python/fetch.py`).
+#[must_use]
+pub fn scheme_of(text: &str) -> Option<&str> {
+    let text = text.trim();
+    let (scheme, rest) = text.split_once("://")?;
+    let is_scheme = !scheme.is_empty() && scheme.bytes().all(|byte| byte.is_ascii_alphanumeric());
+    (is_scheme && !rest.is_empty() && !text.contains(char::is_whitespace)).then_some(scheme)
+}
+
+impl EngineConfig {
+    /// The environment variables of a job's code, from the settings `env.<NAME>`.
+    ///
+    /// # Errors
+    /// The first setting that cannot be what it should.
+    pub fn environment(&self) -> Result<BTreeMap<String, String>, SettingError> {
+        let mut variables = BTreeMap::new();
+        for (setting, value) in &self.settings {
+            let refused = |reason: String| SettingError { setting: setting.clone(), reason };
+            if setting.starts_with(SECRET_PREFIX) {
+                return Err(refused("is for secrets, which do not exist yet".to_owned()));
+            }
+            let Some(name) = setting.strip_prefix(VARIABLE_PREFIX) else { continue };
+            if !is_variable(name) {
+                return Err(refused(format!("has no name of an environment variable: `{name}`")));
+            }
+            if is_reserved(name) {
+                return Err(refused(format!("is the platform's: `{name}` cannot be set")));
+            }
+            if value.contains('\0') {
+                return Err(refused(
+                    "must not contain the character U+0000, which no environment variable can".to_owned(),
+                ));
+            }
+            variables.insert(name.to_owned(), value.clone());
+        }
+        Ok(variables)
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    let mut letters = name.chars();
+    letters.next().is_some_and(|first| first.is_ascii_alphabetic() || first == '_')
+        && letters.all(|letter| letter.is_ascii_alphanumeric() || letter == '_')
+}
+
+/// What the agent sets itself, or what decides which program is executed.
+fn is_reserved(name: &str) -> bool {
+    const NAMES: [&str; 6] = ["HOME", "PATH", "SPARK_REMOTE", "TMPDIR", "TZ", "LANG"];
+    const PREFIXES: [&str; 4] = ["MAINSHEET_", "SAIL_", "PYTHON", "LD_"];
+    NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
 }
 
 impl JobVersion {

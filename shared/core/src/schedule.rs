@@ -10,7 +10,7 @@ use croner::parser::{CronParser, Seconds, Year};
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset, TimeZone, TimeZoneDatabase, TimeZoneTransition};
 use jiff::{SignedDuration, Timestamp as Instant};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::{FieldErrors, Timestamp};
 
@@ -56,7 +56,7 @@ pub struct Occurrence {
 }
 
 /// What a change of the clock did to an occurrence.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum ClockChange {
     /// The clock skips its time, or one that falls on the same moment: it is due once, when the clock has skipped it.
@@ -222,8 +222,9 @@ impl Schedule {
         self.zone.following(moment).find(|change| change.offset() != offset)
     }
 
-    /// What the clock shows when the schedule is due, and whether a change of the clock has to do with that.
-    fn occurrence(&self, at: Timestamp) -> Occurrence {
+    /// What the clock shows at a moment that the schedule is due at, and whether a change of the clock has to do with that.
+    #[must_use]
+    pub fn occurrence(&self, at: Timestamp) -> Occurrence {
         let moment = at.to_jiff();
         let offset = self.zone.to_offset(moment);
         let local = offset.to_datetime(moment);

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::job::{ConcurrencyPolicy, MissedSchedulePolicy, Schedule};
+use crate::schedule::ClockChange;
 use crate::{JobRunId, Timestamp};
 
 /// How late the scheduler may come to a tick that still counts as on time: two of its intervals.
@@ -93,6 +94,9 @@ pub struct Tick {
     pub outcome: TickOutcome,
     /// Why.
     pub reason: TickReason,
+    /// What a change of the clock did to it; of a single tick alone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_change: Option<ClockChange>,
     /// The run that was created for it.
     #[serde(default)]
     pub job_run_id: Option<JobRunId>,
@@ -147,6 +151,7 @@ impl Stretch {
             ticks: self.ticks,
             outcome: reason.outcome(),
             reason,
+            clock_change: None,
             job_run_id: None,
             job_version,
             decided_at: now,

@@ -2,11 +2,13 @@
 
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck};
 use mainsheet_core::connection::{Connection, ConnectionStatus, connection_not_active};
+use mainsheet_core::network::Network;
 use mainsheet_core::operation::Operation;
 use mainsheet_core::{ConnectionId, Error, Result, Timestamp};
 
 use crate::change::{Due, update_of};
 use crate::key::tenant_partition;
+use crate::provisioned::networks;
 use crate::row::DATA;
 use crate::{Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
@@ -45,6 +47,44 @@ impl Store {
     pub async fn connections(&self, tenant: &Tenant, request: &PageRequest) -> Result<Page<Row<Connection>>> {
         self.page(&Listing::of(tenant_partition(tenant, "CONNECTIONS")), request).await
     }
+
+    /// An active connection through which a region is reached: its own, or that of a network of it that is not gone. `None`
+    /// when there is none. One or two queries for every megabyte of connections and networks.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn connection_to(&self, tenant: &Tenant, region: &str) -> Result<Reach> {
+        let is_active = |connection: &Connection| connection.status == ConnectionStatus::Active;
+        let connections = Listing::of(tenant_partition(tenant, "CONNECTIONS"));
+        let active: Vec<Connection> =
+            self.rows_where(&connections, is_active).await?.into_iter().map(|row| row.value).collect();
+        if active.is_empty() {
+            return Ok(Reach::Nothing);
+        }
+        if let Some(connection) = active.iter().find(|connection| connection.region.as_str() == region) {
+            return Ok(Reach::Through(connection.id.clone()));
+        }
+        let is_there = |network: &Network| {
+            let gone = network.provisioning.status.is_gone();
+            network.region.as_str() == region
+                && !gone
+                && active.iter().any(|connection| connection.id == network.connection_id)
+        };
+        let networks = self.rows_where(&networks(tenant), is_there).await?;
+        let network = networks.into_iter().next();
+        Ok(network.map_or(Reach::OtherRegions, |network| Reach::Through(network.value.connection_id)))
+    }
+}
+
+/// How a region is reached.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reach {
+    /// Through this connection, which is active.
+    Through(ConnectionId),
+    /// Not at all: the active connections and their networks are in others.
+    OtherRegions,
+    /// Not at all: no connection is active.
+    Nothing,
 }
 
 impl Change<'_> {
@@ -83,7 +123,7 @@ impl Change<'_> {
     }
 
     /// The connection has to be active; the conflict `connection_not_active` when it is not.
-    pub(crate) fn require_active_connection(self, tenant: &Tenant, connection: &ConnectionId) -> Self {
+    pub fn require_active_connection(self, tenant: &Tenant, connection: &ConnectionId) -> Self {
         let check = ConditionCheck::builder()
             .set_key(Some(connection_key(tenant, connection).to_item()))
             .condition_expression("#data.#status = :active")

@@ -72,6 +72,11 @@ fn take_all<T: Entity>(batch: &mut Batch, keys: &[Key]) -> Result<Vec<Row<T>>> {
     keys.iter().filter_map(|key| batch.take(key).transpose()).collect()
 }
 
+/// The organization's networks, oldest first.
+pub(crate) fn networks(tenant: &Tenant) -> Listing {
+    Listing::of(tenant_partition(tenant, Network::PARTITION))
+}
+
 pub(crate) fn network_key(tenant: &Tenant, network: &NetworkId) -> Key {
     provisioned_key::<Network>(tenant, network)
 }

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::try_join_all;
 use mainsheet_core::job::{Job, JobStatus};
 use mainsheet_core::job_run::{JobRun, RunStatus};
-use mainsheet_core::schedule::Schedule;
+use mainsheet_core::schedule::{ClockChange, Schedule};
 use mainsheet_core::tick::{Owed, Stretch, Tick, TickOutcome, TickReason};
 use mainsheet_core::{Error, JobId, Result, Timestamp};
 
@@ -217,8 +217,11 @@ fn owed(row: &Row<Job>, schedule: &Schedule, now: Timestamp) -> Owed {
 
 /// The tick that follows another one; ticks from before the schedule counted are of another schedule.
 fn next_after(row: &Row<Job>, schedule: &Schedule, tick: Timestamp) -> Option<Timestamp> {
-    let since: Option<Timestamp> = row.text(COUNTS_SINCE).and_then(|text| text.parse().ok());
-    schedule.next_after(since.map_or(tick, |since| since.max(tick)))
+    schedule.next_after(counts_since(row).map_or(tick, |since| since.max(tick)))
+}
+
+fn counts_since(row: &Row<Job>) -> Option<Timestamp> {
+    row.text(COUNTS_SINCE)?.parse().ok()
 }
 
 /// A job that is due, and whose it is.
@@ -258,6 +261,13 @@ impl DueJob {
         if let Some(next) = next {
             self.row.note(DUE_AT, text(next));
         }
+    }
+
+    /// What a change of the clock did to a tick; nothing to one that is of the schedule before.
+    #[must_use]
+    pub fn clock_change(&self, tick: Timestamp) -> Option<ClockChange> {
+        let is_own = counts_since(&self.row).is_none_or(|since| since < tick);
+        is_own.then(|| self.schedule.occurrence(tick).clock_change).flatten()
     }
 
     /// The tick that follows another one.

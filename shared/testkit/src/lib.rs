@@ -28,6 +28,6 @@ pub use fault::{Fault, Lasting};
 pub use key::TestKey;
 pub use mail::CaughtMail;
 pub use person::{PASSWORD, Person};
-pub use proxy::{Pause, Rule, TableCall, Verdict, refuse_scan};
+pub use proxy::{Pause, Permission, Rule, TableCall, Verdict, refuse_scan};
 pub use second_factor::SecondFactor;
 pub use table::{Dump, TestTable};

@@ -1,14 +1,17 @@
 //! A proxy between the table's client and the table: it sees every round trip, and may refuse, hold or break one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 use http_body_util::BodyExt;
+use serde_json::Value;
 use tokio::sync::Notify;
 
 use crate::fault::Fault;
@@ -22,6 +25,31 @@ pub struct TableCall {
     pub index: usize,
     /// How often it was sent, from 1.
     pub attempt: usize,
+}
+
+/// What the policy of whoever sends a call has to allow.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Permission {
+    /// `dynamodb:Query` and so on. A transaction takes those of what it holds.
+    pub action: String,
+    /// The index; none for the table itself.
+    pub index: Option<String>,
+}
+
+/// The permissions that a call takes (DynamoDB developer guide, "Using IAM with DynamoDB transactions" and "...with indexes").
+fn permissions_of(operation: &str, body: &[u8]) -> Vec<Permission> {
+    let body: Value = serde_json::from_slice(body).unwrap_or_default();
+    let actions: Vec<String> = match operation {
+        "TransactWriteItems" => {
+            // `Put`, `Update`, `Delete`, `ConditionCheck`.
+            let items = body["TransactItems"].as_array().into_iter().flatten().filter_map(Value::as_object);
+            items.flat_map(|item| item.keys().map(|kind| format!("{kind}Item"))).collect()
+        }
+        other => vec![other.to_owned()],
+    };
+    let index = body["IndexName"].as_str().map(str::to_owned);
+    let permission = |action| Permission { action: format!("dynamodb:{action}"), index: index.clone() };
+    actions.into_iter().map(permission).collect()
 }
 
 /// What becomes of a round trip.
@@ -90,11 +118,14 @@ struct Seen {
     calls: Vec<String>,
     /// The place of each call, and how often it was sent, by the name that its client gives it.
     by_invocation: HashMap<String, (usize, usize)>,
+    /// What all of them took.
+    permissions: BTreeSet<Permission>,
 }
 
 impl Seen {
-    fn note(&mut self, headers: &HeaderMap) -> TableCall {
+    fn note(&mut self, headers: &HeaderMap, body: &[u8]) -> TableCall {
         let operation = operation_of(headers);
+        self.permissions.extend(permissions_of(&operation, body));
         let invocation = text(headers, "amz-sdk-invocation-id").to_owned();
         let next = self.calls.len();
         let (index, attempt) = self.by_invocation.entry(invocation).or_insert((next, 0));
@@ -124,34 +155,41 @@ impl Proxy {
         std::mem::take(&mut *self.shared.seen.lock().unwrap()).calls
     }
 
+    /// What the calls since the operations were last taken took.
+    pub(crate) fn permissions(&self) -> BTreeSet<Permission> {
+        self.shared.seen.lock().unwrap().permissions.clone()
+    }
+
     pub(crate) fn set_rule(&self, rule: Rule) {
         *self.shared.rule.lock().unwrap() = rule;
     }
 
-    fn judge(&self, headers: &HeaderMap) -> Verdict {
-        let call = self.shared.seen.lock().unwrap().note(headers);
+    fn judge(&self, headers: &HeaderMap, body: &[u8]) -> Verdict {
+        let call = self.shared.seen.lock().unwrap().note(headers, body);
         let rule = Arc::clone(&self.shared.rule.lock().unwrap());
         rule(&call)
     }
 }
 
 async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
-    match proxy.judge(request.headers()) {
-        Verdict::Forward => forward(&proxy.shared, request).await,
+    let (parts, body) = request.into_parts();
+    let body = body.collect().await.unwrap().to_bytes();
+    match proxy.judge(&parts.headers, &body) {
+        Verdict::Forward => forward(&proxy.shared, parts, body).await,
         Verdict::Deny => refusal("AccessDeniedException"),
         Verdict::Hold(pause) => {
             pause.hold().await;
-            forward(&proxy.shared, request).await
+            forward(&proxy.shared, parts, body).await
         }
         Verdict::Break(Fault::Throttled) => refusal("ProvisionedThroughputExceededException"),
         Verdict::Break(Fault::ServerError) => server_error(),
         Verdict::Break(Fault::RequestLost) => lost(),
         Verdict::Break(Fault::ServerErrorAfter) => {
-            let _ = forward(&proxy.shared, request).await;
+            let _ = forward(&proxy.shared, parts, body).await;
             server_error()
         }
         Verdict::Break(Fault::AnswerLost) => {
-            let _ = forward(&proxy.shared, request).await;
+            let _ = forward(&proxy.shared, parts, body).await;
             lost()
         }
     }
@@ -166,9 +204,7 @@ fn operation_of(headers: &HeaderMap) -> String {
     text(headers, "x-amz-target").rsplit('.').next().unwrap_or_default().to_owned()
 }
 
-async fn forward(shared: &Shared, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
+async fn forward(shared: &Shared, parts: Parts, body: Bytes) -> Response {
     let url = format!("{}{}", shared.upstream, parts.uri);
     let sent = shared.client.request(parts.method, url).headers(parts.headers).body(body).send().await;
     let Ok(answer) = sent else { return StatusCode::BAD_GATEWAY.into_response() };
@@ -192,6 +228,6 @@ fn server_error() -> Response {
 
 /// The connection breaks before an answer has come: what waits for one cannot know more than after a timeout.
 fn lost() -> Response {
-    let broken = futures::stream::once(async { Err::<bytes::Bytes, _>(std::io::Error::other("by the test's rule")) });
+    let broken = futures::stream::once(async { Err::<Bytes, _>(std::io::Error::other("by the test's rule")) });
     Body::from_stream(broken).into_response()
 }

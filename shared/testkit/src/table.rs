@@ -1,6 +1,6 @@
 //! The embedded table, with a counting proxy in front of it and a side door for tests to look in.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::time::Duration;
 
@@ -15,7 +15,7 @@ use mainsheet_embedded::{EmbeddedDynamoDb, Stream, client};
 use mainsheet_store::{Store, schema};
 use serde_json::Value;
 
-use crate::proxy::{Proxy, Rule};
+use crate::proxy::{Permission, Proxy, Rule};
 
 /// The table's name.
 pub(crate) const TABLE: &str = "mainsheet";
@@ -85,6 +85,12 @@ impl TestTable {
     #[must_use]
     pub fn take_operations(&self) -> Vec<String> {
         self.proxy.as_ref().map(Proxy::take_operations).unwrap_or_default()
+    }
+
+    /// What the calls since then took.
+    #[must_use]
+    pub fn permissions(&self) -> BTreeSet<Permission> {
+        self.proxy.as_ref().map(Proxy::permissions).unwrap_or_default()
     }
 
     /// Decides from now on what becomes of each round trip.

@@ -85,6 +85,16 @@ async fn ids_of_another_form_are_refused() {
 }
 
 #[tokio::test]
+async fn a_number_in_a_path_is_asked_for_as_a_number() {
+    let world = World::start().await;
+    let job = &world.job;
+    for wrong in ["A", "-1", "1.5", "99999999999"] {
+        let refused = world.owner.get(&format!("/workloads/jobs/{job}/versions/{wrong}")).await.expect(400).problem();
+        assert_eq!(refused.message, format!("`{wrong}` in the path must be a whole number."));
+    }
+}
+
+#[tokio::test]
 async fn unknown_paths_and_methods_are_problems_too() {
     let world = World::start().await;
     for path in ["/nothing", "/workloads", "/workloads/jobs/", "/me/", "//me", "/workloads/jobs/A1/runs/A1/nothing"] {

@@ -7,6 +7,7 @@ pub(crate) mod document;
 mod infrastructure_states;
 mod mutations;
 mod openapi;
+mod permissions;
 mod roles;
 mod round_trips;
 mod run_states;

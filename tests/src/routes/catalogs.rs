@@ -108,15 +108,46 @@ async fn settings_are_checked_as_each_provider_needs_them() {
     let stranger = app.sign_up("stranger@example.com").await;
     let foreign = lake("x", &[&stranger.team_id]);
     owner.post("/workloads/catalogs", foreign).await.assert_names_field("teamIds[0]");
-    let glue = catalog("glue", json!({ "region": "us-east-1", "defaultDatabase": "sales" }));
-    let refused = owner.post("/workloads/catalogs", glue).await.expect(409).problem();
-    assert_eq!(refused.code, "connection_required");
     let memory = owner.post("/workloads/catalogs", json!({ "name": "m", "provider": "memory" })).await.expect(201);
     assert_eq!(memory.json()["config"], json!({ "initialDatabase": "default" }));
     let path = format!("/workloads/catalogs/{}", memory.text("id"));
     let region = json!({ "configWrite": { "region": "us-east-1" } });
     owner.patch(&path, region).await.assert_names_field("configWrite.region");
     owner.patch(&path, json!({ "provider": "unity" })).await.assert_names_field("provider");
+}
+
+#[tokio::test]
+async fn glue_is_reached_through_an_active_connection_in_its_region() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let glue = |name: &str, region: &str| {
+        let config = json!({ "region": region, "defaultDatabase": "sales" });
+        json!({ "name": name, "provider": "glue", "configWrite": config })
+    };
+    let required = async |body: Value| owner.post("/workloads/catalogs", body).await.expect(409).problem().code;
+    assert_eq!(required(glue("lake", "us-east-1")).await, "connection_required");
+    let _ = owner.create("/infra/connections", json!({ "name": "unverified", "provider": "aws" })).await;
+    assert_eq!(required(glue("lake", "us-east-1")).await, "connection_required", "nobody has verified its role");
+
+    let connection = app.connection(&owner, "prod").await;
+    let stranger = app.sign_up("stranger@example.com").await;
+    let refused = stranger.post("/workloads/catalogs", glue("lake", "us-east-1")).await.expect(409);
+    assert_eq!(refused.problem().code, "connection_required", "another organization's connection");
+    let created = owner.post("/workloads/catalogs", glue("lake", "us-east-1")).await.expect(201);
+    assert_eq!(created.json()["config"], json!({ "region": "us-east-1", "defaultDatabase": "sales" }));
+    let path = format!("/workloads/catalogs/{}", created.text("id"));
+
+    let elsewhere = json!({ "configWrite": { "region": "eu-central-1" } });
+    owner.post("/workloads/catalogs", glue("other", "eu-central-1")).await.assert_names_field("configWrite.region");
+    owner.patch(&path, elsewhere.clone()).await.assert_names_field("configWrite.region");
+    let network = json!({ "name": "eu", "region": "eu-central-1", "config": { "cidr": "10.1.0.0/16" } });
+    let network = owner.create(&format!("/infra/connections/{connection}/networks"), network).await;
+    owner.patch(&path, elsewhere.clone()).await.assert_names_field("configWrite.region");
+    let provision = format!("/infra/connections/{connection}/networks/{network}/provision");
+    let _ = owner.act(&provision).await.expect(202);
+    let _ = owner.patch(&path, elsewhere).await.expect(200);
+    let _ = owner.patch(&path, json!({ "configWrite": { "defaultDatabase": "retail" } })).await.expect(200);
+    app.deliver().await;
 }
 
 #[tokio::test]

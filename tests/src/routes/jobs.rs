@@ -41,7 +41,7 @@ async fn what_a_job_runs_is_given_exactly_once() {
         (json!({ "sql": {} }), "config.sql"),
         (json!({ "sql": { "source": "SELECT 1", "queryId": "A1" } }), "config.sql"),
         (json!({ "sql": { "queryId": "A1" } }), "config.sql.queryId"),
-        (json!({ "python": { "source": "print(1)", "entryPoint": "main" } }), "config.python"),
+        (json!({ "python": { "source": "print(1)", "entryPoint": "main" } }), "config.python.entryPoint"),
         (json!({ "sql": sql, "compute": { "worker": { "maxNodes": 0 } } }), "config.compute.worker.maxNodes"),
         (json!({ "sql": sql, "lakesail": { "maxRetries": 11 } }), "config.lakesail.maxRetries"),
     ];
@@ -51,6 +51,56 @@ async fn what_a_job_runs_is_given_exactly_once() {
     }
     app.dump().assert_same_as(&before, "jobs that were refused");
     let _ = owner.post("/workloads/jobs", with_config(json!({ "python": python }))).await.expect(201);
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn what_could_only_fail_in_each_run_is_refused_at_once() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let with_config = |config: Value| build::with(build::job("daily", &cluster, &owner.team_id), "/config", config);
+    let python = |source: &str| json!({ "python": { "source": source } });
+    let engine = |engine: Value| json!({ "python": { "source": "print(1)" }, "lakesail": engine });
+    let library = |library: Value| engine(json!({ "libraries": [{ "whl": "file:///a.whl" }, library] }));
+    let wheel = "https://code.example.com/etl-1.0-py3-none-any.whl?signature=a#b";
+    let second = "config.lakesail.libraries[1]";
+    let wrong = [
+        (python("https://example.com/a.whl"), "config.python.packageName".to_owned()),
+        (python(" s3://code/a.whl "), "config.python.entryPoint".to_owned()),
+        (json!({ "python": { "source": wheel, "packageName": "etl" } }), "config.python.entryPoint".to_owned()),
+        (python("ftp://example.com/a.py"), "config.python.source".to_owned()),
+        (json!({ "python": { "source": "x", "parameters": ["a", "b\0"] } }), "config.python.parameters[1]".to_owned()),
+        (
+            json!({ "python": { "source": "x", "namedParameters": { "day": "\0" } } }),
+            "config.python.namedParameters.day".to_owned(),
+        ),
+        (library(json!({})), second.to_owned()),
+        (library(json!({ "whl": "file:///b.whl", "pypi": { "package": "b" } })), second.to_owned()),
+        (library(json!({ "whl": "b" })), format!("{second}.whl")),
+        (library(json!({ "pypi": { "package": " -r /etc/passwd" } })), format!("{second}.pypi.package")),
+        (library(json!({ "requirements": {} })), format!("{second}.requirements")),
+        (library(json!({ "requirements": { "source": "b", "uri": "file:///b" } })), format!("{second}.requirements")),
+        (library(json!({ "requirements": { "uri": "ftp://b/c" } })), format!("{second}.requirements.uri")),
+        (engine(json!({ "env.LD_PRELOAD": "/tmp/x.so" })), "config.lakesail.env.LD_PRELOAD".to_owned()),
+        (engine(json!({ "env.A=B": "1" })), "config.lakesail.env.A=B".to_owned()),
+        (engine(json!({ "env.A": "\0" })), "config.lakesail.env.A".to_owned()),
+        (engine(json!({ "secret.TOKEN": "my-token" })), "config.lakesail.secret.TOKEN".to_owned()),
+    ];
+    for (config, field) in wrong {
+        owner.post("/workloads/jobs", with_config(config)).await.assert_names_field(&field);
+    }
+    let right = [
+        json!({ "python": { "source": wheel, "packageName": "etl", "entryPoint": "run" } }),
+        python("# not ftp://example.com/a.whl\nprint('https://example.com/a.whl')"),
+        library(json!({ "requirements": { "source": "tabulate==0.9.0" } })),
+        library(json!({ "pypi": { "package": "tabulate==0.9.0", "repo": "https://packages.example.com/simple" } })),
+        engine(json!({ "env.REGION": "eu", "tier": "gold" })),
+    ];
+    for (index, config) in right.into_iter().enumerate() {
+        let job = build::with(with_config(config), "/jobKey", json!(format!("job-{index}")));
+        let _ = owner.post("/workloads/jobs", job).await.expect(201);
+    }
     app.deliver().await;
 }
 

@@ -72,6 +72,12 @@ impl Scene {
         page["items"].as_array().unwrap().clone()
     }
 
+    /// The newest entry of the ledger: its moment, and what a change of the clock did to it.
+    async fn newest_change(&self, job: &str) -> (String, Value) {
+        let newest = self.ledger(job, "limit=1").await.remove(0);
+        (newest["scheduledAt"].as_str().unwrap().to_owned(), newest["clockChange"].clone())
+    }
+
     /// Time of day, number of ticks, outcome and reason; oldest first.
     async fn told(&self, job: &str) -> Vec<String> {
         let line = |tick: &Value| {
@@ -421,6 +427,9 @@ async fn where_the_hour_repeats_a_job_runs_once_and_where_it_is_missing_too() {
     let _ = scene.tick_at("2027-03-27T12:00:00Z").await;
     let _ = scene.succeed_one().await;
     assert_eq!(scene.shown(&job).await["nextRunAt"], "2027-03-28T01:00:00.000Z", "the first moment after the gap");
+    assert_eq!(scene.tick_at("2027-03-28T01:00:00Z").await, 1);
+    assert_eq!(scene.newest_change(&job).await, ("2027-03-28T01:00:00.000Z".to_owned(), json!("gap")));
+    let _ = scene.succeed_one().await;
     let _ = scene.tick_at("2027-10-30T12:00:00Z").await;
     let _ = scene.succeed_one().await;
     assert_eq!(scene.shown(&job).await["nextRunAt"], "2027-10-31T00:30:00.000Z", "the first of two");
@@ -438,6 +447,7 @@ async fn where_the_hour_repeats_a_job_runs_once_and_where_it_is_missing_too() {
         }
     }
     assert_eq!((created, scene.runs(&job).await.len()), (1, before + 1));
+    assert_eq!(scene.newest_change(&job).await, ("2027-10-31T00:30:00.000Z".to_owned(), json!("overlap")));
     assert_eq!(scene.shown(&job).await["nextRunAt"], "2027-11-01T01:30:00.000Z");
 }
 
@@ -606,6 +616,12 @@ async fn the_ledger_is_read_in_pages_and_parts() {
     assert_eq!(part.len(), 2, "from one moment on, before the other: {part:?}");
     let part = scene.ledger(&job, "outcome=ran&from=2026-11-21T10:00:00Z").await;
     assert_eq!((part.len(), &part[0]["scheduledAt"]), (1, &json!("2026-11-21T10:00:00.000Z")));
+    for reversed in
+        ["from=2026-11-21T12:00:00Z&to=2026-11-21T10:00:00Z", "from=2026-11-21T12:00:00Z&to=2026-11-21T12:00:00Z"]
+    {
+        scene.owner.get(&format!("{path}?{reversed}")).await.assert_names_field("to");
+        scene.owner.get(&format!("{path}?outcome=ran&{reversed}")).await.assert_names_field("to");
+    }
     let _ = scene.owner.get(&format!("{path}?outcome=nothing")).await.expect(422);
     let _ = scene.owner.get(&format!("{path}?marker=nothing")).await.expect(400);
 }

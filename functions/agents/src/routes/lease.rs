@@ -9,14 +9,14 @@ use mainsheet_core::agent_protocol::{
     ASK_AGAIN, HeldRun, LEASE, LeaseAnswer, LeaseRequest, LeasedRun, LeasedSource, MAX_WAIT, Order, RunOrder,
 };
 use mainsheet_core::catalog::LeasedCatalogs;
-use mainsheet_core::job::ExecutionMode;
+use mainsheet_core::job::{ExecutionMode, VARIABLE_PREFIX};
 use mainsheet_core::job_run::{JobRun, RunEvent, RunStatus};
 use mainsheet_core::{Error, Timestamp};
 use mainsheet_store::clusters::{InboxEntry, InboxKind};
 use mainsheet_store::job_runs::RunOfJob;
 use tokio::time::{Instant, sleep};
 
-use crate::source::{Resolved, VARIABLE_PREFIX, environment, resolve};
+use crate::source::{Resolved, resolve};
 use crate::{AgentsState, Waiting};
 
 /// How often a waiting request looks into the inbox: one query each.
@@ -162,9 +162,9 @@ async fn work(
 
 fn leased(found: &RunOfJob, run: &JobRun, work: Work, now: Timestamp) -> LeasedRun {
     let config = &found.version.config;
-    // One that cannot be used was refused with the source.
-    let environment = environment(config).unwrap_or_default();
     let engine = config.lakesail.clone().unwrap_or_default();
+    // What cannot be used was refused with the source.
+    let environment = engine.environment().unwrap_or_default();
     let mut settings = engine.settings;
     settings.retain(|name, _| !name.starts_with(VARIABLE_PREFIX));
     let mode = match engine.execution_mode {

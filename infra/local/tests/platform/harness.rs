@@ -35,14 +35,26 @@ impl Platform {
 
     /// Starts the platform on what is in its data directory.
     pub(crate) async fn start_again(&mut self) {
+        self.process = Some(self.command().spawn().unwrap());
+        let health = format!("{}/_local/health", self.url());
+        eventually("the platform answers", || async { Client::new().get(&health).send().await.ok() }).await;
+    }
+
+    /// Starts the platform on what is in its data directory, and answers what it says as it ends by itself.
+    pub(crate) fn refused(&self) -> String {
+        let output = self.command().stderr(Stdio::piped()).output().unwrap();
+        assert!(!output.status.success());
+        String::from_utf8(output.stderr).unwrap()
+    }
+
+    fn command(&self) -> Command {
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_mainsheet"));
         command.env("MAINSHEET_PORT", self.port.to_string()).env("MAINSHEET_DATA_DIR", self.data_dir());
         command.env("MAINSHEET_ENVIRONMENT_DIR", spark_environment()).env("MAINSHEET_AGENT_CAPACITY", "2");
         command.envs(self.settings.iter().map(|(name, value)| (*name, value)));
-        self.process = Some(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap());
-        let health = format!("{}/_local/health", self.url());
-        eventually("the platform answers", || async { Client::new().get(&health).send().await.ok() }).await;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        command
     }
 
     /// `kill -9`.

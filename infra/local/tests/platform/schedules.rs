@@ -103,6 +103,7 @@ async fn a_job_from_a_file_runs_once_where_the_hour_repeats_and_everything_that_
     assert_eq!((runs.len(), &runs[0]["id"]), (2, &run["id"]), "one run where the hour repeats");
     let ledger = scene.ledger(&job).await;
     assert_eq!((ledger.len(), &ledger[0]["outcome"], &ledger[0]["jobRunId"]), (3, &json!("ran"), &run["id"]));
+    assert_eq!(ledger[0]["clockChange"], "overlap", "it says why there is none of the second 02:30");
 
     // What did not run: the report waits for a job that never ran, and its next ticks for the report.
     let waiting = scene.runs(&report).await.remove(0);

@@ -51,6 +51,19 @@ async fn pages_that_links_lead_to_load_nothing_from_elsewhere() {
 }
 
 #[tokio::test]
+async fn data_of_another_layout_is_left_alone() {
+    let mut platform = Platform::start(&[]).await;
+    platform.stop(Signal::SIGTERM);
+    let layout = platform.data_dir().join("layout");
+    std::fs::write(&layout, "0").unwrap();
+    assert!(platform.refused().contains("another release of Mainsheet"));
+    std::fs::remove_file(&layout).unwrap();
+    assert!(platform.refused().contains("move that folder away"), "one from before there was such a file");
+    std::fs::write(&layout, "1").unwrap();
+    platform.start_again().await;
+}
+
+#[tokio::test]
 async fn what_was_written_survives_kill_and_a_moved_clock_stays_moved() {
     let mut platform = Platform::start(&[]).await;
     let owner = Owner::of(&platform).await;

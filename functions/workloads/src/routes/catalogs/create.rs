@@ -10,10 +10,11 @@ use mainsheet_api::{App, Command, Permitted, Result, Tagged, created, text};
 use mainsheet_auth::needs::CanManageCatalogs;
 use mainsheet_auth::sealed::{Context, Sealer};
 use mainsheet_core::catalog::{Catalog, CatalogConfig, CatalogProvider, CatalogTeam, RESERVED_NAMES, SECRET_FIELD};
-use mainsheet_core::{CatalogId, Error, TeamId};
+use mainsheet_core::{CatalogId, TeamId};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::glue::{glue_account, require_account};
 use crate::catalog_view::CatalogView;
 use crate::routes::queries::create::distinct;
 
@@ -51,7 +52,8 @@ pub(super) fn unreserved<T: AsRef<str> + ?Sized>(name: &T, (): &()) -> garde::Re
 
 /// Create a catalog
 ///
-/// Nothing is asked of the service behind it: what is wrong there shows when a run uses it.
+/// Nothing is asked of the service behind it: what is wrong there shows when a run uses it. AWS Glue takes an active connection,
+/// and a region of that or of a network of it.
 #[utoipa::path(
     post, path = "/workloads/catalogs", operation_id = "createCatalog", tag = "catalogs",
     request_body = CatalogCreate,
@@ -69,9 +71,7 @@ pub(crate) async fn create(
         return Ok(created(CatalogView::from(&row.value), row.version));
     }
     let (settings, token) = body.config_write.settings(body.provider, "configWrite")?;
-    if body.provider == CatalogProvider::Glue {
-        return Err(connection_required().into());
-    }
+    let account = glue_account(&app, caller.tenant(), &settings).await?;
     let context = Context::organization(caller.tenant().organization_id(), SECRET_FIELD);
     let token = token.map(|token| sealer.seal(&context, &token)).transpose()?;
     let id = CatalogId::generate(app.now());
@@ -91,20 +91,11 @@ pub(crate) async fn create(
         updated_at: now,
         updated_by: caller.member_id().clone(),
     };
-    change
+    require_account(change, caller.tenant(), account.as_ref())
         .require_teams(caller.tenant(), &teams)
         .create_catalog(caller.tenant(), &catalog)
         .idempotent(idempotent.request(), catalog.id.as_str())
         .commit()
         .await?;
     Ok(created(CatalogView::from(&catalog), 1))
-}
-
-/// No cloud account can be connected yet, so no organization has one.
-fn connection_required() -> Error {
-    Error::conflict(
-        "connection_required",
-        "A Glue catalog is reached through an active connection to its AWS account, and this organization has none. Use \
-         another provider; AWS Glue's own Iceberg REST endpoint is one of `iceberg_rest`.",
-    )
 }

@@ -13,6 +13,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::create::unreserved;
+use super::glue::{glue_account, require_account};
 use crate::catalog_view::CatalogView;
 
 /// What to change of a catalog. What is absent stays.
@@ -49,20 +50,25 @@ pub(crate) async fn update(
     let row = app.store.catalog(caller.tenant(), &id).await?;
     if_match.check(row.version)?;
     row.value.require_own()?;
-    let change = app.store.change(caller.audit("catalog.update", &id));
     let mut catalog = row.value.clone();
+    let mut account = None;
     if let Some(config) = body.config_write {
         let config = config.over(catalog.settings.config());
         let (settings, token) = config.settings(catalog.settings.provider(), "configWrite")?;
+        if settings.region() != catalog.settings.region() {
+            account = glue_account(&app, caller.tenant(), &settings).await?;
+        }
         catalog.settings = settings;
         if let Some(token) = token {
             let context = Context::organization(caller.tenant().organization_id(), SECRET_FIELD);
             catalog.token = Some(sealer.seal(&context, &token)?);
         }
     }
+    let change = app.store.change(caller.audit("catalog.update", &id));
     catalog.name = body.name.unwrap_or(catalog.name);
     catalog.updated_at = change.now();
     catalog.updated_by = caller.member_id().clone();
+    let change = require_account(change, caller.tenant(), account.as_ref());
     change.replace_catalog(caller.tenant(), &row, &catalog).commit().await?;
     Ok(Tagged { body: CatalogView::from(&catalog), version: row.version + 1 })
 }

@@ -5,8 +5,9 @@ use axum::extract::State;
 use garde::Validate;
 use mainsheet_api::{App, MarkerPage, MarkerQuery, Query, Result};
 use mainsheet_auth::needs::CanViewJobs;
+use mainsheet_core::schedule::ClockChange;
 use mainsheet_core::tick::{Tick, TickOutcome, TickReason};
-use mainsheet_core::{JobRunId, Timestamp};
+use mainsheet_core::{Error, JobRunId, Timestamp};
 use mainsheet_store::ticks::TickFilter;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
@@ -48,6 +49,9 @@ pub(crate) struct TickView {
     reason: TickReason,
     /// The reason in words.
     message: String,
+    /// What a change of the clock did to it; absent when nothing.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clock_change: Option<ClockChange>,
     /// The run that was created for it.
     #[serde(skip_serializing_if = "Option::is_none")]
     job_run_id: Option<JobRunId>,
@@ -66,6 +70,7 @@ impl From<Tick> for TickView {
             ticks: tick.ticks,
             outcome: tick.outcome,
             reason: tick.reason,
+            clock_change: tick.clock_change,
             job_run_id: tick.job_run_id,
             job_version: tick.job_version,
             decided_at: tick.decided_at,
@@ -74,6 +79,15 @@ impl From<Tick> for TickView {
 }
 
 fn message(tick: &Tick) -> String {
+    let clock = match tick.clock_change {
+        None => "",
+        Some(ClockChange::Gap) => " The clock skipped its time: it was due when the clock had skipped it.",
+        Some(ClockChange::Overlap) => " The clock showed its time twice: it was due the first time alone.",
+    };
+    decision(tick) + clock
+}
+
+fn decision(tick: &Tick) -> String {
     let late = tick.decided_at.since(tick.scheduled_at).as_secs();
     match tick.reason {
         TickReason::Due => "It was due, and a run was created for it.".to_owned(),
@@ -119,6 +133,9 @@ pub(crate) async fn list(
     Query(query): Query<MarkerQuery>,
     Query(filter): Query<Filter>,
 ) -> Result<Json<MarkerPage<TickView>>> {
+    if filter.from.zip(filter.to).is_some_and(|(from, to)| from >= to) {
+        return Err(Error::invalid("to", "must be later than `from`").into());
+    }
     let filter = TickFilter { outcome: filter.outcome, from: filter.from, to: filter.to };
     let page = app.store.ticks(job.caller.tenant(), &job.row.value.id, &filter, &query.request()).await?;
     Ok(Json(page.map(TickView::from).into()))

@@ -1,0 +1,73 @@
+"""One deployment for all tests, and what works beside it."""
+
+import json
+import os
+import re
+import socket
+import subprocess
+
+import pytest
+from emulated_aws import MAIL_FROM, Deployment, EmulatedAws, eventually
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory):
+    """An AWS with nothing in it but an address that mails may come from."""
+    emulated = EmulatedAws(free_port(), tmp_path_factory.mktemp("aws"))
+    try:
+        emulated.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
+        yield emulated
+    finally:
+        emulated.stop()
+
+
+@pytest.fixture(scope="session")
+def deployment(aws):
+    """The deployed template."""
+    api = re.match(r"https?://([a-z0-9]+)\.execute-api\.", aws.deploy()["ApiUrl"]).group(1)
+    # Its name does not resolve everywhere; the emulator knows it by a path as well.
+    deployment = Deployment(f"{aws.url}/_aws/execute-api/{api}/$default", aws)
+    # The emulator knows no resources of SES, so it takes no permission for one.
+    statement = {"Effect": "Allow", "Action": "ses:SendEmail", "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    role = deployment.resource("NotifierRole")
+    aws.client("iam").put_role_policy(RoleName=role, PolicyName="any-mail", PolicyDocument=document)
+    return deployment
+
+
+@pytest.fixture(scope="session")
+def team(deployment):
+    """A person's access token, the team and a cluster of the team whose agent works."""
+    token = deployment.sign_in(deployment.sign_up("ada"))["accessToken"]
+    return deployment, token, deployment.expect(200, "GET", "/org/teams", token=token)["items"][0]["team"]["id"]
+
+
+@pytest.fixture(scope="session")
+def cluster(team, tmp_path_factory):
+    """A cluster with an agent that runs jobs as processes, and calls the deployed API as from a customer's network."""
+    deployment, token, team_id = team
+    cluster = deployment.expect(201, "POST", "/workloads/clusters", {"name": "on-premises", "region": "elsewhere"}, token)
+    deployment.expect(201, "POST", f"/workloads/clusters/{cluster['id']}/teams", {"teamIds": [team_id]}, token)
+    folder = tmp_path_factory.mktemp("agent")
+    settings = {
+        "MAINSHEET_AGENT_URL": f"{deployment.url}/api/v1",
+        "MAINSHEET_AGENT_REGISTRATION_TOKEN": cluster["agentRegistrationToken"],
+        "MAINSHEET_AGENT_DATA_DIR": str(folder),
+        "MAINSHEET_AGENT_CAPACITY": "1",
+    }
+    with (folder / "log").open("w") as log:
+        agent = subprocess.Popen([os.environ["MAINSHEET_AGENT"]], env={**os.environ, **settings}, stdout=log, stderr=log)
+    path = f"/me/clusters/{cluster['id']}"
+    try:
+        eventually("the agent reports", lambda: deployment.expect(200, "GET", path, token=token)["included"]["clusters"][0]["status"] == "active")
+        yield cluster["id"]
+    finally:
+        agent.terminate()
+        agent.wait(timeout=30)
+
+
+def free_port():
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

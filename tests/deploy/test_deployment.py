@@ -1,0 +1,97 @@
+"""People and agents at the deployed API: gateway, functions, table, stream, queues and schedules together."""
+
+import json
+
+from emulated_aws import ROOT, eventually
+from platform_client import PASSWORD
+
+ENDED = {"succeeded", "failed", "cancelled", "timeout"}
+
+
+def job(team_id, cluster, key, **more):
+    """The body of a job that adds numbers up."""
+    sql = "SELECT region, SUM(amount) AS total FROM VALUES ('north', 10), ('south', 32), ('north', 5) AS t(region, amount) GROUP BY region ORDER BY region"
+    return {"jobKey": key, "clusterId": cluster, "teamIds": [team_id], "config": {"sql": {"source": sql}}, **more}
+
+
+def ended(deployment, path, token):
+    """The run, once it has ended."""
+    run = deployment.expect(200, "GET", path, token=token)
+    return run if run["status"] in ENDED else None
+
+
+def test_from_sign_up_to_rows(team, cluster):
+    deployment, token, team_id = team
+    created = deployment.expect(201, "POST", "/workloads/jobs", job(team_id, cluster, "sales"), token)
+    runs = f"/workloads/jobs/{created['id']}/runs"
+    run = deployment.expect(201, "POST", runs, {}, token)
+    path = f"{runs}/{run['id']}"
+    done = eventually("the run ends", lambda: ended(deployment, path, token), 180)
+    assert done["status"] == "succeeded", done
+    assert deployment.expect(200, "GET", f"{path}/results", token=token)["rows"] == [["north", 15], ["south", 32]]
+
+
+def test_a_schedule_fires(team, cluster):
+    deployment, token, team_id = team
+    schedule = {"cronExpression": "* * * * *", "cronTimezone": "Europe/Berlin"}
+    created = deployment.expect(201, "POST", "/workloads/jobs", job(team_id, cluster, "minutely", **schedule), token)
+    runs = f"/workloads/jobs/{created['id']}/runs"
+    run = eventually("a run of the schedule", lambda: deployment.expect(200, "GET", runs, token=token)["items"], 150)[0]
+    done = eventually("it ends", lambda: ended(deployment, f"{runs}/{run['id']}", token), 120)
+    assert done["status"] == "succeeded", done
+
+
+def test_a_part_of_a_batch_fails_is_set_aside_and_sent_again(deployment):
+    """In SES's sandbox only confirmed addresses can be written to: of two mails in one batch one goes out."""
+    aws = deployment.aws
+    ses, sqs, functions = aws.client("sesv2"), aws.client("sqs"), aws.client("lambda")
+    queue, dead, source = (deployment.resource(name) for name in ("MailQueue", "MailDeadLetters", "NotifierSource"))
+    sandbox = {"MailType": "TRANSACTIONAL", "WebsiteURL": "https://mainsheet.example.com"}
+    ses.put_account_details(ProductionAccessEnabled=False, **sandbox)
+    ses.create_email_identity(EmailIdentity="known@example.com")
+    # Five tries take a quarter of an hour otherwise.
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
+
+    functions.update_event_source_mapping(UUID=source, Enabled=False)
+    for name in ("known", "unknown"):
+        account = {"email": f"{name}@example.com", "password": PASSWORD, "organizationName": name}
+        deployment.expect(201, "POST", "/auth/signup", account)
+    eventually("both wait for one batch", lambda: waiting(sqs, queue) == 2)
+    functions.update_event_source_mapping(UUID=source, Enabled=True)
+    eventually("one of them is set aside", lambda: waiting(sqs, dead) == 1)
+    assert len(deployment.mails("known@example.com")) == 1
+    assert not deployment.mails("unknown@example.com")
+
+    ses.put_account_details(ProductionAccessEnabled=True, **sandbox)
+    # The emulator has no StartMessageMoveTask, which does the same.
+    [message] = sqs.receive_message(QueueUrl=dead, MaxNumberOfMessages=10)["Messages"]
+    sqs.send_message(QueueUrl=queue, MessageBody=message["Body"])
+    sqs.delete_message(QueueUrl=dead, ReceiptHandle=message["ReceiptHandle"])
+    assert "Confirm" in deployment.newest_mail("unknown@example.com")
+    assert len(deployment.mails("known@example.com")) == 1
+    assert waiting(sqs, dead) == 0
+
+
+def waiting(sqs, queue):
+    """How many messages are in a queue, in flight or not."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    attributes = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
+    return sum(int(count) for count in attributes.values())
+
+
+def test_what_can_be_read_in_every_order(team):
+    """Each order is an index of the table, which a function's role has to name."""
+    deployment, token, _ = team
+    paths = json.loads((ROOT / "infra/openapi/openapi.json").read_text())["paths"]
+    refused = {}
+    for path, item in paths.items():
+        operation = item.get("get", {})
+        parameters = operation.get("parameters", [])
+        if "{" in path or operation.get("security") != [{"accessToken": []}] or any(each.get("required") for each in parameters):
+            continue
+        orders = [value for each in parameters if each["name"] == "sortBy" for value in each["schema"]["enum"]]
+        for query in ["", *(f"?sortBy={order}" for order in orders)]:
+            status, answer = deployment.call_at_root("GET", path + query, token=token)
+            if status != 200:
+                refused[path + query] = (status, answer)
+    assert not refused, refused
