@@ -29,17 +29,24 @@ impl EmbeddedDynamoDb {
     /// # Errors
     /// [`Error::Unavailable`] when the file or a port cannot be opened.
     pub async fn open(file: &Path, port: u16) -> Result<Self> {
-        let name = file.to_str().ok_or_else(|| Error::unavailable("the path of the table's file is not UTF-8"))?;
-        let database = Database::new(name).map_err(Error::unavailable)?;
+        let database = Database::new(text(file)?).map_err(Error::unavailable)?;
+        stream::index(file)?;
         Self::serve(database, Some(file.to_owned()), port).await
     }
 
     /// Makes an empty one in memory.
     ///
     /// # Errors
-    /// [`Error::Unavailable`] when a port cannot be opened.
+    /// [`Error::Unavailable`] when a port or a file for the moment cannot be opened.
     pub async fn in_memory() -> Result<Self> {
-        Self::serve(Database::memory().map_err(Error::unavailable)?, None, 0).await
+        let database = Database::memory().map_err(Error::unavailable)?;
+        // Only in a file can an index be added to it.
+        let folder = tempfile::tempdir().map_err(Error::unavailable)?;
+        let file = folder.path().join("empty.sqlite");
+        database.vacuum_into(text(&file)?).map_err(Error::unavailable)?;
+        stream::index(&file)?;
+        database.restore_from(text(&file)?).map_err(Error::unavailable)?;
+        Self::serve(database, None, 0).await
     }
 
     async fn serve(database: Database, file: Option<PathBuf>, port: u16) -> Result<Self> {
@@ -74,6 +81,10 @@ impl EmbeddedDynamoDb {
     pub fn stream(&self, table: &str, after: Option<&str>) -> Result<Stream> {
         Stream::open(self.database.clone(), self.file.clone(), table, after)
     }
+}
+
+fn text(file: &Path) -> Result<&str> {
+    file.to_str().ok_or_else(|| Error::unavailable("the path of the table's file is not UTF-8"))
 }
 
 /// A client of an embedded DynamoDB at `endpoint`. It takes any credentials.
