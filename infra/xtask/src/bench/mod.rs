@@ -1,6 +1,7 @@
 //! What requests cost. Both sides of a ratio are measured in one process, in rounds that alternate, so that whatever else the
 //! machine does meets both. No network, no timed pass in CI: a bar that is missed is printed and makes the chore fail.
 
+mod calls;
 mod idle;
 mod list;
 mod overhead;
@@ -35,6 +36,8 @@ pub(crate) struct Options {
 /// What can be measured.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 enum Subject {
+    /// Calls of the table, counted.
+    Calls,
     /// A request beside the reads that it stands on.
     Overhead,
     /// Agents that ask for work.
@@ -64,6 +67,9 @@ pub(crate) async fn run(options: &Options) -> ExitCode {
     if options.only.is_empty() {
         round_trips::print();
     }
+    if options.wants(Subject::Calls) {
+        lines.extend(Box::pin(calls::measure()).await);
+    }
     if options.wants(Subject::Overhead) {
         lines.extend(overhead::measure(options).await);
     }
@@ -92,4 +98,10 @@ fn optimised() -> ExitCode {
     let mut bench = std::process::Command::new(cargo);
     bench.args(["run", "--release", "--quiet", "--package", "mainsheet-xtask", "--"]).args(std::env::args().skip(1));
     if bench.status().unwrap().success() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// Says what is measured now: some parts take minutes.
+#[allow(clippy::print_stderr, reason = "the results alone go to standard output")]
+fn progress(text: &str) {
+    eprintln!("{text}");
 }

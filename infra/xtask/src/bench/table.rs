@@ -16,6 +16,11 @@ impl Line {
         Self { name: name.into(), unit, rounds, bar: None }
     }
 
+    /// So many of something, of which there must not be more than `most`.
+    pub(super) fn counted(name: impl Into<String>, count: usize, most: usize) -> Self {
+        Self::barred(name, "", vec![count as f64], most as f64)
+    }
+
     /// A measurement whose median must not be above `bar`.
     pub(super) fn barred(name: impl Into<String>, unit: &'static str, rounds: Vec<f64>, bar: f64) -> Self {
         Self { bar: Some(0.0..=bar), ..Self::shown(name, unit, rounds) }

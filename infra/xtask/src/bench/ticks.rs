@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use dynoxide::types::{AttributeValue, Item};
 use mainsheet_core::Timestamp;
+use mainsheet_store::Store;
 use mainsheet_testkit::{TestApp, build};
 use serde_json::json;
 
-use super::Options;
 use super::list::{copy, is};
 use super::table::Line;
 use super::timing::milliseconds;
+use super::{Options, progress};
 
 /// A tick over many jobs may cost this much more than one over few, with the same number due.
 const BAR: f64 = 1.25;
@@ -25,15 +26,21 @@ const ROUNDS: usize = 5;
 const BUSIEST: usize = 10_000;
 /// Seconds in which they have to be dispatched.
 const MINUTE: f64 = 60.0;
-/// Shards of the due index that a job can be in.
+/// Shards of the due index that a job can be in; runs and audit records have as many each.
 const SHARDS: usize = 8;
+/// Jobs that are due on one page of reads.
+const PAGE: usize = 100;
 
 pub(super) async fn measure(options: &Options) -> Vec<Line> {
     let (few, many) = (Plane::of(FEW).await, Plane::of(options.jobs).await);
     let mut lines = Vec::new();
     for (due, ticks) in DUE {
+        for plane in [&few, &many] {
+            lines.extend(plane.reads(due).await);
+        }
         let (mut of_few, mut of_many) = (Vec::new(), Vec::new());
         for count in 0..=options.rounds.min(ROUNDS) {
+            progress(&format!("ticks: {due} due, round {count}"));
             let (one, other) = (few.round(due, ticks).await, many.round(due, ticks).await);
             if count > 0 {
                 of_few.push(milliseconds(one));
@@ -44,6 +51,7 @@ pub(super) async fn measure(options: &Options) -> Vec<Line> {
         lines.push(Line::shown(format!("a tick with {due} due of {} jobs", options.jobs), "ms", of_many.clone()));
         lines.push(Line::ratio("  many / few", &of_many, &of_few, BAR));
     }
+    progress(&format!("ticks: {BUSIEST} due"));
     let busiest = many.round(BUSIEST, 1).await.as_secs_f64();
     lines.push(Line::barred(format!("{BUSIEST} due in one minute, all dispatched"), "s", vec![busiest], MINUTE));
     lines
@@ -52,6 +60,9 @@ pub(super) async fn measure(options: &Options) -> Vec<Line> {
 /// A control plane with jobs that have a schedule.
 struct Plane {
     app: TestApp,
+    /// Past the proxy that counts.
+    store: Store,
+    jobs: usize,
     job: Item,
     /// The job in the list of jobs.
     listed: Item,
@@ -60,7 +71,8 @@ struct Plane {
 
 impl Plane {
     async fn of(jobs: usize) -> Self {
-        let app = TestApp::start_without_proxy().await;
+        progress(&format!("ticks: {jobs} jobs"));
+        let app = TestApp::start().await;
         let owner = app.sign_up("owner@example.com").await;
         let cluster = owner.cluster("main").await.cluster_id;
         let body = build::job("daily", &cluster, &owner.team_id);
@@ -69,7 +81,7 @@ impl Plane {
         let rows = app.table().raw_rows();
         let row = |kind: &str| rows.iter().find(|row| is(row, "kind", kind) && is(row, "sk", &id)).unwrap().clone();
         let (job, listed) = (row("job"), row("listed_job"));
-        let plane = Self { app, job, listed, made: Cell::new(0) };
+        let plane = Self { store: app.direct_store(), app, jobs, job, listed, made: Cell::new(0) };
         plane.add(jobs, "2099-01-01T09:00:00.000Z".parse().unwrap());
         // Whatever else was due is done before anything is measured.
         let _ = plane.tick().await;
@@ -106,6 +118,29 @@ impl Plane {
     }
 
     async fn tick(&self) -> usize {
-        mainsheet_scheduler::tick(self.app.store(), mainsheet_scheduler::INTERVAL).await.unwrap().scheduled
+        mainsheet_scheduler::tick(&self.store, mainsheet_scheduler::INTERVAL).await.unwrap().scheduled
+    }
+
+    /// What a tick with so many jobs due reads: until their runs are there, and to seal what was entered in the audit trail.
+    async fn reads(&self, due: usize) -> [Line; 2] {
+        self.add(due, self.app.now());
+        let tick = mainsheet_scheduler::tick(self.app.store(), mainsheet_scheduler::INTERVAL);
+        let (ticked, calls) = Box::pin(self.app.measure(tick)).await;
+        assert_eq!(ticked.unwrap().scheduled, due);
+        // The first transaction notes the tick itself, and each of the next ones creates a run; records are sealed after the last.
+        let writes = calls.iter().enumerate().filter(|(_, name)| *name == "TransactWriteItems");
+        let last_run = writes.map(|(index, _)| index).nth(due).unwrap();
+        let reads = |calls: &[String]| calls.iter().filter(|name| *name != "TransactWriteItems").count();
+        let (scheduling, sealing) = match due {
+            0 => (reads(&calls) - SHARDS, SHARDS),
+            _ => (reads(&calls[..last_run]), reads(&calls[last_run..])),
+        };
+        // When the last tick was, the shards of runs, those of jobs, and the jobs.
+        let most = 1 + SHARDS + SHARDS + due.div_ceil(PAGE);
+        let name = format!("reads of a tick with {due} due of {} jobs", self.jobs);
+        [
+            Line::counted(format!("{name}, until they have runs"), scheduling, most),
+            Line::shown("  to seal their audit records", "", vec![sealing as f64]),
+        ]
     }
 }
