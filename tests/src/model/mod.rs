@@ -2,6 +2,7 @@
 //! answers, and messages that come again and in disorder in between. After each step the table has to say what the model says.
 //!
 //! A plain test run tries some sequences; `MAINSHEET_MODEL_SEQUENCES=10000 cargo test --release --workspace --lib model` tries more.
+//! They are drawn anew each time; a run says from which seed, and `PROPTEST_RNG_SEED` draws the same ones again.
 
 mod reference;
 mod schedule;
@@ -10,7 +11,8 @@ mod system;
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
-use proptest::test_runner::{Config, TestCaseError, TestRunner};
+use proptest::prelude::Rng;
+use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
 
 use reference::Runs;
@@ -25,24 +27,30 @@ const STEPS: usize = 30;
 fn runs_and_ticks_do_what_their_model_does() {
     let sequences = std::env::var("MAINSHEET_MODEL_SEQUENCES").ok().and_then(|text| text.parse().ok());
     let sequences: u32 = sequences.unwrap_or(SEQUENCES);
+    let seed = match Config::default().rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => TestRunner::default().rng().next_u64(),
+    };
     // A control plane for each processor, which tries its part of them.
     let parts = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap());
     let steps: usize = std::thread::scope(|scope| {
-        let part = |_| scope.spawn(|| try_sequences(sequences.div_ceil(parts)));
+        let part =
+            |part: u32| scope.spawn(move || try_sequences(sequences.div_ceil(parts), seed.wrapping_add(part.into())));
         let parts: Vec<_> = (0..parts).map(part).collect();
         parts.into_iter().map(|part| part.join().unwrap()).sum()
     });
     #[allow(clippy::print_stdout, reason = "a figure of a test, for whoever asks with `--nocapture`")]
     {
-        println!("{sequences} sequences of {steps} steps in all");
+        println!("{sequences} sequences of {steps} steps in all, from seed {seed}");
     }
 }
 
 /// Tries so many sequences, and answers how many steps they had.
-fn try_sequences(sequences: u32) -> usize {
+fn try_sequences(sequences: u32, seed: u64) -> usize {
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let system = runtime.block_on(System::start());
-    let config = Config { cases: sequences, failure_persistence: None, ..Config::default() };
+    let rng_seed = RngSeed::Fixed(seed);
+    let config = Config { cases: sequences, failure_persistence: None, rng_seed, ..Config::default() };
     let taken = Cell::new(0);
     let outcome = TestRunner::new(config).run(&Runs::sequential_strategy(1..STEPS), |(mut model, steps, seen)| {
         runtime.block_on(async {
@@ -61,7 +69,7 @@ fn try_sequences(sequences: u32) -> usize {
         Ok::<(), TestCaseError>(())
     });
     if let Err(error) = outcome {
-        panic!("{error}");
+        panic!("from seed {seed}: {error}");
     }
     taken.get()
 }

@@ -39,6 +39,27 @@ async fn one_operation_is_at_work_on_a_cluster() {
     }
 }
 
+/// A hundred who want an operation stopped are all told that it will be; one of them asked first.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_cancel_an_operation() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let connection = app.connection(&owner, "prod").await;
+    let network = app.pending_network(&owner, &connection, "main").await;
+    let provision = format!("/infra/connections/{connection}/networks/{network}/provision");
+    let operation = format!("/operations/{}", owner.act(&provision).await.expect(202).text("id"));
+    let before = app.dump();
+    let answers = storm(|_| {
+        let (client, path) = (owner.client.clone(), operation.clone());
+        async move { client.delete(&path).await }
+    });
+    let asked: std::collections::BTreeSet<String> =
+        answers.await.into_iter().map(|answer| answer.expect(202).text("cancelRequestedAt")).collect();
+    assert_eq!(asked.len(), 1);
+    assert_eq!(app.dump().new_of_kind(&before, "audit").len(), 1);
+    app.deliver().await;
+}
+
 /// The one answer that started an operation. Each of the others names it.
 #[track_caller]
 fn alone_at_work(answers: Vec<Answer>) -> Answer {
