@@ -89,7 +89,7 @@ fn session_name(caller: &Caller) -> String {
 
 /// What an account's refusal means to whoever asked for a look at it.
 pub(crate) fn refused(error: CloudError) -> Error {
-    let text = describe(&error);
+    let text = describe_of_active(&error);
     match error {
         CloudError::RoleNotAssumable { .. } => Error::conflict("role_not_assumable", text),
         CloudError::AccessDenied { .. } => Error::conflict("permission_missing", text),
@@ -102,6 +102,17 @@ pub(crate) fn refused(error: CloudError) -> Error {
         }
         CloudError::Unavailable { message } => Error::unavailable(message),
         CloudError::Invalid { message } => Error::internal(message),
+    }
+}
+
+/// [`describe`] where the connection is still `active`, so that its template does not tell the external id.
+pub(crate) fn describe_of_active(error: &CloudError) -> String {
+    let text = describe(error);
+    match error {
+        CloudError::RoleNotAssumable { .. } => {
+            format!("{text} Its external id is in the template again once verifying the connection has failed.")
+        }
+        _ => text,
     }
 }
 

@@ -15,7 +15,7 @@ use utoipa::ToSchema;
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Plan {
-    /// What is made, in no particular order.
+    /// All that is made, in no particular order.
     resources: Vec<PlannedResource>,
     /// What all of it costs an hour: an estimate on demand, without traffic, discounts and taxes.
     hourly_cost: f64,
@@ -87,18 +87,28 @@ impl ProvisionRequest {
 /// A kind of thing, what it is for, how many there are, and what one costs.
 type Row = (&'static str, &'static str, u64, Option<HourlyPrice>);
 
+/// What holds together what one of the templates in `infra/customer` makes.
+const STACK: Row = ("AWS::CloudFormation::Stack", "what holds the parts together", 1, None);
+
 /// What a network is made of.
 pub(crate) fn of_network(network: &Network) -> Plan {
     let price = |thing: &str| PriceTable::current().of(thing);
     let rows = [
+        STACK,
         ("AWS::EC2::VPC", "the network itself", 1, None),
+        ("AWS::EC2::SecurityGroupEgress", "the VPC's default group lets nothing out", 1, None),
         ("AWS::EC2::Subnet", "a public and a private one in each of three zones", 6, None),
         ("AWS::EC2::InternetGateway", "the way out of the public subnets", 1, None),
+        ("AWS::EC2::VPCGatewayAttachment", "of the internet gateway", 1, None),
         ("AWS::EC2::NatGateway", "the way out of the private subnets", 1, price("nat-gateway")),
         ("AWS::EC2::EIP", "the address of the way out", 1, price("public-ipv4")),
-        ("AWS::EC2::RouteTable", "ways out of the subnets", 4, None),
+        ("AWS::EC2::RouteTable", "of the public subnets and of the private ones", 2, None),
+        ("AWS::EC2::Route", "one way out in each table", 2, None),
+        ("AWS::EC2::SubnetRouteTableAssociation", "of each subnet with its table", 6, None),
         ("AWS::EC2::VPCEndpoint", "the way to S3", 1, None),
         ("AWS::EC2::FlowLog", "who talked to whom", 1, None),
+        ("AWS::Logs::LogGroup", "what the flow log writes to", 1, None),
+        ("AWS::IAM::Role", "what the flow log writes as", 1, None),
     ];
     plan(&(network.region.as_str(), &network.config), &rows, Vec::new())
 }
@@ -114,10 +124,13 @@ pub(crate) fn of_cluster(cluster: &ProvisionedCluster) -> Plan {
         ("AWS::EKS::Nodegroup", "the system node group", 1, None),
         ("AWS::EC2::Instance", "nodes of the group, as many as are desired", nodes, price(machine)),
         ("AWS::EC2::Volume", "disks of the nodes", nodes, price("gp3-gigabyte").map(|gigabyte| gigabyte.times(disk))),
-        ("AWS::EKS::Addon", "network, name service, proxy and identities of pods", 4, None),
+        ("AWS::EKS::Addon", "network, name service, proxy and volumes of pods", 4, None),
         ("AWS::EKS::AccessEntry", "how the platform reaches the API", 1, None),
+        STACK,
         ("AWS::IAM::OIDCProvider", "identities of pods", 1, None),
-        ("AWS::IAM::Role", "of the control plane, the nodes and the jobs", 3, None),
+        ("AWS::IAM::Role", "of the control plane, the nodes, the volumes and the jobs", 4, None),
+        ("AWS::S3::Bucket", "results of jobs; it stays when the cluster goes", 1, None),
+        ("AWS::S3::BucketPolicy", "TLS alone", 1, None),
     ];
     let unpriced = price(machine).is_none().then(|| machine.to_owned());
     plan(&(cluster.region.as_str(), &cluster.network_id, &cluster.config), &rows, unpriced.into_iter().collect())
@@ -126,8 +139,9 @@ pub(crate) fn of_cluster(cluster: &ProvisionedCluster) -> Plan {
 /// What a catalog is made of.
 pub(crate) fn of_catalog(catalog: &ProvisionedCatalog) -> Plan {
     let rows = [
+        STACK,
         ("AWS::Glue::Database", "the catalog's database", 1, None),
-        ("AWS::S3::Bucket", "the tables' files", 1, None),
+        ("AWS::S3::Bucket", "the tables' files; it stays when the catalog goes", 1, None),
         ("AWS::S3::BucketPolicy", "TLS alone", 1, None),
     ];
     plan(&(catalog.region.as_str(), &catalog.network_id, &catalog.config), &rows, Vec::new())

@@ -10,7 +10,7 @@ use mainsheet_core::region::Region;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::cloud::{Cloud, describe, refused};
+use crate::cloud::{Cloud, describe_of_active, refused};
 
 /// What was looked at.
 #[derive(Debug, Serialize, ToSchema)]
@@ -76,7 +76,7 @@ impl Check {
     /// What an account that does not answer, or refuses to, means for a question.
     fn refused(name: CheckName, error: &CloudError) -> Self {
         let status = if error.is_retryable() { CheckStatus::Unknown } else { CheckStatus::Failed };
-        Self::new(name, status, describe(error))
+        Self::new(name, status, describe_of_active(error))
     }
 }
 

@@ -33,7 +33,7 @@ async fn require_nothing_left(store: &Store, tenant: &Tenant, operation: &Operat
 }
 
 /// Why it did not succeed: what a step said, else the last trouble that would not pass.
-fn reason(row: &Row<Operation>) -> OperationError {
+pub(crate) fn reason(row: &Row<Operation>) -> OperationError {
     let known = row.value.error.clone().or_else(|| progress(row).trouble);
     known.unwrap_or_else(|| OperationError {
         code: FailureCode::Internal,

@@ -99,17 +99,23 @@ impl Provisioner {
         tenant: Tenant,
         row: &Row<Operation>,
     ) -> Result<StepOutcome> {
-        if workflow.is_forward(stage.step)
-            && let Some(outcome) = self.stopped(&tenant, &row.value).await?
-        {
-            return Ok(outcome);
+        if workflow.is_forward(stage.step) {
+            if let Some(outcome) = self.stopped(&tenant, &row.value).await? {
+                return Ok(outcome);
+            }
+        } else if row.value.error.is_none() {
+            // A step that was tried in vain to the end could not say so itself. Later the progress tells of what is undone.
+            self.store.note_failure(&tenant, &row.value.id, &ending::reason(row)).await?;
         }
         let operation = self.store.begin_operation(&tenant, &row.value.id).await?;
         let work = Work { provisioner: self, tenant, operation, stage, before: operations::progress(row) };
         let since = work.enter().await?;
         match steps::make_sure(&work).await {
             Ok(Reached::Done) => Ok(StepOutcome::Done),
-            Ok(Reached::NotYet) if self.store.now().since(since) < stage.deadline => Ok(StepOutcome::Again),
+            Ok(Reached::NotYet) if self.store.now().since(since) < stage.deadline => {
+                work.note_waiting().await?;
+                Ok(StepOutcome::Again)
+            }
             Ok(Reached::NotYet) => work.give_up(too_late(stage)).await,
             Err(Trouble::Lasting(error)) => work.give_up(error).await,
             Err(Trouble::Passing(error)) => {

@@ -54,6 +54,16 @@ impl Trouble {
         Self::failed(what, (!said.is_empty()).then(|| said.join("; ")))
     }
 
+    /// The same, with what else is to be done when that is what it is.
+    pub(crate) fn remedied(self, code: FailureCode, remedy: impl Into<String>) -> Self {
+        match self {
+            Self::Lasting(error) if error.code == code => {
+                Self::Lasting(OperationError { remedy: remedy.into(), ..error })
+            }
+            other => other,
+        }
+    }
+
     /// Something of the name is there that is not this resource's.
     pub(crate) fn foreign(what: &str) -> Self {
         CloudError::AlreadyExists { what: what.to_owned() }.into()

@@ -72,7 +72,17 @@ impl Work<'_> {
 
     /// Tells how far something is.
     pub(crate) async fn note(&self, thing: Thing<'_>, action: ResourceAction, status: ResourceProgress) -> Result<()> {
-        self.note_all(vec![ProgressResource {
+        self.note_all(vec![self.progress_of(thing, action, status)]).await
+    }
+
+    /// How far something is.
+    pub(crate) fn progress_of(
+        &self,
+        thing: Thing<'_>,
+        action: ResourceAction,
+        status: ResourceProgress,
+    ) -> ProgressResource {
+        ProgressResource {
             urn: self.urn(thing),
             kind: thing.kind.to_owned(),
             name: thing.name.to_owned(),
@@ -80,8 +90,7 @@ impl Work<'_> {
             status,
             duration: 0,
             started_at: None,
-        }])
-        .await
+        }
     }
 
     /// Tells how far several things are.
@@ -96,6 +105,12 @@ impl Work<'_> {
             }
         };
         self.store().note_progress(&self.tenant, &self.operation.id, note).await
+    }
+
+    /// Tells that it is still at work, by how long that has taken.
+    pub(crate) async fn note_waiting(&self) -> Result<()> {
+        let now = self.store().now();
+        self.store().note_progress(&self.tenant, &self.operation.id, |progress| progress.age(now)).await
     }
 
     /// Whether this operation has asked for something to be changed or removed.
@@ -118,11 +133,28 @@ impl Work<'_> {
         format!("urn:mainsheet:{}:{}:{}", self.operation.resource.id(), thing.kind, thing.name)
     }
 
+    /// Whether nothing in the account is on the resource's behalf.
+    pub(crate) async fn has_left_nothing(&self) -> Result<bool> {
+        Ok(self.store().intents(&self.tenant, &self.operation.resource).await?.is_empty())
+    }
+
     /// Something was seen to be gone.
     pub(crate) async fn note_gone(&self, thing: Thing<'_>) -> Result<()> {
         let resource = &self.operation.resource;
         self.store().forget_intent(&self.tenant, resource, (thing.kind, thing.name)).await?;
         self.note(thing, ResourceAction::Delete, ResourceProgress::Succeeded).await
+    }
+
+    /// Nothing of the resource's is left that the operation has told of.
+    pub(crate) async fn note_all_gone(&self) -> Result<()> {
+        let now = self.store().now();
+        let note = |progress: &mut Progress| {
+            for resource in progress.resources.clone() {
+                let (operation, status) = (ResourceAction::Delete, ResourceProgress::Succeeded);
+                progress.note(ProgressResource { operation, status, ..resource }, now);
+            }
+        };
+        self.store().note_progress(&self.tenant, &self.operation.id, note).await
     }
 
     /// Something was seen to be there.

@@ -110,14 +110,15 @@ fn malformed(error: &serde_json::Error) -> Problem {
     Error::malformed("malformed_json", format!("The body is not JSON: {error}.")).into()
 }
 
-/// The protocol's only field in snake case.
-const SNAKE_CASE_FIELD: &str = "catalog_schema";
+/// Rust fields whose names on the wire do not follow from theirs: the protocol's only one in snake case, and units as they are written.
+const IRREGULAR: [(&str, &str); 3] =
+    [("catalog_schema", "catalog_schema"), ("min_vcpus", "minVCpus"), ("min_memory_mib", "minMemoryMiB")];
 
 /// A path of Rust fields as the wire has it: `team_ids[0]` is `teamIds[0]`.
 fn wire_path(path: &str) -> String {
     let segment = |segment: &str| {
-        if segment == SNAKE_CASE_FIELD {
-            return segment.to_owned();
+        if let Some((_, name)) = IRREGULAR.iter().find(|(field, _)| *field == segment) {
+            return (*name).to_owned();
         }
         let mut words = segment.split('_');
         let first = words.next().unwrap_or_default().to_owned();
@@ -139,5 +140,6 @@ mod tests {
         assert_eq!(wire_path("team_ids[0]"), "teamIds[0]");
         assert_eq!(wire_path("config.sql.query_id"), "config.sql.queryId");
         assert_eq!(wire_path("catalog_schema"), "catalog_schema");
+        assert_eq!(wire_path("min_memory_mib"), "minMemoryMiB");
     }
 }

@@ -513,6 +513,13 @@ impl Progress {
         *known = ProgressResource { started_at, duration, ..resource };
     }
 
+    /// What is under way has been until `now`.
+    pub fn age(&mut self, now: Timestamp) {
+        for resource in self.resources.iter_mut().filter(|resource| resource.status == ResourceProgress::Running) {
+            resource.duration = resource.started_at.map_or(0, |started_at| now.since(started_at).as_secs());
+        }
+    }
+
     /// Whether this tells more than `earlier` did besides messages and durations.
     #[must_use]
     pub fn is_news_after(&self, earlier: &Self) -> bool {
@@ -524,13 +531,16 @@ impl Progress {
         essence(self) != essence(earlier) || self.trouble != earlier.trouble
     }
 
-    /// The operation has ended: what was under way did not come about, unless it succeeded.
+    /// The operation has ended. When it succeeded, all of it came about, also what was last seen before it had begun; else what was
+    /// under way did not.
     pub fn settle(&mut self, status: OperationStatus, now: Timestamp) {
-        let under_way = self.resources.iter_mut().filter(|resource| resource.status == ResourceProgress::Running);
-        for resource in under_way {
-            resource.status = match status {
-                OperationStatus::Succeeded => ResourceProgress::Succeeded,
-                _ => ResourceProgress::Failed,
+        for resource in &mut self.resources {
+            resource.status = match (resource.status, status) {
+                (ResourceProgress::Pending | ResourceProgress::Running, OperationStatus::Succeeded) => {
+                    ResourceProgress::Succeeded
+                }
+                (ResourceProgress::Running, _) => ResourceProgress::Failed,
+                _ => continue,
             };
             resource.duration = resource.started_at.map_or(0, |started_at| now.since(started_at).as_secs());
         }
@@ -612,7 +622,7 @@ mod tests {
         progress.note(resource("b", ResourceProgress::Unchanged), at(0));
         progress.note(resource("a", ResourceProgress::Running), at(1_000));
         let before = progress.clone();
-        progress.note(resource("a", ResourceProgress::Running), at(61_000));
+        progress.age(at(61_000));
         assert_eq!(progress.resources[0].duration, 60);
         assert!(!progress.is_news_after(&before), "a duration is no news");
         progress.note(resource("a", ResourceProgress::Succeeded), at(71_000));
@@ -627,7 +637,12 @@ mod tests {
     fn what_was_under_way_ends_with_the_operation() {
         let mut progress = Progress::default();
         progress.note(resource("a", ResourceProgress::Running), Timestamp::from_millisecond(0));
+        progress.note(resource("b", ResourceProgress::Pending), Timestamp::from_millisecond(0));
+        let mut succeeded = progress.clone();
         progress.settle(OperationStatus::Failed, Timestamp::from_millisecond(5_000));
         assert_eq!((progress.resources[0].status, progress.resources[0].duration), (ResourceProgress::Failed, 5));
+        assert_eq!(progress.resources[1].status, ResourceProgress::Pending, "nothing was done to it");
+        succeeded.settle(OperationStatus::Succeeded, Timestamp::from_millisecond(5_000));
+        assert_eq!(succeeded.summary().succeeded, 2);
     }
 }

@@ -88,8 +88,11 @@ const CLUSTER: &[Blueprint] = &[
 const CATALOG: &[Blueprint] =
     &[("Bucket", "AWS::S3::Bucket", "bucket", 20), ("Database", "AWS::Glue::Database", "database", 3)];
 
-const CONNECTION: &[Blueprint] =
-    &[("PermissionsBoundary", "AWS::IAM::ManagedPolicy", "policy", 15), ("Role", "AWS::IAM::Role", "role", 15)];
+const CONNECTION: &[Blueprint] = &[
+    ("PermissionsBoundary", "AWS::IAM::ManagedPolicy", "policy", 15),
+    ("Role", "AWS::IAM::Role", "role", 15),
+    ("StacksRole", "AWS::IAM::Role", "role", 15),
+];
 
 impl SimulatedStack {
     pub(crate) fn status(&self, now: Timestamp) -> StackStatus {
@@ -239,6 +242,8 @@ fn outputs_of(scene: &Scene<'_>, stack: &NewStack, parts: &[Part]) -> BTreeMap<S
         "StorageRoleArn" => role("-ebs"),
         "JobRunnerRoleArn" => role("-jr"),
         "ResultsBucketName" => parameter("ResultsBucketName"),
+        // The template puts the prefix in front of it that the connection's role is limited to.
+        "DatabaseName" => format!("mainsheet_{}", parameter("DatabaseName")),
         "RoleArn" => format!("arn:aws:iam::{}:role/{}", scene.account_id, parameter("IamRoleName")),
         "PermissionsBoundaryArn" => {
             format!("arn:aws:iam::{}:policy/{}", scene.account_id, parameter("IamPermissionBoundaryName"))
@@ -325,7 +330,7 @@ impl Stacks for Session {
     ) -> CloudResult<StackUpdate> {
         self.call(Action::UpdateStack, |scene| {
             require_prefix(Action::UpdateStack, stack_name(name))?;
-            let (now, doomed) = (scene.now, scene.doomed);
+            let (now, doomed, role_arn) = (scene.now, scene.doomed, scene.role_arn.clone());
             let stack = find_mut(scene, name)?;
             let mut wanted = stack.parameters.clone();
             wanted.extend(parameters.clone());
@@ -339,10 +344,20 @@ impl Stacks for Session {
             if stack.body == template.body() && stack.parameters == wanted {
                 return Ok(StackUpdate::Unchanged);
             }
+            let protected = protected_change(stack, template);
             stack.token = token.clone();
             stack.happen(now, None, StackStatus::UpdateInProgress, None);
             let at = now + Duration::from_secs(30);
-            if doomed {
+            if let Some(part) = protected {
+                let reason = format!(
+                    "User: {role_arn} is not authorized to perform an action on resource {} because no identity-based policy \
+                     allows it",
+                    part.physical_id
+                );
+                stack.happen(at, Some(&part), StackStatus::UpdateFailed, Some(reason));
+                stack.happen(at, None, StackStatus::UpdateRollbackInProgress, None);
+                stack.happen(at + Duration::from_secs(20), None, StackStatus::UpdateRollbackComplete, None);
+            } else if doomed {
                 let reason = Some("An injected fault: a resource could not be updated.".to_owned());
                 stack.happen(at, None, StackStatus::UpdateRollbackInProgress, reason);
                 stack.happen(at + Duration::from_secs(20), None, StackStatus::UpdateRollbackComplete, None);
@@ -388,6 +403,25 @@ fn find_mut<'s>(scene: &'s mut Scene<'_>, name: &str) -> CloudResult<&'s mut Sim
 /// The name in an ARN, or the name.
 fn stack_name(name: &str) -> &str {
     if name.starts_with("arn:") { name.split('/').nth(1).unwrap_or_default() } else { name }
+}
+
+/// What an update would change of the connection's stack and the platform may not change: its roles and their boundary. A text that is
+/// no template is that of a customer who lets CloudFormation do so with a role of their own.
+fn protected_change(stack: &SimulatedStack, template: Template) -> Option<Part> {
+    if template != Template::Connection {
+        return None;
+    }
+    let deployed = Yaml::load_from_str(&stack.body).ok()?;
+    let wanted = Yaml::load_from_str(template.body()).ok()?;
+    let changes = |part: &&Part| {
+        let before = resource(&deployed, &part.logical_id);
+        before.is_some() && before != resource(&wanted, &part.logical_id)
+    };
+    stack.parts.iter().find(changes).cloned()
+}
+
+fn resource<'y>(documents: &'y [Yaml<'y>], logical_id: &str) -> Option<&'y Yaml<'y>> {
+    documents.first()?.as_mapping_get("Resources")?.as_mapping_get(logical_id)
 }
 
 /// What CloudFormation builds it with is the role of the connection by which the account was entered.

@@ -146,6 +146,12 @@ impl TestApp {
         &self.store
     }
 
+    /// The store, past the proxy: for measuring time.
+    #[must_use]
+    pub fn direct_store(&self) -> Store {
+        self.table.direct_store(self.clock.clock())
+    }
+
     /// All that is in the table.
     #[must_use]
     pub fn dump(&self) -> Dump {

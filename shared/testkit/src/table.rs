@@ -57,6 +57,11 @@ impl TestTable {
         Store::new(self.client.clone(), TABLE, clock)
     }
 
+    /// The store over this table, past the proxy: for measuring time.
+    pub(crate) fn direct_store(&self, clock: Clock) -> Store {
+        Store::new(client(&self.dynamodb.endpoint()), TABLE, clock)
+    }
+
     /// A client of the table, through the proxy.
     #[must_use]
     pub fn client(&self) -> &Client {

@@ -141,11 +141,12 @@ impl Workflow {
         Next::End
     }
 
-    /// What follows when a step is not done and will not be.
+    /// What follows when a step is not done and will not be. An end that cannot be told is tried again until the execution's own end:
+    /// nobody else would end the operation.
     #[must_use]
     pub fn after_failure(&self, step: Step) -> Next {
         match step {
-            Step::Fail => Next::End,
+            Step::Fail => Next::Step(Step::Fail),
             step if self.is_forward(step) => Next::Step(self.undo.first().map_or(Step::Fail, |stage| stage.step)),
             _ => Next::Step(Step::Fail),
         }

@@ -67,6 +67,19 @@ impl Step {
         format!("{self:?}")
     }
 
+    /// Whether all it does in the account is to remove what is there.
+    #[must_use]
+    pub fn removes(self) -> bool {
+        matches!(
+            self,
+            Self::DeleteNetworkStack
+                | Self::DeleteNodeGroups
+                | Self::DeleteControlPlane
+                | Self::DeleteScaffoldingStack
+                | Self::DeleteCatalogStack
+        )
+    }
+
     /// What it does, for a person.
     #[must_use]
     pub fn message(self) -> &'static str {

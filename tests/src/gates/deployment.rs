@@ -7,9 +7,13 @@ use mainsheet_testkit::TestApp;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Value, json};
 
-/// The template. Intrinsic functions are replaced by what they are given: `!GetAtt Table.Arn` is `"Table.Arn"`.
+/// The template.
 pub(super) fn template() -> Value {
-    let text = include_str!("../../../template.yaml");
+    template_of(include_str!("../../../template.yaml"))
+}
+
+/// A template of CloudFormation. Intrinsic functions are replaced by what they are given: `!GetAtt Table.Arn` is `"Table.Arn"`.
+pub(super) fn template_of(text: &str) -> Value {
     let documents = Yaml::load_from_str(text).unwrap();
     let [template] = &documents[..] else { panic!("one document") };
     plain(template)

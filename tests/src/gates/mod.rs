@@ -8,6 +8,7 @@ mod infrastructure_states;
 mod mutations;
 mod openapi;
 mod permissions;
+mod plans;
 mod roles;
 mod round_trips;
 mod run_states;

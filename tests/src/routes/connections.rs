@@ -158,3 +158,17 @@ async fn auditors_see_connections_and_change_nothing() {
     let _ = member.delete(&format!("/operations/{operation}")).await.expect(404);
     app.deliver().await;
 }
+
+/// The names are the parameters' own, however they are spelt.
+#[tokio::test]
+async fn filters_that_cannot_be_are_refused_by_the_name_they_came_by() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let path = format!("/infra/connections/{}/instance-types", app.connection(&owner, "prod").await);
+    let wrong = ["minVCpus=0", "minVCpus=x", "minMemoryMiB=1023", "architecture=sparc", "region=here", "limit=101"];
+    for filter in wrong {
+        let name = filter.split('=').next().unwrap();
+        owner.get(&format!("{path}?{filter}")).await.assert_names_field(name);
+    }
+    app.deliver().await;
+}

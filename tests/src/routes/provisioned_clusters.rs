@@ -129,6 +129,11 @@ async fn a_cluster_is_updated_one_version_at_a_time() {
         ("updating".into(), &json!("1.34"))
     );
     assert_eq!(code(place.update(&id, wanted("1.35", 1)).await), "operation_in_progress");
+    assert_eq!(
+        code(place.update(&id, cluster_config("1.34")).await),
+        "operation_in_progress",
+        "nor back to what it was"
+    );
     place.app.settle(&place.owner, &updating.text("operationId"), &success()).await;
     let shown = place.shown(&id).await;
     assert_eq!((&shown["status"], &shown["config"]), (&json!("active"), &wanted("1.35", 3)));

@@ -18,5 +18,12 @@ pub(crate) async fn is_of_the_newest_template(site: &Site<'_>) -> Result<Reached
             "No stack is known to hold the connection's role.",
         ));
     };
-    stack::is_as_wanted(site, arn, Template::Connection, &BTreeMap::new()).await
+    let synced = stack::is_as_wanted(site, arn, Template::Connection, &BTreeMap::new()).await;
+    // What limits the platform is not the platform's to change, unless the customer's CloudFormation does it with another role.
+    let remedy = format!(
+        "Update the stack in CloudFormation yourself, with the template from `GET /infra/connections/{}/template/download`; its \
+         parameters keep their values.",
+        site.connection.id
+    );
+    synced.map_err(|trouble| trouble.remedied(FailureCode::PermissionMissing, remedy))
 }

@@ -7,7 +7,7 @@ use mainsheet_cloud::account::{Access, ClientToken, CloudAccount, NAME_PREFIX};
 use mainsheet_core::Error;
 use mainsheet_core::connection::{Connection, EXTERNAL_ID_FIELD};
 use mainsheet_core::network::Network;
-use mainsheet_core::operation::{FailureCode, ResourceRef};
+use mainsheet_core::operation::{FailureCode, OperationKind, ResourceRef};
 use mainsheet_core::provisioned_catalog::ProvisionedCatalog;
 use mainsheet_core::provisioned_cluster::ProvisionedCluster;
 use mainsheet_core::region::Region;
@@ -48,9 +48,11 @@ impl<'w> Site<'w> {
         Ok(Self { work, account, connection, resource })
     }
 
-    /// The role can be assumed, and permits what is needed. What is torn down needs less than what is built: that is not asked.
+    /// The role can be assumed, and permits what is needed. What is torn down needs less than what is built, and a newer template is
+    /// the cure for what the role does not permit: that is not asked.
     pub(crate) async fn lets_us_in(&self) -> Result<Reached, Trouble> {
-        if self.work.operation.kind.is_destroy() {
+        let kind = self.work.operation.kind;
+        if kind.is_destroy() || kind == OperationKind::ConnectionSyncTemplate {
             return Ok(Reached::Done);
         }
         let verification = self.account.verify().await?;

@@ -32,7 +32,7 @@ pub(crate) async fn is_there(
         return Ok(None);
     };
     require_ours(site, &stack.tags, &format!("stack {name}"))?;
-    note_parts(site, &name, ResourceAction::Create).await?;
+    note_parts(site, &stack, ResourceAction::Create).await?;
     match stack.status {
         StackStatus::CreateComplete | StackStatus::UpdateComplete | StackStatus::UpdateRollbackComplete => {
             site.work.note_created(thing, &stack.arn).await?;
@@ -53,10 +53,12 @@ pub(crate) async fn is_gone(site: &Site<'_>, name: &str) -> Result<Reached, Trou
     let there = found(site.account.stack(name).await)?.filter(|stack| stack.status != StackStatus::DeleteComplete);
     let Some(stack) = there.filter(|stack| is_ours(site, &stack.tags)) else {
         site.work.note_gone(thing).await?;
+        // It goes last: whatever else was under way or made is gone with it.
+        site.work.note_all_gone().await?;
         return Ok(Reached::Done);
     };
     match stack.status {
-        StackStatus::DeleteInProgress => note_parts(site, name, ResourceAction::Delete).await?,
+        StackStatus::DeleteInProgress => note_parts(site, &stack, ResourceAction::Delete).await?,
         // CloudFormation breaks a creation off, but no change and no return to what was.
         status if status.is_in_progress() && status != StackStatus::CreateInProgress => {}
         StackStatus::DeleteFailed if site.work.has_asked(thing, ResourceAction::Delete) => {
@@ -131,9 +133,9 @@ async fn failure(site: &Site<'_>, name: &str, how: &str) -> Result<Trouble, Trou
     Ok(Trouble::failed(format!("The stack {name} {how}."), said))
 }
 
-/// Tells how far each part of a stack is.
-async fn note_parts(site: &Site<'_>, name: &str, action: ResourceAction) -> Result<(), Trouble> {
-    let parts = found(site.account.stack_resources(name).await)?.unwrap_or_default();
+/// Tells how far each part of a stack is, and of the stack itself that it is under way as long as it is.
+async fn note_parts(site: &Site<'_>, stack: &Stack, action: ResourceAction) -> Result<(), Trouble> {
+    let parts = found(site.account.stack_resources(&stack.name).await)?.unwrap_or_default();
     let note = |part: &StackResource| ProgressResource {
         urn: format!("urn:mainsheet:{}:{}:{}", site.work.operation.resource.id(), part.kind, part.logical_id),
         kind: part.kind.clone(),
@@ -143,7 +145,10 @@ async fn note_parts(site: &Site<'_>, name: &str, action: ResourceAction) -> Resu
         duration: 0,
         started_at: None,
     };
-    Ok(site.work.note_all(parts.iter().map(note).collect()).await?)
+    let thing = Thing { kind: STACK, name: &stack.name };
+    let whole = site.work.progress_of(thing, action, ResourceProgress::Running);
+    let whole = stack.status.is_in_progress().then_some(whole);
+    Ok(site.work.note_all(whole.into_iter().chain(parts.iter().map(note)).collect()).await?)
 }
 
 /// How far what is made or removed is.

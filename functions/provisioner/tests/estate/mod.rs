@@ -7,7 +7,7 @@ use mainsheet_core::network::{Network, NetworkConfig};
 use mainsheet_core::operation::{Operation, OperationKind, ResourceRef};
 use mainsheet_core::provisioned_catalog::{ProvisionedCatalog, ProvisionedCatalogConfig};
 use mainsheet_core::provisioned_cluster::{ClusterConfig, ProvisionedCluster};
-use mainsheet_core::provisioning::{Provisioned, Provisioning, ProvisioningStatus};
+use mainsheet_core::provisioning::{Provisioning, ProvisioningStatus};
 use mainsheet_core::region::Region;
 use mainsheet_core::{CatalogId, ClusterId, ConnectionId, MemberId, NetworkId, OrganizationId};
 use mainsheet_store::audit::Audit;
@@ -137,7 +137,8 @@ impl Estate {
         change.create_provisioned(&self.tenant, value).commit().await.unwrap();
     }
 
-    fn audit(&self, action: &'static str) -> Audit {
+    /// By whom the test does something.
+    pub(crate) fn audit(&self, action: &'static str) -> Audit {
         Audit::of_platform(&self.tenant, action, &"test")
     }
 

@@ -7,10 +7,13 @@ use axum::Router;
 use axum::body::{Body, to_bytes};
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
+use axum::http::request::Parts;
 use axum::response::{IntoResponse, Response};
-use mainsheet_core::Clock;
+use bytes::Bytes;
+use mainsheet_core::{Clock, Timestamp};
 use mainsheet_embedded::{EmbeddedDynamoDb, client};
 use mainsheet_store::{Store, schema};
+use serde_json::Value;
 
 const TABLE: &str = "mainsheet";
 
@@ -41,6 +44,12 @@ struct Plan {
     lost: BTreeMap<usize, LostWrite>,
     /// How many writes there were; `None` while they are not counted.
     counted: Option<usize>,
+    /// What second it is for whoever writes.
+    second: i64,
+    /// What was written last of the progress of each resource, by its URN.
+    known: BTreeMap<String, Value>,
+    /// How often something else was written of a resource, by the second and its URN.
+    told: BTreeMap<(i64, String), usize>,
 }
 
 impl TestTable {
@@ -63,12 +72,18 @@ impl TestTable {
 
     /// From now on the writes with these numbers are lost, of those that are counted.
     pub(crate) fn lose(&self, lost: BTreeMap<usize, LostWrite>) {
-        *self.door.plan.lock().unwrap() = Plan { lost, counted: None };
+        *self.door.plan.lock().unwrap() = Plan { lost, ..Plan::default() };
     }
 
     /// Counts writes from now on, the next one as `next`.
-    pub(crate) fn count(&self, next: usize) {
-        self.door.plan.lock().unwrap().counted = Some(next);
+    pub(crate) fn count(&self, next: usize, now: Timestamp) {
+        let mut plan = self.door.plan.lock().unwrap();
+        (plan.counted, plan.second) = (Some(next), now.as_millisecond() / 1_000);
+    }
+
+    /// How often the progress of a resource was written since [`Self::lose`], by the second and its URN.
+    pub(crate) fn told(&self) -> BTreeMap<(i64, String), usize> {
+        self.door.plan.lock().unwrap().told.clone()
     }
 
     /// Counts no more, and answers how many there were.
@@ -79,30 +94,55 @@ impl TestTable {
 
 impl Door {
     /// What happens to a write.
-    fn fate(&self) -> Option<LostWrite> {
+    fn fate(&self, body: &[u8]) -> Option<LostWrite> {
         let mut plan = self.plan.lock().unwrap();
         let number = plan.counted?;
         plan.counted = Some(number + 1);
+        plan.hear(body);
         plan.lost.get(&number).copied()
     }
 }
 
+impl Plan {
+    /// Notes what a write tells of the progress of resources.
+    fn hear(&mut self, body: &[u8]) {
+        for (urn, resource) in resources(&serde_json::from_slice(body).unwrap()) {
+            if self.known.insert(urn.clone(), resource.clone()).as_ref() != Some(&resource) {
+                *self.told.entry((self.second, urn)).or_default() += 1;
+            }
+        }
+    }
+}
+
+/// The resources in the progress that a transaction writes, by their URN, wherever in it that stands.
+fn resources(written: &Value) -> Vec<(String, Value)> {
+    let told = |item: &Value| (item["M"]["urn"]["S"].as_str().unwrap().to_owned(), item["M"].clone());
+    match written {
+        Value::Object(fields) if fields.contains_key("stage") => {
+            fields["resources"]["L"].as_array().unwrap().iter().map(told).collect()
+        }
+        Value::Object(fields) => fields.values().flat_map(resources).collect(),
+        Value::Array(items) => items.iter().flat_map(resources).collect(),
+        _ => Vec::new(),
+    }
+}
+
 async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
-    let target = request.headers().get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
-    let fate = if target.ends_with("TransactWriteItems") { door.fate() } else { None };
+    let (parts, body) = request.into_parts();
+    let body = to_bytes(body, usize::MAX).await.unwrap();
+    let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    let fate = if target.ends_with("TransactWriteItems") { door.fate(&body) } else { None };
     match fate {
-        None => forward(&door, request).await,
+        None => forward(&door, parts, body).await,
         Some(LostWrite::Before) => lost(),
         Some(LostWrite::After) => {
-            let _ = forward(&door, request).await;
+            let _ = forward(&door, parts, body).await;
             lost()
         }
     }
 }
 
-async fn forward(door: &Door, request: Request) -> Response {
-    let (parts, body) = request.into_parts();
-    let body = to_bytes(body, usize::MAX).await.unwrap();
+async fn forward(door: &Door, parts: Parts, body: Bytes) -> Response {
     let url = format!("{}{}", door.upstream, parts.uri);
     let answer = door.http.request(parts.method, url).headers(parts.headers).body(body).send().await.unwrap();
     let (status, headers) = (answer.status(), answer.headers().clone());

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainsheet_auth::sealed::Sealer;
-use mainsheet_core::connection::RoleArn;
-use mainsheet_core::operation::{Operation, OperationKind, OperationStatus, ResourceRef};
+use mainsheet_cloud::account::{Template, boundary_name};
+use mainsheet_core::connection::{Connection, RoleArn};
+use mainsheet_core::operation::{FailureCode, Operation, OperationKind, OperationStatus, ResourceRef};
 use mainsheet_core::provisioning::Provisioned;
 use mainsheet_core::time::ManualClock;
 use mainsheet_core::{ConnectionId, Timestamp};
@@ -20,13 +21,15 @@ use super::faults::{Fault, Faulty};
 use super::table::{LostWrite, TestTable};
 
 const REGION: &str = "eu-central-1";
-const ROLE: &str = "arn:aws:iam::123456789012:role/mainsheet";
+const ROLE: &str = "arn:aws:iam::123456789012:role/mainsheet-main";
 /// What the account's role demands.
 pub(crate) const EXTERNAL_ID: &str = "6f8d1e1c-8a43-4d53-8f4e-3c1f0c0a9c11";
 /// What nodes of clusters are.
 const MACHINE: &str = "m7g.large";
-/// How much faster time passes in the cloud.
+/// How much faster time passes in the cloud while something may go wrong: each thing is still looked at on its way.
 const CLOUD_PACE: u32 = 6;
+/// How much faster it passes before and after that: what was begun is there at the next look.
+const HURRIED_PACE: u32 = 600;
 /// More steps than any operation takes.
 const MOST_STEPS: usize = 3_000;
 
@@ -52,6 +55,18 @@ pub(crate) enum Mishap {
     Repeated(usize),
     /// Somebody asks for cancellation before a step.
     Cancelled(usize),
+}
+
+impl Mishap {
+    /// What an operation may give as its reason when this befell it; `None` for what it has to get over.
+    pub(crate) fn reason(&self) -> Option<FailureCode> {
+        match self {
+            Self::Call(_, Fault::Deny) => Some(FailureCode::PermissionMissing),
+            Self::Call(_, Fault::Lock) => Some(FailureCode::RoleNotAssumable),
+            Self::Cancelled(_) => Some(FailureCode::Cancelled),
+            Self::Call(..) | Self::Write(..) | Self::Repeated(_) => None,
+        }
+    }
 }
 
 /// What an operation took.
@@ -81,14 +96,42 @@ impl<'t> World<'t> {
         Self { table, clock, cloud_clock, faulty, cloud, estate, provisioner }
     }
 
+    /// The customer deploys the connection's template, as `edit` makes it.
+    pub(crate) async fn deploy(&self, edit: impl Fn(String) -> String) {
+        let id = &self.estate.connection;
+        let values = [
+            ("IamRoleName", "mainsheet-main".to_owned()),
+            ("IamPermissionBoundaryName", boundary_name(id)),
+            ("LakeSailAccountID", "000000000000".to_owned()),
+            ("LakeSailTenantID", self.estate.tenant.organization_id().to_string()),
+            ("LakeSailConnectionID", id.to_string()),
+            ("LakeSailConnectionIDLowerCase", id.as_str().to_lowercase()),
+            ("LakeSailExternalID", EXTERNAL_ID.to_owned()),
+            ("LakeSailPrincipal", "arn:aws:iam::000000000000:role/mainsheet-platform".to_owned()),
+        ];
+        let template = edit(Template::Connection.filled(&values.into()));
+        let (account, region) = ("123456789012".parse().unwrap(), REGION.parse().unwrap());
+        let deployed = self.cloud.deploy(&account, &region, &template).unwrap();
+        let row = self.estate.store.connection(&self.estate.tenant, id).await.unwrap();
+        let after =
+            Connection { role_arn: Some(deployed.role_arn), stack_arn: Some(deployed.stack_arn), ..row.value.clone() };
+        self.estate
+            .store
+            .change(self.estate.audit("test.deploy"))
+            .replace_connection(&row, &after)
+            .commit()
+            .await
+            .unwrap();
+    }
+
     fn now(&self) -> Timestamp {
         self.clock.clock().now()
     }
 
     /// Time passes, faster in the cloud: a look that finds nothing new is like any other.
-    fn pass(&self, time: Duration) {
+    fn pass(&self, time: Duration, pace: u32) {
         self.clock.advance(time);
-        self.cloud_clock.advance(time * CLOUD_PACE);
+        self.cloud_clock.advance(time * pace);
     }
 
     /// Nothing goes wrong from now on.
@@ -124,15 +167,20 @@ impl<'t> World<'t> {
         }
     }
 
-    async fn achieve(&self, kind: OperationKind, resource: &ResourceRef) {
+    /// Does an operation with which nothing goes wrong.
+    pub(crate) async fn achieve(&self, kind: OperationKind, resource: &ResourceRef) {
         let operation = self.estate.start(kind, resource).await;
-        self.walk(&operation, &[]).await;
+        self.walk_at(HURRIED_PACE, &operation, &[]).await;
         let ended = self.estate.operation(&operation).await;
-        assert_eq!(ended.status, OperationStatus::Succeeded, "{} in preparation: {:?}", kind.as_str(), ended.error);
+        assert_eq!(ended.status, OperationStatus::Succeeded, "{}: {:?}", kind.as_str(), ended.error);
     }
 
     /// Walks through an operation's workflow to its end, whatever happens on the way, and answers what that took.
     pub(crate) async fn walk(&self, operation: &Operation, mishaps: &[Mishap]) -> Effort {
+        self.walk_at(CLOUD_PACE, operation, mishaps).await
+    }
+
+    async fn walk_at(&self, pace: u32, operation: &Operation, mishaps: &[Mishap]) -> Effort {
         self.faulty.inject(mishaps.iter().filter_map(|mishap| match mishap {
             Mishap::Call(at, fault) => Some((*at, *fault)),
             _ => None,
@@ -146,12 +194,12 @@ impl<'t> World<'t> {
         let mut execution = Some(Execution::begin(operation.kind, organization, operation.id.clone(), self.now()));
         let (mut steps, mut writes) = (0, 0);
         while let Some(at) = execution {
-            self.pass(at.due_at.since(self.now()));
+            self.pass(at.due_at.since(self.now()), pace);
             if mishaps.contains(&Mishap::Cancelled(steps)) {
                 self.estate.cancel(operation).await;
             }
             self.beat(operation, at.step).await;
-            self.table.count(writes);
+            self.table.count(writes, self.now());
             let mut answer = self.ask(&at).await;
             if mishaps.contains(&Mishap::Repeated(steps)) {
                 answer = self.ask(&at).await;

@@ -105,6 +105,8 @@ impl Scene {
             }
             require_summary(&seen);
             if !matches!(seen["status"].as_str(), Some("pending" | "running")) {
+                let open = ["pending", "running"].map(|status| seen["progress"]["summary"][status].as_u64().unwrap());
+                assert!(seen["status"] != "succeeded" || open == [0, 0], "all of it is done: {seen}");
                 self.local(Method::DELETE, "/faults", &Value::Null).await;
                 self.mishap = self.mishap.take().map(Mishap::later);
                 return (seen, stages);

@@ -35,7 +35,9 @@ pub(crate) async fn cancel(
         let change = app.store.change(caller.audit("operation.cancel", &id));
         let mut operation = row.value.clone();
         operation.request_cancellation(change.now())?;
-        change.request_cancellation(&row, &operation).commit().await?;
+        if operation != row.value {
+            change.request_cancellation(&row, &operation).commit().await?;
+        }
         Ok(OperationView::with(caller.tenant(), &operation, progress(&row)))
     });
     Ok((StatusCode::ACCEPTED, Json(view.await?)))

@@ -90,14 +90,16 @@ pub(crate) async fn update(
     Ok(accepted(&cluster, version))
 }
 
-/// The operation that a change takes; `None` when there is nothing to do in the account.
+/// The operation that a change takes; `None` when there is nothing to do in the account. What an update is about to leave behind is
+/// not what the cluster is: to ask for that is a change, too.
 fn begin(
     cluster: &mut ProvisionedCluster,
     config: Option<&ClusterConfig>,
     caller: &Caller,
     now: mainsheet_core::Timestamp,
 ) -> Result<Option<Operation>, Error> {
-    let Some(config) = config.filter(|config| **config != cluster.config) else { return Ok(None) };
+    let is_as_wanted = |wanted: &ClusterConfig| *wanted == cluster.config && cluster.target.is_none();
+    let Some(config) = config.filter(|wanted| !is_as_wanted(wanted)) else { return Ok(None) };
     let (reference, by) = (cluster.reference(), caller.member_id());
     let operation = Operation::new(OperationKind::ClusterUpdate, reference, &cluster.connection_id, by, now);
     cluster.provisioning.begin(ProvisioningEvent::Update, &operation.id, by, now)?;
