@@ -28,7 +28,7 @@ async fn roles_allow_what_functions_do_with_the_table() {
     schedule_jobs(&world).await;
     for _ in 0..3 {
         world.app.advance(Duration::from_secs(600));
-        let tick = mainsheet_scheduler::tick(world.app.store(), mainsheet_scheduler::INTERVAL);
+        let tick = Box::pin(mainsheet_scheduler::tick(world.app.store(), mainsheet_scheduler::INTERVAL));
         done.entry("scheduler".to_owned()).or_default().extend(permissions(&world, tick).await);
         done.entry("dispatcher".to_owned()).or_default().extend(permissions(&world, world.app.deliver()).await);
     }

@@ -2,6 +2,7 @@
 //!
 //! `cargo test` tries a seeded sample. `MAINSHEET_MISHAPS=all cargo test --workspace --test mishaps -- --nocapture` tries every
 //! single mishap and 2,000 pairs, and prints how many those are.
+#![allow(clippy::print_stderr, reason = "a test says how much it tries")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "what helps a test may fail it")]
 
 #[path = "../estate/mod.rs"]
