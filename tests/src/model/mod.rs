@@ -2,7 +2,7 @@
 //! answers, and messages that come again and in disorder in between. After each step the table has to say what the model says.
 //!
 //! A plain test run tries some sequences; `MAINSHEET_MODEL_SEQUENCES=10000 cargo test --release --workspace --lib model` tries more.
-//! They are drawn anew each time; a run says from which seed, and `PROPTEST_RNG_SEED` draws the same ones again.
+//! They are the same each time; `PROPTEST_RNG_SEED` draws others.
 
 mod reference;
 mod schedule;
@@ -11,7 +11,6 @@ mod system;
 use std::cell::Cell;
 use std::sync::atomic::Ordering;
 
-use proptest::prelude::Rng;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
 
@@ -20,6 +19,8 @@ use system::System;
 
 /// Sequences of a plain test run.
 const SEQUENCES: u32 = 100;
+/// What they are drawn from.
+const SEED: u64 = 20_261_121;
 /// The most steps in a sequence.
 const STEPS: usize = 30;
 
@@ -29,7 +30,7 @@ fn runs_and_ticks_do_what_their_model_does() {
     let sequences: u32 = sequences.unwrap_or(SEQUENCES);
     let seed = match Config::default().rng_seed {
         RngSeed::Fixed(seed) => seed,
-        RngSeed::Random => TestRunner::default().rng().next_u64(),
+        RngSeed::Random => SEED,
     };
     // A control plane for each processor, which tries its part of them.
     let parts = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap());
