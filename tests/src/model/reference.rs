@@ -64,6 +64,7 @@ impl Stands {
 pub(super) struct Run {
     pub(super) stands: Stands,
     pub(super) is_held_back: bool,
+    created_at: u64,
     /// The tick that it was created for.
     pub(super) tick: Option<u64>,
     /// It waits for the end of the job's older runs, which it takes the place of.
@@ -82,10 +83,11 @@ pub(super) struct Run {
 }
 
 impl Run {
-    fn new(is_held_back: bool, tick: Option<u64>) -> Self {
+    fn new(is_held_back: bool, tick: Option<u64>, created_at: u64) -> Self {
         Self {
             stands: Stands::Pending,
             is_held_back,
+            created_at,
             tick,
             replaces: false,
             is_replaced: false,
@@ -102,6 +104,11 @@ impl Run {
 
     pub(super) fn is_live(&self) -> bool {
         !self.is_deleted && !self.stands.has_ended()
+    }
+
+    /// Of runs that are created at the same moment, those that somebody asks for count as older than those of ticks.
+    fn is_older_than(&self, other: &Self) -> bool {
+        (self.created_at, self.tick) < (other.created_at, other.tick)
     }
 
     /// When somebody has to look at it.
@@ -272,7 +279,7 @@ impl World {
                 self.ledger.enter(verdict, None);
                 continue;
             };
-            let mut run = Run::new(false, Some(tick));
+            let mut run = Run::new(false, Some(tick), self.now);
             if self.policies.replaces() && self.live() > 0 {
                 run.replaces = true;
             } else {
@@ -302,8 +309,9 @@ impl World {
     fn replace(&mut self) {
         let waits = |run: &Run| run.is_live() && run.stands == Stands::Pending && run.replaces;
         let Some(newest) = self.runs.iter().rposition(waits) else { return };
-        let now = self.now;
-        for (index, run) in self.runs[..newest].iter_mut().enumerate().filter(|(_, run)| run.is_live()) {
+        let (now, newcomer) = (self.now, self.runs[newest].clone());
+        let is_in_the_way = |run: &Run| run.is_live() && run.is_older_than(&newcomer);
+        for (index, run) in self.runs.iter_mut().enumerate().filter(|(_, run)| is_in_the_way(run)) {
             if !run.stands.is_active() {
                 run.stands = Stands::Cancelled;
                 if run.attempt == 0 && run.tick.is_some() {
@@ -314,7 +322,7 @@ impl World {
             }
             run.is_replaced = true;
         }
-        if !self.runs[..newest].iter().any(Run::is_live) {
+        if !self.runs.iter().any(is_in_the_way) {
             self.runs[newest].make_ready();
         }
     }
@@ -441,7 +449,7 @@ impl ReferenceStateMachine for Runs {
             Action::Resume => world.ledger.resume(now),
             Action::Create { hold } => {
                 if world.can_create() && world.cluster_is_active() {
-                    world.runs.push(Run::new(*hold, None));
+                    world.runs.push(Run::new(*hold, None, world.now));
                 }
             }
             Action::Release(number) => {
