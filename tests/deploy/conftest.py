@@ -3,11 +3,11 @@
 import json
 import os
 import re
-import socket
 import subprocess
 
 import pytest
 from emulated_aws import MAIL_FROM, Deployment, EmulatedAws, eventually
+from platform_client import free_port
 
 
 @pytest.fixture(scope="session")
@@ -64,10 +64,3 @@ def cluster(team, tmp_path_factory):
     finally:
         agent.terminate()
         agent.wait(timeout=30)
-
-
-def free_port():
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

@@ -1,12 +1,11 @@
 """Platforms to test: one that others use as well, and new ones."""
 
 import os
-import socket
 import subprocess
 import time
 
 import pytest
-from platform_client import Platform
+from platform_client import Platform, free_port
 
 
 @pytest.fixture(scope="session")
@@ -42,10 +41,3 @@ def start(tmp_path):
     yield begin
     for program in programs:
         stop(program)
-
-
-def free_port():
-    """A port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]

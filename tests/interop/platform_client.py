@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import time
 import urllib.error
 import urllib.request
@@ -79,3 +80,10 @@ class Platform:
         status, moved = self.call_at_root("POST", "/_local/clock", {"advanceSeconds": seconds})
         assert status == 200, moved
         return datetime.fromisoformat(moved["now"].replace("Z", "+00:00")).timestamp()
+
+
+def free_port():
+    """A port of 127.0.0.1 that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]

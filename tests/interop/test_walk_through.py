@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from conftest import free_port
+from platform_client import free_port
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "infra/docs/walk-through.md"
