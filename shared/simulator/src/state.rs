@@ -43,6 +43,7 @@ pub(crate) struct Role {
     pub(crate) external_id: String,
     pub(crate) connection_id: ConnectionId,
     pub(crate) stack_arn: String,
+    #[serde(default)]
     pub(crate) boundary_name: String,
     /// Actions that somebody took away from it.
     pub(crate) denied: BTreeSet<String>,
