@@ -85,7 +85,8 @@ impl TestApp {
         Self::over(TestTable::start_without_proxy().await).await
     }
 
-    /// A new control plane whose table is in a file, as the embedded platform's is: what a large table costs in memory says nothing.
+    /// A new control plane whose table is in a file, as the embedded platform's is: for measuring time with large tables. In memory
+    /// SQLite looks through a part of its index of pages, which grows with the table, whenever a commit follows a split of a page.
     pub async fn start_in_file() -> Self {
         Self::over(TestTable::start_in_file().await).await
     }

@@ -39,10 +39,13 @@ impl TestTable {
         Self::with(dynamodb, Some(proxy), &address).await
     }
 
-    /// An empty table in a file, as the embedded platform has it, behind the proxy.
+    /// An empty table in a file, as the embedded platform has it, behind the proxy. It does not wait for the disk after each
+    /// transaction, which takes as long as the machine's disk does.
     pub async fn start_in_file() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let dynamodb = EmbeddedDynamoDb::open(&folder.path().join("table"), 0).await.unwrap();
+        // What dynoxide calls ordinary settings: SQLite's own, but for `synchronous = NORMAL`.
+        dynamodb.database().disable_bulk_loading().unwrap();
         let (proxy, address) = Proxy::start(dynamodb.endpoint()).await;
         let table = Self::with(dynamodb, Some(proxy), &address).await;
         Self { folder: Some(Arc::new(folder)), ..table }
