@@ -10,6 +10,8 @@ use mainsheet_core::{Error, FieldErrors};
 use serde::de::DeserializeOwned;
 
 use crate::problem::{Problem, Result};
+use crate::refused::refused_field;
+use crate::shape::Shape;
 
 /// The largest body, in bytes.
 pub(crate) const LIMIT: usize = 1024 * 1024;
@@ -60,12 +62,8 @@ pub(crate) async fn read(request: Request) -> Result<Bytes> {
 /// The value that a body stands for: 400 when it is not JSON, 422 with the field when it breaks a rule.
 pub(crate) fn parse<T: DeserializeOwned + Validate<Context = ()>>(bytes: &[u8]) -> Result<T> {
     let mut json = serde_json::Deserializer::from_slice(bytes);
-    let value: T = serde_path_to_error::deserialize(&mut json).map_err(|error| refused(&error, bytes))?;
+    let value: T = serde_path_to_error::deserialize(Shape(&mut json)).map_err(|error| refused(&error, bytes))?;
     json.end().map_err(|error| malformed(&error))?;
-    // serde takes a list of its fields' values for a structure.
-    if bytes.trim_ascii_start().starts_with(b"[") {
-        return Err(Error::invalid("body", "must be an object").into());
-    }
     validate(&value)?;
     Ok(value)
 }
@@ -86,24 +84,10 @@ fn refused(error: &serde_path_to_error::Error<serde_json::Error>, bytes: &[u8]) 
     if let Err(error) = serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
         return malformed(&error);
     }
-    let inner = error.inner();
     // Where the text went wrong helps nobody who sent JSON from a program: the path says it better.
-    let message = inner.to_string();
-    let message = message.split(" at line ").next().unwrap_or_default();
+    let message = error.inner().to_string();
+    let message = message.rsplit_once(" at line ").map_or(message.as_str(), |(message, _)| message);
     refused_field(error.path().to_string(), message).into()
-}
-
-/// The field that serde refuses. One that is missing or comes twice is named in the message alone.
-pub(crate) fn refused_field(path: String, message: &str) -> Error {
-    let kinds = ["missing field `", "duplicate field `"];
-    let named = kinds.iter().find_map(|kind| message.strip_prefix(kind)?.split('`').next());
-    let field = match (named, path.as_str()) {
-        (Some(field), ".") => field.to_owned(),
-        (Some(field), _) => format!("{path}.{field}"),
-        (None, ".") => "body".to_owned(),
-        (None, _) => path,
-    };
-    Error::invalid(field, message)
 }
 
 fn malformed(error: &serde_json::Error) -> Problem {

@@ -12,6 +12,8 @@ mod page;
 mod path;
 mod problem;
 mod query;
+mod refused;
+mod shape;
 pub mod text;
 
 pub use app::{App, HasApp};

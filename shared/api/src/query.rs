@@ -5,8 +5,9 @@ use axum::http::request::Parts;
 use garde::Validate;
 use serde::de::DeserializeOwned;
 
-use crate::body::{refused_field, validate};
+use crate::body::validate;
 use crate::problem::{Problem, Result};
+use crate::refused::refused_field;
 
 /// A checked query string.
 #[derive(Debug)]

@@ -172,7 +172,7 @@ pub struct Waiting {
     /// Their runs count that were [created](JobRun::moment) after this: the moment of the job's run before. All count when there
     /// was none.
     pub since: Option<Timestamp>,
-    /// It takes the place of the job's runs that have not ended: those are stopped, and have to have ended.
+    /// It takes the place of the job's runs that have not ended: those are stopped, and have to have ended. `false` once they have.
     pub replaces: bool,
 }
 
@@ -323,6 +323,19 @@ impl JobRun {
     #[must_use]
     pub fn is_older_than(&self, other: &Self) -> bool {
         (self.created_at, self.scheduled_at, &self.id) < (other.created_at, other.scheduled_at, &other.id)
+    }
+
+    /// Whether it takes the place of the job's older runs, as far as is known: not all of them were seen to have ended.
+    #[must_use]
+    pub fn replaces(&self) -> bool {
+        self.waiting.as_ref().is_some_and(|waiting| waiting.replaces)
+    }
+
+    /// The job's older runs, whose place it takes, have ended.
+    pub fn end_replacing(&mut self) {
+        if let Some(waiting) = &mut self.waiting {
+            waiting.replaces = false;
+        }
     }
 
     /// Moves the run on.

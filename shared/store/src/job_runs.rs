@@ -423,8 +423,7 @@ impl Change<'_> {
             (false, true) => {
                 let change = self.annotate(&key, Item::new(), &[(LIVE_RUNS, -1)], Error::NotFound);
                 // An older run gave way to one that was to replace it and itself; now it is its turn again.
-                let was_to_replace = before.waiting.as_ref().is_some_and(|waiting| waiting.replaces)
-                    && before.status == RunStatus::Pending;
+                let was_to_replace = before.replaces();
                 if after.status != RunStatus::Succeeded && after.replaced_by.is_none() && !was_to_replace {
                     return change;
                 }

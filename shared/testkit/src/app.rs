@@ -85,6 +85,12 @@ impl TestApp {
         Self::over(TestTable::start_without_proxy().await).await
     }
 
+    /// A new control plane whose table is in a file, as the embedded platform's is: for measuring time with large tables. In memory
+    /// SQLite looks through a part of its index of pages, which grows with the table, whenever a commit follows a split of a page.
+    pub async fn start_in_file() -> Self {
+        Self::over(TestTable::start_in_file().await).await
+    }
+
     /// A new control plane whose agents are answered at once, as functions do.
     pub async fn start_polled() -> Self {
         Self::with(TestTable::start_without_proxy().await, Waiting::Polled).await

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -20,12 +21,14 @@ use crate::proxy::{Permission, Proxy, Rule};
 /// The table's name.
 pub(crate) const TABLE: &str = "mainsheet";
 
-/// A table in memory. Everything that the control plane asks of it goes through the proxy.
+/// A table, in memory unless it says otherwise. Everything that the control plane asks of it goes through the proxy.
 #[derive(Clone)]
 pub struct TestTable {
     dynamodb: EmbeddedDynamoDb,
     client: Client,
     proxy: Option<Proxy>,
+    /// What its file is in, if it has one.
+    folder: Option<Arc<tempfile::TempDir>>,
 }
 
 impl TestTable {
@@ -34,6 +37,18 @@ impl TestTable {
         let dynamodb = EmbeddedDynamoDb::in_memory().await.unwrap();
         let (proxy, address) = Proxy::start(dynamodb.endpoint()).await;
         Self::with(dynamodb, Some(proxy), &address).await
+    }
+
+    /// An empty table in a file, as the embedded platform has it, behind the proxy. It does not wait for the disk after each
+    /// transaction, which takes as long as the machine's disk does.
+    pub async fn start_in_file() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let dynamodb = EmbeddedDynamoDb::open(&folder.path().join("table"), 0).await.unwrap();
+        // What dynoxide calls ordinary settings: SQLite's own, but for `synchronous = NORMAL`.
+        dynamodb.database().disable_bulk_loading().unwrap();
+        let (proxy, address) = Proxy::start(dynamodb.endpoint()).await;
+        let table = Self::with(dynamodb, Some(proxy), &address).await;
+        Self { folder: Some(Arc::new(folder)), ..table }
     }
 
     /// An empty table that is spoken to directly: for measuring time.
@@ -48,7 +63,7 @@ impl TestTable {
         let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
         let client = Client::from_conf(client(address).config().to_builder().retry_config(retries).build());
         schema::create_table(&client, TABLE).await.unwrap();
-        Self { dynamodb, client, proxy }
+        Self { dynamodb, client, proxy, folder: None }
     }
 
     /// The store over this table.

@@ -140,6 +140,41 @@ async fn fields_of_another_type_are_refused_by_their_path() {
     world.app.dump().assert_same_as(&before, "fields of another type");
 }
 
+/// What serde and Rust call things.
+const INTERNAL: [&str; 10] =
+    ["struct", "enum", "sequence", "map", "u32", "i64", "usize", "invalid type", "invalid value", "variant"];
+
+#[tokio::test]
+async fn nothing_of_another_type_is_refused_in_words_of_rust_and_no_list_is_taken_for_an_object() {
+    let world = World::start().await;
+    let others = [json!(null), json!(-1), json!(0.5), json!(true), json!("a text"), json!(["a", 1]), json!({ "a": 1 })];
+    for (id, request) in with_bodies(&world) {
+        let body = request.body.clone().unwrap();
+        for (pointer, field) in leaves(&body) {
+            let of_its_fields =
+                body.pointer(&pointer).unwrap().as_object().map(|fields| fields.values().cloned().collect());
+            for other in others.iter().chain(&of_its_fields.clone().map(Value::Array)) {
+                let mut wrong = body.clone();
+                *wrong.pointer_mut(&pointer).unwrap() = other.clone();
+                if json!(wrong) == body {
+                    continue;
+                }
+                let answer = send(&world, &request, "application/json", wrong.to_string()).await;
+                if answer.status.as_u16() == 422 {
+                    for message in answer.problem().field_errors.values() {
+                        let words = INTERNAL.iter().find(|word| message.split(' ').any(|said| said == **word));
+                        assert_eq!(words, None, "{id} with {pointer} = {other}: {message}");
+                    }
+                }
+                if other.is_array() && of_its_fields.is_some() {
+                    answer.assert_names_field(&field);
+                }
+            }
+        }
+    }
+    world.app.deliver().await;
+}
+
 /// Every value inside of a body: its JSON pointer, and its path as `fieldErrors` write it. What a result's rows hold is free.
 pub(super) fn leaves(body: &Value) -> Vec<(String, String)> {
     fn walk(value: &Value, pointer: &str, path: &str, found: &mut Vec<(String, String)>) {

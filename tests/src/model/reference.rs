@@ -67,7 +67,7 @@ pub(super) struct Run {
     created_at: u64,
     /// The tick that it was created for.
     pub(super) tick: Option<u64>,
-    /// It waits for the end of the job's older runs, which it takes the place of.
+    /// It takes the place of the job's older runs, whose end it waits for unless somebody lets it go.
     replaces: bool,
     /// A newer run takes its place.
     pub(super) is_replaced: bool,
@@ -118,10 +118,20 @@ impl Run {
     }
 
     fn make_ready(&mut self) {
-        self.stands = Stands::Ready;
-        self.is_held_back = false;
+        self.let_go();
         self.cancelled_at = None;
         (self.replaces, self.is_replaced) = (false, false);
+    }
+
+    /// It need not wait any longer.
+    fn let_go(&mut self) {
+        self.stands = Stands::Ready;
+        self.is_held_back = false;
+    }
+
+    /// Others may wait for its end.
+    fn is_awaited(&self) -> bool {
+        self.stands == Stands::Succeeded || self.is_replaced || self.replaces
     }
 
     /// Somebody asks an agent to stop it.
@@ -267,7 +277,7 @@ impl World {
             } else {
                 run.stands = Stands::Failed;
             }
-            self.end_announced |= run.stands.has_ended() && run.is_replaced;
+            self.end_announced |= run.stands.has_ended() && run.is_awaited();
         }
         self.schedule();
     }
@@ -294,9 +304,9 @@ impl World {
     fn deliver(&mut self, in_disorder: bool) {
         let mut looks = std::mem::take(&mut self.end_announced) || in_disorder;
         for run in &mut self.runs {
-            let is_new = std::mem::take(&mut run.announced) && run.is_live() && run.stands == Stands::Pending;
+            let is_new = std::mem::take(&mut run.announced) && run.is_live();
             looks |= is_new && run.replaces;
-            if is_new && !run.replaces && !run.is_held_back {
+            if is_new && run.stands == Stands::Pending && !run.replaces && !run.is_held_back {
                 run.make_ready();
             }
         }
@@ -305,10 +315,10 @@ impl World {
         }
     }
 
-    /// The newest run that replaces others stops all older ones, and goes once they have ended.
+    /// The newest run that replaces others stops all older ones, and goes once they have ended; unless somebody let it go before.
     fn replace(&mut self) {
-        let waits = |run: &Run| run.is_live() && run.stands == Stands::Pending && run.replaces;
-        let Some(newest) = self.runs.iter().rposition(waits) else { return };
+        let replaces = |run: &Run| run.is_live() && run.replaces;
+        let Some(newest) = self.runs.iter().rposition(replaces) else { return };
         let (now, newcomer) = (self.now, self.runs[newest].clone());
         let is_in_the_way = |run: &Run| run.is_live() && run.is_older_than(&newcomer);
         for (index, run) in self.runs.iter_mut().enumerate().filter(|(_, run)| is_in_the_way(run)) {
@@ -322,7 +332,7 @@ impl World {
             }
             run.is_replaced = true;
         }
-        if !self.runs.iter().any(is_in_the_way) {
+        if newcomer.stands == Stands::Pending && !self.runs.iter().any(is_in_the_way) {
             self.runs[newest].make_ready();
         }
     }
@@ -380,7 +390,7 @@ impl World {
             };
         }
         if run.stands.has_ended() {
-            self.end_announced |= !had_ended && (run.stands == Stands::Succeeded || run.is_replaced);
+            self.end_announced |= !had_ended && run.is_awaited();
             self.held.remove(index);
         } else {
             self.held[index].said += 1;
@@ -456,7 +466,7 @@ impl ReferenceStateMachine for Runs {
                 if let Some(run) = chosen(number).map(|index| &mut world.runs[index])
                     && run.stands == Stands::Pending
                 {
-                    run.make_ready();
+                    run.let_go();
                 }
             }
             Action::Cancel(number) => {
@@ -465,6 +475,7 @@ impl ReferenceStateMachine for Runs {
                         run.order_cancel(now);
                     } else if matches!(run.stands, Stands::Pending | Stands::Ready) {
                         run.stands = Stands::Cancelled;
+                        world.end_announced |= run.replaces;
                     }
                 }
             }

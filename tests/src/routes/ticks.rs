@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mainsheet_core::Timestamp;
-use mainsheet_testkit::{PASSWORD, Person, TestAgent, TestApp, Verdict, build, refuse_scan};
+use mainsheet_testkit::{Answer, PASSWORD, Person, TestAgent, TestApp, Verdict, build, refuse_scan};
 use serde_json::{Value, json};
 
 const MINUTE: u64 = 60;
@@ -40,8 +40,12 @@ impl Scene {
     /// Time passes without a tick; whoever acts signs in again.
     async fn pass(&mut self, seconds: u64) {
         self.app.advance(Duration::from_secs(seconds));
-        self.owner = Person::sign_in(&self.app, &self.owner.email, PASSWORD).await;
+        self.sign_in_again().await;
         self.app.deliver().await;
+    }
+
+    async fn sign_in_again(&mut self) {
+        self.owner = Person::sign_in(&self.app, &self.owner.email, PASSWORD).await;
     }
 
     /// Time passes, then the scheduler ticks.
@@ -90,6 +94,17 @@ impl Scene {
     async fn blockers(&self, job: &str, run: &Value) -> Vec<Value> {
         let path = format!("/workloads/jobs/{job}/runs/{}/blockers", run["id"].as_str().unwrap());
         self.owner.get(&path).await.expect(200).json()["items"].as_array().unwrap().clone()
+    }
+
+    /// Oldest first.
+    async fn statuses(&self, job: &str) -> Vec<String> {
+        self.runs(job).await.iter().map(|run| run["status"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The owner does something to one of the job's runs, counted from the oldest.
+    async fn act(&self, job: &str, run: usize, action: &str) -> Answer {
+        let run = self.runs(job).await[run]["id"].as_str().unwrap().to_owned();
+        self.owner.act(&format!("/workloads/jobs/{job}/runs/{run}/{action}")).await
     }
 
     /// A run that the agent takes, and ends well.
@@ -271,31 +286,58 @@ async fn a_run_that_waits_is_replaced_by_the_newest() {
     assert_eq!(scene.runs(&job).await[2]["status"], "ready");
 }
 
-#[tokio::test]
-async fn a_run_goes_when_the_newer_one_that_was_to_replace_it_is_cancelled() {
-    let mut scene = Scene::start().await;
+/// A job with three runs, of which the third is to replace the others and the second waits for the end of the first. The dispatcher
+/// has come to the second one already, and not to the third. Answers the first one's lease, too.
+async fn two_that_wait_to_replace(scene: &mut Scene) -> (String, Value) {
     let job = scene.job("replacing", with(hourly(), "concurrencyPolicy", json!("replace"))).await;
     let _ = scene.tick_at("2026-11-21T09:00:00Z").await;
     let held = scene.agent.lease_one().await;
-    let tick = async |scene: &Scene| {
+    for _ in 0..2 {
+        scene.app.advance(Duration::from_secs(HOUR));
+        let _ = scene.agent.heartbeat(std::slice::from_ref(&held)).await.expect(200);
         let ticked = mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(HOUR)).await.unwrap();
         assert_eq!(ticked.scheduled, 1);
-    };
-    scene.pass(HOUR).await;
-    let _ = scene.agent.heartbeat(std::slice::from_ref(&held)).await.expect(200);
-    tick(&scene).await;
-    let _ = scene.agent.report(&held, 1, &["fail"]).await.expect(200);
-    // The dispatcher comes to the second run when the third is there, and to the third when it is cancelled.
-    scene.app.advance(Duration::from_secs(HOUR));
-    tick(&scene).await;
+    }
     scene.app.deliver_one().await;
-    scene.owner = Person::sign_in(&scene.app, &scene.owner.email, PASSWORD).await;
-    let runs = scene.runs(&job).await;
-    assert_eq!((&runs[1]["status"], &runs[2]["status"]), (&json!("pending"), &json!("pending")));
-    let cancel = format!("/workloads/jobs/{job}/runs/{}/cancel", runs[2]["id"].as_str().unwrap());
-    let _ = scene.owner.act(&cancel).await.expect(200);
+    scene.sign_in_again().await;
+    assert_eq!(scene.statuses(&job).await, ["starting", "pending", "pending"]);
+    (job, held)
+}
+
+#[tokio::test]
+async fn a_run_goes_when_the_newer_one_that_was_to_replace_it_is_cancelled() {
+    let mut scene = Scene::start().await;
+    let (job, held) = two_that_wait_to_replace(&mut scene).await;
+    let _ = scene.agent.report(&held, 1, &["fail"]).await.expect(200);
+    let _ = scene.act(&job, 2, "cancel").await.expect(200);
     scene.app.deliver().await;
-    assert_eq!(scene.runs(&job).await[1]["status"], "ready");
+    assert_eq!(scene.statuses(&job).await, ["failed", "ready", "cancelled"]);
+}
+
+#[tokio::test]
+async fn a_run_that_somebody_lets_go_still_takes_the_place_of_older_ones() {
+    let mut scene = Scene::start().await;
+    let (job, held) = two_that_wait_to_replace(&mut scene).await;
+    let _ = scene.act(&job, 2, "ready").await.expect(200);
+    scene.app.deliver().await;
+    assert_eq!(scene.statuses(&job).await, ["starting", "cancelled", "ready"]);
+    assert_eq!(scene.told(&job).await[1..], ["10:00 1 replaced newer_tick", "11:00 1 ran due"]);
+    let orders = scene.agent.heartbeat(std::slice::from_ref(&held)).await.expect(200).json();
+    assert_eq!(orders["runs"][0]["order"], "cancel", "the oldest one has to stop as well");
+    let _ = scene.agent.report(&held, 1, &["cancel"]).await.expect(200);
+    scene.app.deliver().await;
+    assert_eq!(scene.statuses(&job).await, ["cancelled", "cancelled", "ready"]);
+}
+
+#[tokio::test]
+async fn a_run_goes_when_the_newer_one_that_somebody_let_go_has_ended() {
+    let mut scene = Scene::start().await;
+    let (job, held) = two_that_wait_to_replace(&mut scene).await;
+    let _ = scene.agent.report(&held, 1, &["fail"]).await.expect(200);
+    let _ = scene.act(&job, 2, "ready").await.expect(200);
+    let _ = scene.act(&job, 2, "cancel").await.expect(200);
+    scene.app.deliver().await;
+    assert_eq!(scene.statuses(&job).await, ["failed", "ready", "cancelled"]);
 }
 
 #[tokio::test]

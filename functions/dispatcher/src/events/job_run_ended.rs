@@ -1,7 +1,6 @@
 //! A run ended: those that waited for it are looked at again. They are the runs that take its place, and those of jobs that depend
 //! on its job.
 
-use mainsheet_core::job_run::{JobRun, RunStatus};
 use mainsheet_core::{Error, JobId, Result};
 use mainsheet_store::{PageRequest, Store, Tenant};
 
@@ -26,10 +25,7 @@ async fn release_replacing(store: &Store, tenant: &Tenant, job: &JobId) -> Resul
     let mut request = PageRequest { limit: AT_ONCE, ..PageRequest::default() };
     loop {
         let page = store.live_runs(tenant, job, &request).await?;
-        let waits = |run: &JobRun| {
-            run.status == RunStatus::Pending && run.waiting.as_ref().is_some_and(|waiting| waiting.replaces)
-        };
-        for row in page.rows.iter().filter(|row| waits(&row.value)) {
+        for row in page.rows.iter().filter(|row| row.value.replaces()) {
             job_run_pending::handle(store, tenant, job, &row.value.id).await?;
         }
         request.marker = page.marker;

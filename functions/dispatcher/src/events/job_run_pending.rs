@@ -1,4 +1,5 @@
-//! A run is pending: it becomes ready unless it is held, or waits for other jobs or for the end of the runs that it replaces.
+//! A run is pending: it becomes ready unless it is held, or waits for other jobs or for the end of the runs that it replaces. One that
+//! somebody let go before those had ended still takes their place.
 
 use mainsheet_core::job_run::{JobRun, RunEvent, RunStatus, RunTrigger, Waiting};
 use mainsheet_core::{Error, JobId, JobRunId, Result};
@@ -15,14 +16,15 @@ pub(crate) async fn handle(store: &Store, tenant: &Tenant, job: &JobId, run: &Jo
 
 async fn release(store: &Store, tenant: &Tenant, job: &JobId, run: &JobRunId) -> Result<()> {
     let Some(row) = found(store.job_run(tenant, job, run).await)? else { return Ok(()) };
-    if row.value.status != RunStatus::Pending || row.value.hold {
+    if row.value.status.is_terminal() || row.value.hold {
+        return Ok(());
+    }
+    let has_room = !row.value.replaces() || replace_older(store, tenant, &row.value).await?;
+    if row.value.status != RunStatus::Pending || !has_room {
         return Ok(());
     }
     let mut ready = row.value.clone();
     if let Some(waiting) = &row.value.waiting {
-        if waiting.replaces && !has_room(store, tenant, &row.value).await? {
-            return Ok(());
-        }
         match successes(store, tenant, &row.value, waiting).await? {
             Successes::Missing => return Ok(()),
             Successes::Before => {}
@@ -31,6 +33,7 @@ async fn release(store: &Store, tenant: &Tenant, job: &JobId, run: &JobRunId) ->
     }
     let change = store.change(audit(tenant, "job_run.release", run));
     ready.apply(RunEvent::Release, change.now()).map_err(Error::internal)?;
+    ready.end_replacing();
     let released = change.require_cluster(tenant, &ready.cluster_id).replace_run(tenant, &row, &ready).commit().await;
     match released {
         Err(Error::NotFound) => cancel(store, tenant, &row).await,
@@ -70,17 +73,15 @@ async fn successes(store: &Store, tenant: &Tenant, run: &JobRun, waiting: &Waiti
 }
 
 /// Stops the job's older runs. True when none of them is left, and no newer run takes the place of all of them.
-async fn has_room(store: &Store, tenant: &Tenant, run: &JobRun) -> Result<bool> {
+async fn replace_older(store: &Store, tenant: &Tenant, run: &JobRun) -> Result<bool> {
     let mut request = PageRequest { limit: AT_ONCE, ..PageRequest::default() };
     let mut has_room = true;
     loop {
         let page = store.live_runs(tenant, &run.job_id, &request).await?;
         for row in page.rows.iter().filter(|row| row.value.id != run.id) {
-            let is_older = row.value.is_older_than(run);
-            let replaces = row.value.waiting.as_ref().is_some_and(|waiting| waiting.replaces);
-            if is_older {
+            if row.value.is_older_than(run) {
                 has_room &= stop(store, tenant, row, run).await?;
-            } else if replaces && row.value.status == RunStatus::Pending {
+            } else if row.value.replaces() {
                 return Ok(false);
             }
         }
