@@ -19,7 +19,9 @@ fn always(page: Shake) -> Rule {
     let queries = AtomicUsize::new(0);
     Arc::new(move |call: &TableCall| match call.operation.as_str() {
         // If every page were empty, there would be no end.
-        "Query" if page != Shake::EmptyPage || queries.fetch_add(1, Ordering::SeqCst) % 2 == 0 => Verdict::Shake(page),
+        "Query" if page != Shake::EmptyPage || queries.fetch_add(1, Ordering::SeqCst).is_multiple_of(2) => {
+            Verdict::Shake(page)
+        }
         "BatchGetItem" => Verdict::Shake(Shake::UnprocessedKeys),
         _ => Verdict::Forward,
     })

@@ -140,7 +140,7 @@ async fn send(scene: &Scene, rate: u32, time: Duration) -> Tried {
     let (begin, pause) = (Instant::now(), Duration::from_secs(1) / rate);
     let mut tried = Tried::default();
     let mut under_way: JoinSet<(Duration, bool)> = JoinSet::new();
-    let mut note = |answer: (Duration, bool), tried: &mut Tried| {
+    let note = |answer: (Duration, bool), tried: &mut Tried| {
         tried.times.push(answer.0);
         tried.failed += usize::from(!answer.1);
     };

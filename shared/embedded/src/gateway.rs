@@ -37,7 +37,7 @@ impl Gateway {
 
     /// The router, behind this gateway.
     pub fn before(self, router: Router) -> Router {
-        router.layer(from_fn(move |request, next| self.pass(request, next)))
+        router.layer(from_fn(move |request: Request, next: Next| self.pass(request, next)))
     }
 
     async fn pass(self, request: Request, next: Next) -> Response {

@@ -211,12 +211,23 @@ struct Trip {
     operation: String,
     parts: Parts,
     body: Value,
+    /// The body as it is sent.
+    text: Bytes,
+}
+
+impl Trip {
+    /// Changes the body.
+    fn change<T>(&mut self, change: impl FnOnce(&mut Value) -> T) -> T {
+        let result = change(&mut self.body);
+        self.text = self.body.to_string().into();
+        result
+    }
 }
 
 async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let body = body.collect().await.unwrap().to_bytes();
-    let body: Value = serde_json::from_slice(&body).unwrap_or_default();
+    let text = body.collect().await.unwrap().to_bytes();
+    let body: Value = serde_json::from_slice(&text).unwrap_or_default();
     let call = proxy.shared.seen.lock().unwrap().note(&parts.headers, &body);
     if let Some(breach) = guard::breach(&call.operation, &body) {
         let answer = refusal("ValidationException", &breach);
@@ -224,7 +235,10 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
         return answer;
     }
     let verdict = proxy.judge(&call);
-    let trip = Trip { operation: call.operation, parts, body };
+    let mut trip = Trip { operation: call.operation, parts, body, text };
+    if shake::begins_again(&trip.body) {
+        trip.change(shake::begin_again);
+    }
     match verdict {
         Verdict::Forward => forward(&proxy, trip).await,
         Verdict::Deny => refusal("AccessDeniedException", "by the test's rule"),
@@ -251,17 +265,14 @@ async fn broken(proxy: &Proxy, trip: Trip, fault: Fault) -> Response {
 async fn shaken(proxy: &Proxy, mut trip: Trip, shake: Shake) -> Response {
     match shake {
         Shake::ShortPage(rows) => {
-            shake::shorten(&mut trip.body, rows);
+            trip.change(|query| shake::shorten(query, rows));
             forward(proxy, trip).await
         }
         Shake::EmptyPage => json(StatusCode::OK, &shake::empty_page(&trip.body)),
         Shake::UnprocessedKeys => {
-            let left = shake::leave_keys(&mut trip.body);
-            let (status, mut answer) = ask(&proxy.shared, trip).await;
-            if status == StatusCode::OK {
-                answer["UnprocessedKeys"] = left;
-            }
-            json(status, &answer)
+            let left = trip.change(shake::leave_keys);
+            let (status, answer) = ask(&proxy.shared, &trip).await;
+            changed(status, answer, |answer| answer["UnprocessedKeys"] = left)
         }
         Shake::TransactionConflict => json(StatusCode::BAD_REQUEST, &shake::conflict(&trip.body)),
     }
@@ -277,35 +288,47 @@ fn operation_of(headers: &HeaderMap) -> String {
 }
 
 /// To the table, by way of an index that may be late.
-async fn forward(proxy: &Proxy, mut trip: Trip) -> Response {
+async fn forward(proxy: &Proxy, trip: Trip) -> Response {
     let (shared, is_shaking) = (&proxy.shared, proxy.is_shaking());
-    shake::go_on(&mut trip.body);
-    let moved = shared.late.lock().unwrap().about_to_move(&trip.operation, &trip.body);
-    let looked_for = (is_shaking && LateIndex::is_look(&trip.body)).then(|| trip.body.clone());
-    let (status, mut answer) = ask(shared, trip).await;
+    let moved = shared.late.lock().unwrap().about_to_move(&trip.operation, &trip.body, is_shaking);
+    let (status, answer) = ask(shared, &trip).await;
     if status == StatusCode::OK {
         let mut late = shared.late.lock().unwrap();
         for (row, before) in moved {
             late.moved(row, before, if is_shaking { shared.shaking.looks() } else { 0 });
         }
-        if let Some(query) = looked_for {
-            late.look(&query, &mut answer);
-        }
     }
+    if is_shaking && LateIndex::is_look(&trip.body) {
+        return changed(status, answer, |answer| shared.late.lock().unwrap().look(&trip.body, answer));
+    }
+    respond(status, answer)
+}
+
+async fn ask(shared: &Shared, trip: &Trip) -> (StatusCode, Bytes) {
+    let url = format!("{}{}", shared.upstream, trip.parts.uri);
+    let mut headers = trip.parts.headers.clone();
+    headers.remove(CONTENT_LENGTH);
+    let request = shared.client.request(trip.parts.method.clone(), url).headers(headers).body(trip.text.clone());
+    let Ok(answer) = request.send().await else { return (StatusCode::BAD_GATEWAY, Bytes::new()) };
+    (answer.status(), answer.bytes().await.unwrap_or_default())
+}
+
+/// The table's answer, changed if it is one.
+fn changed(status: StatusCode, answer: Bytes, change: impl FnOnce(&mut Value)) -> Response {
+    if status != StatusCode::OK {
+        return respond(status, answer);
+    }
+    let mut answer = serde_json::from_slice(&answer).unwrap();
+    change(&mut answer);
     json(status, &answer)
 }
 
-async fn ask(shared: &Shared, trip: Trip) -> (StatusCode, Value) {
-    let url = format!("{}{}", shared.upstream, trip.parts.uri);
-    let mut headers = trip.parts.headers;
-    headers.remove(CONTENT_LENGTH);
-    let sent = shared.client.request(trip.parts.method, url).headers(headers).body(trip.body.to_string()).send().await;
-    let Ok(answer) = sent else { return (StatusCode::BAD_GATEWAY, Value::Null) };
-    (answer.status(), answer.json().await.unwrap_or_default())
+fn respond(status: StatusCode, answer: Bytes) -> Response {
+    (status, [("content-type", "application/x-amz-json-1.0")], answer).into_response()
 }
 
 fn json(status: StatusCode, answer: &Value) -> Response {
-    (status, [("content-type", "application/x-amz-json-1.0")], answer.to_string()).into_response()
+    respond(status, answer.to_string().into())
 }
 
 /// As DynamoDB refuses.

@@ -101,11 +101,14 @@ pub(crate) fn empty_page(query: &Value) -> Value {
     json!({ "Count": 0, "ScannedCount": 0, "Items": [], "LastEvaluatedKey": next })
 }
 
-/// A query after an empty first page begins where the first one did.
-pub(crate) fn go_on(body: &mut Value) {
-    if !body["ExclusiveStartKey"][FROM_WHERE_IT_BEGAN].is_null()
-        && let Some(query) = body.as_object_mut()
-    {
+/// Whether a query goes on after an empty first page.
+pub(crate) fn begins_again(body: &Value) -> bool {
+    !body["ExclusiveStartKey"][FROM_WHERE_IT_BEGAN].is_null()
+}
+
+/// Has a query begin where the first one did.
+pub(crate) fn begin_again(query: &mut Value) {
+    if let Some(query) = query.as_object_mut() {
         query.remove("ExclusiveStartKey");
     }
 }

@@ -67,11 +67,13 @@ fn an_empty_first_page_leads_to_where_it_began() {
     let mut query = json!({ "Limit": 10 });
     let page = shake::empty_page(&query);
     query["ExclusiveStartKey"] = page["LastEvaluatedKey"].clone();
-    shake::go_on(&mut query);
+    assert!(shake::begins_again(&query));
+    shake::begin_again(&mut query);
     assert_eq!(query, json!({ "Limit": 10 }));
     let start = json!({ "pk": { "S": "P" }, "sk": { "S": "1" } });
     let later = json!({ "ExclusiveStartKey": start });
     assert_eq!(shake::empty_page(&later)["LastEvaluatedKey"], start);
+    assert!(!shake::begins_again(&later));
 }
 
 #[test]
@@ -138,10 +140,10 @@ async fn what_a_transaction_moves_in_the_index_is_noticed() {
         (json!({ "ConditionCheck": { "Key": key } }), None),
     ];
     for (write, moved) in writes {
-        let found = late.about_to_move("TransactWriteItems", &json!({ "TransactItems": [write] }));
+        let found = late.about_to_move("TransactWriteItems", &json!({ "TransactItems": [write] }), true);
         assert_eq!(found, moved.map(|before| (row.clone(), before)).into_iter().collect::<Vec<_>>(), "{write}");
     }
     let fresh = json!({ "Put": { "Item": entry("2", "1") } });
-    let found = late.about_to_move("TransactWriteItems", &json!({ "TransactItems": [fresh] }));
+    let found = late.about_to_move("TransactWriteItems", &json!({ "TransactItems": [fresh] }), true);
     assert_eq!(found, [(("P".to_owned(), "2".to_owned()), None)]);
 }
