@@ -1,7 +1,7 @@
 //! The due index as DynamoDB keeps it: a global index hears of a write a moment later. Until then it shows the row as it was before:
 //! not yet there, at the moment it was due, or still there when it is gone.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 use dynoxide::Database;
 use dynoxide::actions::get_item::GetItemRequest;
@@ -24,12 +24,12 @@ struct Late {
 /// What the index does not show yet. Tests do not wait: a write is late by a number of looks that would have found it.
 pub(crate) struct LateIndex {
     database: Database,
-    rows: HashMap<RowKey, Late>,
+    rows: BTreeMap<RowKey, Late>,
 }
 
 impl LateIndex {
     pub(crate) fn of(database: Database) -> Self {
-        Self { database, rows: HashMap::new() }
+        Self { database, rows: BTreeMap::new() }
     }
 
     /// It shows everything that was written. Says whether it did not before.
