@@ -3,6 +3,7 @@
 //! hundred at once (`storms`), and the gates that every change has to pass (`gates`).
 #![cfg(test)]
 
+mod attacks;
 mod bad_input;
 mod estate;
 mod faults;
@@ -10,5 +11,6 @@ mod gates;
 mod model;
 mod operations;
 mod routes;
+mod shaken;
 mod storms;
 mod world;

@@ -30,6 +30,15 @@ pub struct Ticked {
     pub sealed: usize,
 }
 
+impl std::ops::AddAssign for Ticked {
+    fn add_assign(&mut self, other: Self) {
+        self.settled += other.settled;
+        self.extended += other.extended;
+        self.scheduled += other.scheduled;
+        self.sealed += other.sealed;
+    }
+}
+
 /// Does what is due. `interval` is how often ticks come: when the last one is longer ago than twice that, nobody could renew a
 /// lease meanwhile, and agents get a lease more before they count as lost.
 ///

@@ -18,7 +18,7 @@ use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_cloud::breached::breached_passwords;
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_core::{Error, Result};
-use mainsheet_embedded::EmbeddedDynamoDb;
+use mainsheet_embedded::{EmbeddedDynamoDb, Gateway};
 use mainsheet_identity::{IdentityState, SingleSignOn};
 use mainsheet_infrastructure::{Cloud, InfrastructureState, LocalRegion};
 use mainsheet_notifier::{MailKeys, Notifier};
@@ -190,7 +190,7 @@ async fn router(
     let beside = with_problems(beside, &clock);
     let outbox = Arc::clone(&control.outbox);
     let wake = from_fn(move |request: Request, next: Next| wake_after(Arc::clone(&outbox), request, next));
-    Ok(protocol.merge(docs::router(&document)?).merge(pages::router()).merge(beside).layer(wake))
+    Ok(Gateway::AWS.before(protocol).merge(docs::router(&document)?).merge(pages::router()).merge(beside).layer(wake))
 }
 
 /// Requests to addresses that others choose: to this machine, too, where that is asked for.

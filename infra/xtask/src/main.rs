@@ -3,6 +3,8 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a chore that cannot go on has failed")]
 
 mod bench;
+mod load;
+mod platform;
 mod schedule_oracle;
 mod verify_audit;
 
@@ -30,6 +32,8 @@ enum Chore {
     ScheduleOracle(schedule_oracle::Options),
     /// Measure what requests cost, beside what they stand on
     Bench(bench::Options),
+    /// Send a minute of requests at the highest rate that the embedded platform sustains: infra/docs/reliability.md
+    Load(load::Options),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -46,6 +50,7 @@ async fn main() -> std::process::ExitCode {
         Chore::VerifyAudit(options) => verify_audit::run(&options),
         Chore::ScheduleOracle(options) => schedule_oracle::run(&options),
         Chore::Bench(options) => Box::pin(bench::run(&options)).await,
+        Chore::Load(options) => Box::pin(load::run(&options)).await,
     }
 }
 

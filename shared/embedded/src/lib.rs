@@ -1,6 +1,8 @@
-//! The table without AWS: DynamoDB embedded in this process, in a file or in memory, spoken to through the SDK on loopback, so
-//! that the store has one code path. For the embedded platform and the tests.
+//! What Mainsheet stands on in AWS, without AWS, for the embedded platform and the tests: the table, which is DynamoDB embedded in
+//! this process, in a file or in memory, spoken to through the SDK on loopback, so that the store has one code path; and the limits
+//! of the [`Gateway`].
 
+mod gateway;
 mod stream;
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,6 +14,7 @@ use dynoxide::Database;
 use mainsheet_core::{Error, Result};
 use tokio::net::TcpListener;
 
+pub use gateway::Gateway;
 pub use stream::{Record, Stream};
 
 /// An embedded DynamoDB that answers on loopback as long as the process lives.

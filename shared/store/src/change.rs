@@ -387,7 +387,7 @@ where
 }
 
 /// A dozen tries within about a second.
-fn brief_backoff() -> ExponentialBuilder {
+pub(crate) fn brief_backoff() -> ExponentialBuilder {
     ExponentialBuilder::default()
         .with_jitter()
         .with_min_delay(Duration::from_millis(4))

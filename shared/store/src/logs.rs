@@ -10,7 +10,7 @@ use crate::change::update_of;
 use crate::job_runs::run_key;
 use crate::key::{SK, tenant_partition};
 use crate::marker::bad_marker;
-use crate::read::failed;
+use crate::read::{MOST_ROWS, failed};
 use crate::{Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 /// Rows that are removed at once: a transaction holds 4 MB, and a row of log lines is up to 80 KB.
@@ -138,6 +138,7 @@ impl Store {
         let bound = |line: u64| AttributeValue::S(chunk_sort_key(place.attempt, line));
         let query = self
             .query(listing)
+            .limit(i32::try_from(wanted + 1).map_or(MOST_ROWS, |chunks| chunks.min(MOST_ROWS)))
             .key_condition_expression("#pk = :pk AND #sk BETWEEN :from AND :until")
             .expression_attribute_names("#sk", SK)
             .expression_attribute_values(":from", bound(place.chunk))

@@ -7,10 +7,9 @@ use mainsheet_core::cluster::AgentPulse;
 use mainsheet_core::{ClusterId, Error, Result, Timestamp};
 
 use crate::change::update_of;
-use crate::key::{PK, SK, tenant_partition};
-use crate::read::failed;
+use crate::key::{SK, tenant_partition};
 use crate::row::{EXPIRES, number};
-use crate::{Change, Item, Key, Store, Tenant};
+use crate::{Change, Item, Key, Listing, Store, Tenant};
 
 /// How long a sample is.
 pub const SAMPLE: Duration = Duration::from_secs(300);
@@ -83,24 +82,21 @@ fn metrics_partition(tenant: &Tenant, cluster: &ClusterId) -> String {
 }
 
 impl Store {
-    /// The samples of a cluster since a moment, oldest first: one query, since a week of them is less than a megabyte.
+    /// The samples of a cluster after a moment, oldest first: a query for every megabyte, and a week of them is less.
     ///
     /// # Errors
     /// When the table does not answer.
     pub async fn samples(&self, tenant: &Tenant, cluster: &ClusterId, since: Timestamp) -> Result<Vec<Sample>> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .consistent_read(true)
-            .key_condition_expression("#pk = :pk AND #sk > :since")
-            .expression_attribute_names("#pk", PK)
-            .expression_attribute_names("#sk", SK)
-            .expression_attribute_values(":pk", AttributeValue::S(metrics_partition(tenant, cluster)))
-            .expression_attribute_values(":since", AttributeValue::S(since.to_string()));
-        let answer = query.send().await.map_err(failed)?;
-        let samples = answer.items.unwrap_or_default();
-        Ok(samples.iter().filter_map(Sample::of_item).collect())
+        // Samples come by their moment, so the one of this very moment is not after it.
+        let (first, last) = (format!("{since}~"), "~".to_owned());
+        let listing = Listing::of(metrics_partition(tenant, cluster)).between(first, last);
+        let mut samples = Vec::new();
+        self.each_item(&listing, |item| {
+            samples.extend(Sample::of_item(&item));
+            Ok(())
+        })
+        .await?;
+        Ok(samples)
     }
 }
 

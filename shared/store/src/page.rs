@@ -6,14 +6,14 @@ use mainsheet_core::{Error, Result};
 
 use crate::key::{PK, SK};
 use crate::marker::bad_marker;
-use crate::read::failed;
+use crate::read::{MOST_ROWS, failed};
 use crate::schema::{BY_NAME, BY_TIME};
 use crate::{Entity, Item, Row, Store};
 
 /// The most rows in a page (contract, behaviour section 1).
 pub(crate) const MAX_LIMIT: u32 = 100;
-/// The most bytes of rows in a page, unless its first row alone is larger: a function answers 6 MB at most, rows grow as JSON, and
-/// what they point at comes along.
+/// The most bytes of rows in a page, unless its first row alone is larger: a function answers 6 MB at most, and what rows point at
+/// comes along. Texts count as they stand in a function's answer.
 pub(crate) const MAX_PAGE_BYTES: usize = 1024 * 1024;
 
 /// Which part of a list is wanted.
@@ -129,16 +129,26 @@ impl Room {
     }
 }
 
-/// The bytes of a row, about as DynamoDB counts them.
+/// The bytes of a row in an answer, about.
 fn size_of_item(item: &Item) -> usize {
     item.iter().map(|(name, value)| name.len() + size_of(value)).sum()
 }
 
 fn size_of(value: &AttributeValue) -> usize {
     match value {
-        AttributeValue::S(text) | AttributeValue::N(text) => text.len(),
+        AttributeValue::S(text) | AttributeValue::N(text) => text.bytes().map(escaped).sum(),
         AttributeValue::L(values) => values.iter().map(|value| 1 + size_of(value)).sum(),
         AttributeValue::M(values) => values.iter().map(|(name, value)| 1 + name.len() + size_of(value)).sum(),
+        _ => 1,
+    }
+}
+
+/// The bytes that a byte of a text becomes: a function answers JSON within a JSON text.
+fn escaped(byte: u8) -> usize {
+    match byte {
+        b'"' | b'\\' => 4,
+        b'\n' | b'\r' | b'\t' => 3,
+        0..0x20 => 7,
         _ => 1,
     }
 }
@@ -181,18 +191,7 @@ impl Store {
 
     /// All of a list of small rows: one query for every megabyte.
     pub(crate) async fn whole<T: Entity>(&self, listing: &Listing) -> Result<Vec<Row<T>>> {
-        let mut rows = Vec::new();
-        let mut start = None;
-        loop {
-            let answer = self.query(listing).set_exclusive_start_key(start).send().await.map_err(failed)?;
-            for item in answer.items.unwrap_or_default() {
-                rows.push(Row::of_item(item)?);
-            }
-            start = answer.last_evaluated_key;
-            if start.is_none() {
-                return Ok(rows);
-            }
-        }
+        self.rows_where(listing, |_| true).await
     }
 
     /// One page of a list, as it stands in the table.
@@ -268,10 +267,14 @@ impl Store {
         let mut room = Room::of_a_page();
         let mut passed_over = request.skip;
         let needed = u64::from(one_in).saturating_mul(wanted as u64 + 1);
-        let mut limit = i32::try_from(needed).ok().filter(|_| request.skip == 0);
+        let mut limit = i32::try_from(needed).map_or(MOST_ROWS, |needed| needed.min(MOST_ROWS));
+        if request.skip > 0 {
+            limit = MOST_ROWS;
+        }
         let mut rows: Vec<Row<T>> = Vec::with_capacity(wanted);
         let is_cut = 'full: loop {
-            let query = self.query(listing).set_limit(limit.take()).set_exclusive_start_key(start.take());
+            let query = self.query(listing).limit(limit).set_exclusive_start_key(start.take());
+            limit = MOST_ROWS;
             let answer = query.send().await.map_err(failed)?;
             for item in answer.items.unwrap_or_default() {
                 let size = size_of_item(&item);
@@ -333,7 +336,8 @@ impl Store {
     async fn skip(&self, listing: &Listing, mut start: Option<Item>, count: u32) -> Result<Option<Item>> {
         let mut missing = i32::try_from(count).unwrap_or(i32::MAX);
         while missing > 0 {
-            let query = self.query(listing).select(Select::Count).limit(missing).set_exclusive_start_key(start.take());
+            let query = self.query(listing).select(Select::Count).limit(missing.min(MOST_ROWS));
+            let query = query.set_exclusive_start_key(start.take());
             let answer = query.send().await.map_err(failed)?;
             missing -= answer.count;
             start = answer.last_evaluated_key;
@@ -351,18 +355,27 @@ impl Store {
         matches: impl Fn(&T) -> bool,
     ) -> Result<Vec<Row<T>>> {
         let mut found = Vec::new();
+        self.each_item(listing, |item| {
+            let row = Row::of_item(item)?;
+            if matches(&row.value) {
+                found.push(row);
+            }
+            Ok(())
+        })
+        .await?;
+        Ok(found)
+    }
+
+    /// Goes through all of a list: a query for every megabyte.
+    pub(crate) async fn each_item(&self, listing: &Listing, mut take: impl FnMut(Item) -> Result<()>) -> Result<()> {
         let mut start = None;
         loop {
-            let answer = self.query(listing).set_exclusive_start_key(start).send().await.map_err(failed)?;
-            for item in answer.items.unwrap_or_default() {
-                let row = Row::of_item(item)?;
-                if matches(&row.value) {
-                    found.push(row);
-                }
-            }
+            let query = self.query(listing).limit(MOST_ROWS).set_exclusive_start_key(start);
+            let answer = query.send().await.map_err(failed)?;
+            answer.items.unwrap_or_default().into_iter().try_for_each(&mut take)?;
             start = answer.last_evaluated_key;
             if start.is_none() {
-                return Ok(found);
+                return Ok(());
             }
         }
     }

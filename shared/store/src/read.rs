@@ -7,16 +7,18 @@ use aws_lc_rs::hmac;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::types::KeysAndAttributes;
+use backon::BackoffBuilder;
 use futures::future::try_join_all;
 use mainsheet_core::{Clock, Error, Result, Timestamp};
 use tokio::sync::OnceCell;
 
+use crate::change::brief_backoff;
 use crate::{Entity, Item, Key, Row};
 
+/// The most rows that one query asks for: a megabyte, which is what DynamoDB reads for one, of the smallest rows there are.
+pub(crate) const MOST_ROWS: i32 = 5_000;
 /// The most keys DynamoDB takes in one batch read.
 const BATCH: usize = 100;
-/// How often keys that a batch left unprocessed are asked for again.
-const BATCH_TRIES: usize = 5;
 
 /// The table. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -71,7 +73,9 @@ impl Store {
         let keys = keys.iter().map(Key::to_item).collect();
         let request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true).build();
         let mut pending = HashMap::from([(self.table.clone(), request.map_err(Error::internal)?)]);
-        for _ in 0..BATCH_TRIES {
+        // DynamoDB leaves keys over when it has too much to do: they are asked for again, a little later.
+        let mut delays = brief_backoff().build();
+        loop {
             let answer = self.client.batch_get_item().set_request_items(Some(pending)).send().await.map_err(failed)?;
             let items = answer.responses.unwrap_or_default().into_values().flatten();
             found.extend(items.filter_map(|item| Some((Key::of_item(&item)?, item))));
@@ -79,8 +83,10 @@ impl Store {
             if pending.is_empty() {
                 return Ok(found);
             }
+            let delay =
+                delays.next().ok_or_else(|| Error::unavailable("the table leaves keys of a batch unprocessed"))?;
+            tokio::time::sleep(delay).await;
         }
-        Err(Error::unavailable("the table leaves keys of a batch unprocessed"))
     }
 }
 

@@ -89,20 +89,42 @@ impl Store {
         Ok(due)
     }
 
+    /// The first keys of a shard that are due: one query, and more only where DynamoDB answers fewer than there are.
     pub(crate) async fn due_keys(&self, shard: String, now: Timestamp) -> Result<Vec<Key>> {
+        let (mut keys, mut start) = (Vec::new(), None);
+        loop {
+            let missing = PER_SHARD.saturating_sub(i32::try_from(keys.len()).unwrap_or(i32::MAX));
+            let (found, next) = self.due_page(&shard, (missing, start), now).await?;
+            keys.extend(found);
+            start = next;
+            if start.is_none() || keys.len() >= PER_SHARD as usize {
+                return Ok(keys);
+            }
+        }
+    }
+
+    /// At most so many keys of a shard that are due, from a place on, and where they go on.
+    pub(crate) async fn due_page(
+        &self,
+        shard: &str,
+        (limit, start): (i32, Option<Item>),
+        now: Timestamp,
+    ) -> Result<(Vec<Key>, Option<Item>)> {
         let query = self
             .client
             .query()
             .table_name(&self.table)
             .index_name(DUE)
-            .limit(PER_SHARD)
+            .limit(limit)
+            .set_exclusive_start_key(start)
             .key_condition_expression("#shard = :shard AND #at <= :now")
             .expression_attribute_names("#shard", DUE_SHARD)
             .expression_attribute_names("#at", DUE_AT)
-            .expression_attribute_values(":shard", AttributeValue::S(shard))
+            .expression_attribute_values(":shard", AttributeValue::S(shard.to_owned()))
             .expression_attribute_values(":now", AttributeValue::S(now.to_string()));
-        let items: Vec<Item> = query.send().await.map_err(failed)?.items.unwrap_or_default();
-        Ok(items.iter().filter_map(Key::of_item).collect())
+        let answer = query.send().await.map_err(failed)?;
+        let keys = answer.items.unwrap_or_default().iter().filter_map(Key::of_item).collect();
+        Ok((keys, answer.last_evaluated_key))
     }
 
     /// Gives the agent of a run whose lease ended unseen a whole lease more, within the run's own time: the control plane was

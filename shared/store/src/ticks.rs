@@ -21,9 +21,8 @@ use crate::job_runs::{ONE_RUN_MORE, latest_of};
 use crate::jobs::{LIVE_RUNS, live_runs};
 use crate::key::tenant_partition;
 use crate::page::Listing;
-use crate::read::failed;
 use crate::scheduler::tenant_of;
-use crate::schema::{BY_NAME, DUE, DUE_AT, DUE_SHARD};
+use crate::schema::{BY_NAME, DUE_AT, DUE_SHARD};
 use crate::{Change, Entity, Item, Key, Page, PageRequest, Row, Store, Tenant};
 
 /// How many shards of the due index hold jobs. One partition of an index takes 1,000 writes a second; each tick writes twice.
@@ -357,21 +356,8 @@ impl Store {
         start: Option<Item>,
         now: Timestamp,
     ) -> Result<(String, Vec<Key>, Option<Item>)> {
-        let query = self
-            .client
-            .query()
-            .table_name(&self.table)
-            .index_name(DUE)
-            .limit(PER_QUERY)
-            .set_exclusive_start_key(start)
-            .key_condition_expression("#shard = :shard AND #at <= :now")
-            .expression_attribute_names("#shard", DUE_SHARD)
-            .expression_attribute_names("#at", DUE_AT)
-            .expression_attribute_values(":shard", AttributeValue::S(shard.clone()))
-            .expression_attribute_values(":now", AttributeValue::S(now.to_string()));
-        let answer = query.send().await.map_err(failed)?;
-        let keys = answer.items.unwrap_or_default().iter().filter_map(Key::of_item).collect();
-        Ok((shard, keys, answer.last_evaluated_key))
+        let (keys, next) = self.due_page(&shard, (PER_QUERY, start), now).await?;
+        Ok((shard, keys, next))
     }
 
     /// A page of a job's ledger, newest first.

@@ -16,7 +16,7 @@ use mainsheet_cloud::workflows::WorkflowStart;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::time::ManualClock;
 use mainsheet_core::{TeamId, Timestamp};
-use mainsheet_embedded::Stream;
+use mainsheet_embedded::{Gateway, Stream};
 use mainsheet_identity::{IdentityState, SingleSignOn};
 use mainsheet_infrastructure::{Cloud, InfrastructureState, LocalRegion};
 use mainsheet_notifier::{MailKeys, Notifier};
@@ -33,7 +33,7 @@ use crate::doors::{Seating, join, leave_all};
 use crate::fault::{Fault, Lasting};
 use crate::mail::{CatchingMailer, CaughtMail};
 use crate::person::Person;
-use crate::proxy::{Rule, refuse_scan};
+use crate::proxy::Rule;
 use crate::table::{Dump, TestTable};
 
 /// The secrets that tests sign with.
@@ -49,6 +49,8 @@ pub const REDIRECT_URI: &str = "https://app.example/welcome";
 const PRINCIPAL: &str = "arn:aws:iam::210987654321:root";
 /// Where CloudFormation finds the connection's template.
 const TEMPLATE_URL: &str = "https://templates.example/connection.yaml";
+/// How long the table's index may be late at most.
+const LATEST: Duration = Duration::from_secs(2);
 /// When every test begins.
 const BEGINNING: &str = "2026-11-21T08:30:00.000Z";
 
@@ -75,9 +77,11 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// A new control plane with an empty table.
+    /// A new control plane with an empty table, behind a gateway.
     pub async fn start() -> Self {
-        Self::over(TestTable::start().await).await
+        let mut app = Self::over(TestTable::start().await).await;
+        app.router = Gateway::AWS.before(std::mem::take(&mut app.router));
+        app
     }
 
     /// A new control plane that speaks to its table directly: for measuring time.
@@ -164,7 +168,7 @@ impl TestApp {
         self.table.dump()
     }
 
-    /// Decides from now on what becomes of each round trip to the table.
+    /// Decides from now on what becomes of each round trip to the table. Until [`TestApp::heal`] it does not shake.
     pub fn set_rule(&self, rule: Rule) {
         self.table.set_rule(rule);
     }
@@ -184,6 +188,16 @@ impl TestApp {
     /// Moves the clock ahead. Nothing else moves it.
     pub fn advance(&self, duration: Duration) {
         self.clock.advance(duration);
+        if duration >= LATEST {
+            self.table.catch_up();
+        }
+    }
+
+    /// From now on the table does not shake: for tests that count its calls or have faults of their own.
+    #[must_use]
+    pub fn steady(self) -> Self {
+        self.table.hold();
+        self
     }
 
     /// Somebody who is not signed in.
@@ -198,11 +212,14 @@ impl TestApp {
         self.mailer.caught()
     }
 
-    /// What an operation costs the table: its result, and the round trips it took.
+    /// What an operation costs the table when it does not shake: its result, and the round trips it took.
     pub async fn measure<T>(&self, work: impl Future<Output = T>) -> (T, Vec<String>) {
+        self.table.hold();
         let _ = self.table.take_operations();
         let result = work.await;
-        (result, self.table.take_operations())
+        let round_trips = self.table.take_operations();
+        self.table.let_go();
+        (result, round_trips)
     }
 
     /// The workflows that events started, oldest first.
@@ -319,12 +336,16 @@ impl TestApp {
 
     /// Nothing goes wrong any more.
     pub fn heal(&self) {
-        self.table.set_rule(refuse_scan());
+        self.table.heal();
     }
 
-    /// The scheduler's tick, and what follows from it.
+    /// The scheduler's tick, and what follows from it. Where the index was late, it ticks once more when the index shows everything.
     pub async fn tick(&self) -> mainsheet_scheduler::Ticked {
-        let ticked = mainsheet_scheduler::tick(&self.store, mainsheet_scheduler::INTERVAL).await.unwrap();
+        let tick = || mainsheet_scheduler::tick(&self.store, mainsheet_scheduler::INTERVAL);
+        let mut ticked = tick().await.unwrap();
+        if self.table.catch_up() {
+            ticked += tick().await.unwrap();
+        }
         self.deliver().await;
         ticked
     }
@@ -422,6 +443,7 @@ impl Drop for TestApp {
     fn drop(&mut self) {
         if !std::thread::panicking() {
             assert!(self.queues.is_empty() && self.outbox.is_empty(), "messages wait: call `deliver` before the end");
+            self.table.assert_rules_kept();
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::proxy::{Rule, Verdict, refuse_scan};
+use crate::proxy::{Rule, Verdict};
 
 /// What can go wrong with a call of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,9 +42,8 @@ pub enum Lasting {
 
 /// The rule by which the call at `index` goes wrong, and no other.
 pub(crate) fn at(index: usize, fault: Fault, lasting: Lasting) -> Rule {
-    let otherwise = refuse_scan();
     Arc::new(move |call| {
         let hits = call.index == index && (lasting == Lasting::ForTheCall || call.attempt == 1);
-        if hits { Verdict::Break(fault) } else { otherwise(call) }
+        if hits { Verdict::Break(fault) } else { Verdict::Forward }
     })
 }

@@ -5,19 +5,25 @@
 mod agent;
 mod answer;
 mod app;
+pub mod attack;
 pub mod build;
 mod client;
 mod delivery;
 mod doors;
 mod fault;
+mod guard;
 pub mod infrastructure;
 mod key;
+mod late_index;
 mod mail;
 mod person;
 pub mod provider;
 mod proxy;
 mod second_factor;
+mod shake;
 mod table;
+#[cfg(test)]
+mod tests;
 
 pub use agent::{TestAgent, held, registration};
 pub use answer::{Answer, Problem};
@@ -28,6 +34,7 @@ pub use fault::{Fault, Lasting};
 pub use key::TestKey;
 pub use mail::CaughtMail;
 pub use person::{PASSWORD, Person};
-pub use proxy::{Pause, Permission, Rule, TableCall, Verdict, refuse_scan};
+pub use proxy::{Pause, Permission, Rule, TableCall, Verdict};
 pub use second_factor::SecondFactor;
+pub use shake::Shake;
 pub use table::{Dump, TestTable};

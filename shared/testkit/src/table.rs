@@ -1,4 +1,4 @@
-//! The embedded table, with a counting proxy in front of it and a side door for tests to look in.
+//! The embedded table, with a proxy in front of it that counts, guards and shakes, and a side door for tests to look in.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -16,6 +16,7 @@ use mainsheet_embedded::{EmbeddedDynamoDb, Stream, client};
 use mainsheet_store::{Store, schema};
 use serde_json::Value;
 
+use crate::guard;
 use crate::proxy::{Permission, Proxy, Rule};
 
 /// The table's name.
@@ -35,7 +36,7 @@ impl TestTable {
     /// An empty table, behind the proxy.
     pub async fn start() -> Self {
         let dynamodb = EmbeddedDynamoDb::in_memory().await.unwrap();
-        let (proxy, address) = Proxy::start(dynamodb.endpoint()).await;
+        let (proxy, address) = Proxy::start(dynamodb.endpoint(), dynamodb.database().clone()).await;
         Self::with(dynamodb, Some(proxy), &address).await
     }
 
@@ -113,9 +114,45 @@ impl TestTable {
         self.proxy.as_ref().map(Proxy::permissions).unwrap_or_default()
     }
 
-    /// Decides from now on what becomes of each round trip.
+    /// Decides from now on what becomes of each round trip. Until [`TestTable::heal`] the table does not shake.
     pub fn set_rule(&self, rule: Rule) {
-        self.proxy.as_ref().expect("rules are the proxy's").set_rule(rule);
+        self.proxy.as_ref().expect("rules are the proxy's").set_rule(Some(rule));
+    }
+
+    /// No rule decides any more what becomes of a round trip.
+    pub fn heal(&self) {
+        self.proxy.as_ref().expect("rules are the proxy's").set_rule(None);
+    }
+
+    /// From now on the table does not shake: for tests that count its calls or have faults of their own.
+    pub fn hold(&self) {
+        if let Some(proxy) = &self.proxy {
+            proxy.shaking().hold();
+            proxy.catch_up();
+        }
+    }
+
+    /// It shakes again, once all who held it let go of it.
+    pub(crate) fn let_go(&self) {
+        if let Some(proxy) = &self.proxy {
+            proxy.shaking().let_go();
+        }
+    }
+
+    /// The index shows everything that was written. Says whether it did not before.
+    pub fn catch_up(&self) -> bool {
+        self.proxy.as_ref().is_some_and(Proxy::catch_up)
+    }
+
+    /// Asserts that no call broke a rule of the design, and that no row has grown too large.
+    pub(crate) fn assert_rules_kept(&self) {
+        let broken = self.proxy.as_ref().map(Proxy::breaches).unwrap_or_default();
+        assert!(broken.is_empty(), "calls of the table that the design forbids: {broken:#?}");
+        for row in self.raw_rows() {
+            let row = serde_json::to_value(row).unwrap();
+            let size = guard::size_of_row(&row);
+            assert!(size < guard::ROW_BYTES, "a row of {size} bytes: {} {}", row["pk"]["S"], row["sk"]["S"]);
+        }
     }
 
     /// Keeps all of the database in a file that is not there yet.
@@ -126,6 +163,7 @@ impl TestTable {
     /// The database is again what was kept in a file.
     pub(crate) fn load(&self, file: &Path) {
         self.database().restore_from(file.to_str().unwrap()).unwrap();
+        self.catch_up();
     }
 
     /// The table's definition, as DynamoDB describes it.

@@ -21,7 +21,7 @@ struct Scene {
 
 impl Scene {
     async fn start() -> Self {
-        let app = TestApp::start().await;
+        let app = TestApp::start().await.steady();
         let owner = app.sign_up("owner@example.com").await;
         let agent = owner.cluster("main").await;
         let _ = app.tick().await;

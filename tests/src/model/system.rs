@@ -34,7 +34,7 @@ pub(super) struct Course<'s> {
 
 impl System {
     pub(super) async fn start() -> Self {
-        let app = TestApp::start().await;
+        let app = TestApp::start().await.steady();
         let owner = app.sign_up("owner@example.com").await;
         let agent = owner.cluster("main").await;
         let body = build::job("daily", &agent.cluster_id, &owner.team_id);

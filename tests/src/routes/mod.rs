@@ -17,6 +17,7 @@ mod job_schedules;
 mod job_versions;
 mod jobs;
 mod keys;
+mod limits;
 mod logs;
 mod mailed_codes;
 mod me;

@@ -61,7 +61,7 @@ impl Calls {
 /// An operation begins, and somebody looks how far it is.
 async fn operations() -> Vec<Line> {
     progress("calls: operations");
-    let app = TestApp::start().await;
+    let app = TestApp::start().await.steady();
     let owner = app.sign_up("owner@example.com").await;
     let connection = app.connection(&owner, "prod").await;
     let network = app.pending_network(&owner, &connection, "main").await;
@@ -75,7 +75,7 @@ async fn operations() -> Vec<Line> {
 
 /// Lists of networks and clusters: of all of them, and of one connection's.
 async fn infrastructure() -> Vec<Line> {
-    let app = TestApp::start().await;
+    let app = TestApp::start().await.steady();
     let owner = app.sign_up("owner@example.com").await;
     let connection = app.connection(&owner, "prod").await;
     let network = app.network(&owner, &connection, "main").await;
@@ -100,7 +100,7 @@ async fn infrastructure() -> Vec<Line> {
 /// `GET /me/jobs` of ten thousand jobs that a hundred teams share evenly.
 async fn ones_jobs() -> Vec<Line> {
     progress("calls: one's jobs");
-    let app = TestApp::start().await;
+    let app = TestApp::start().await.steady();
     let owner = app.sign_up("owner@example.com").await;
     let cluster = owner.cluster("main").await.cluster_id;
     let (mut teams, mut jobs) = (Vec::new(), Vec::new());

@@ -82,7 +82,7 @@ struct Plane {
 impl Plane {
     async fn of(jobs: usize) -> Self {
         progress(&format!("ticks: {jobs} jobs"));
-        let app = TestApp::start_in_file().await;
+        let app = TestApp::start_in_file().await.steady();
         let owner = app.sign_up("owner@example.com").await;
         let cluster = owner.cluster("main").await.cluster_id;
         let body = build::job("daily", &cluster, &owner.team_id);

@@ -1,0 +1,84 @@
+//! What the design asks of every call of the table, whichever test makes it. What breaks a rule is refused as DynamoDB refuses what it
+//! does not take, and the test fails at its end.
+//!
+//! - Reads are `GetItem`, `BatchGetItem` and `Query`; writes are transactions, so that none goes without its conditions and its audit
+//!   record. `Scan`, single writes and batches of writes are refused.
+//! - A `Query` is bounded: it says in `Limit` how many rows it takes at most, up to [`MOST_ROWS`], and has no filter, which would read
+//!   more than it answers.
+//! - A row is smaller than 100 KB, a transaction has at most 100 writes on different rows and is smaller than 4 MB.
+
+use std::collections::HashSet;
+
+use mainsheet_store::MOST_ROWS;
+use serde_json::Value;
+
+/// The bytes that a row stays below. DynamoDB takes 400 KB.
+pub(crate) const ROW_BYTES: usize = 100 * 1024;
+/// The bytes that a transaction stays below.
+const TRANSACTION_BYTES: usize = 4 * 1024 * 1024;
+/// The most writes of a transaction.
+const MOST_WRITES: usize = 100;
+/// The calls that are made. The last two are how tests and the embedded platform make their table.
+const CALLS: [&str; 6] = ["GetItem", "BatchGetItem", "Query", "TransactWriteItems", "CreateTable", "DescribeTable"];
+
+/// Which rule a call breaks.
+pub(crate) fn breach(operation: &str, body: &Value) -> Option<String> {
+    match operation {
+        "Query" => unbounded(body),
+        "TransactWriteItems" => too_much(body),
+        _ if CALLS.contains(&operation) => None,
+        _ => Some(format!("{operation} is none of {CALLS:?}")),
+    }
+}
+
+fn unbounded(query: &Value) -> Option<String> {
+    let limit = query["Limit"].as_u64().unwrap_or_default();
+    let is_bounded = (1..=u64::from(MOST_ROWS)).contains(&limit) && query["FilterExpression"].is_null();
+    (!is_bounded).then(|| format!("a query without a bound of at most {MOST_ROWS} rows: {query}"))
+}
+
+fn too_much(transaction: &Value) -> Option<String> {
+    let writes: Vec<&Value> = transaction["TransactItems"].as_array().into_iter().flatten().collect();
+    let writes: Vec<(&String, &Value)> = writes.iter().filter_map(|write| write.as_object()?.iter().next()).collect();
+    if writes.len() > MOST_WRITES {
+        return Some(format!("a transaction of {} writes", writes.len()));
+    }
+    let mut rows = HashSet::new();
+    let mut sum = 0;
+    for (kind, write) in writes {
+        let key = if write["Key"].is_null() { &write["Item"] } else { &write["Key"] };
+        let key = format!("{} {}", key["pk"]["S"], key["sk"]["S"]);
+        let size =
+            ["Item", "Key", "ExpressionAttributeValues"].iter().map(|part| size_of_row(&write[part])).sum::<usize>();
+        sum += size;
+        if size >= ROW_BYTES {
+            return Some(format!("{kind} of {size} bytes at {key}"));
+        }
+        if !rows.insert(key.clone()) {
+            return Some(format!("two writes of a transaction at {key}"));
+        }
+    }
+    (sum >= TRANSACTION_BYTES).then(|| format!("a transaction of {sum} bytes"))
+}
+
+/// The bytes of a row, as DynamoDB counts them, in its JSON.
+pub(crate) fn size_of_row(row: &Value) -> usize {
+    row.as_object().into_iter().flatten().map(|(name, value)| name.len() + size_of(value)).sum()
+}
+
+fn size_of(value: &Value) -> usize {
+    let Some((kind, value)) = value.as_object().and_then(|typed| typed.iter().next()) else { return 0 };
+    match kind.as_str() {
+        "S" | "N" | "B" => value.as_str().map_or(0, str::len),
+        "M" => {
+            3 + value
+                .as_object()
+                .into_iter()
+                .flatten()
+                .map(|(name, value)| 1 + name.len() + size_of(value))
+                .sum::<usize>()
+        }
+        "L" => 3 + value.as_array().into_iter().flatten().map(|value| 1 + size_of(value)).sum::<usize>(),
+        _ => 1,
+    }
+}
