@@ -30,6 +30,8 @@ enum Chore {
     ScheduleOracle(schedule_oracle::Options),
     /// Measure what requests cost, beside what they stand on
     Bench(bench::Options),
+    /// Measure a Lambda function beside the same in other languages: tests/bench/run builds them
+    BenchFunctions(bench::functions::Options),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -46,6 +48,7 @@ async fn main() -> std::process::ExitCode {
         Chore::VerifyAudit(options) => verify_audit::run(&options),
         Chore::ScheduleOracle(options) => schedule_oracle::run(&options),
         Chore::Bench(options) => Box::pin(bench::run(&options)).await,
+        Chore::BenchFunctions(options) => Box::pin(bench::functions::run(options)).await,
     }
 }
 
