@@ -1,6 +1,6 @@
 //! Whether a package does the work: what it answers, to whom it refuses it, and what it asks of the table, beside the routers.
 
-use mainsheet_testkit::{Answer, Client};
+use mainsheet_testkit::{Answer, Client, Person};
 use serde_json::Value;
 
 use super::Package;
@@ -10,18 +10,19 @@ use super::table_front::TableFront;
 
 pub(super) async fn check(package: Package, estate: &Estate, table: &TableFront) {
     let mut sandbox = Sandbox::start(package, table, &[]).await;
-    let of = |person: &mainsheet_testkit::Person| Some(person.access_token.clone());
+    let of = |person: &Person| Some(person.access_token.clone());
     // The first one also has what the start reads.
-    let _ = sandbox.invoke(event(&estate.job, of(&estate.owner).as_deref())).await;
+    let _ = sandbox.invoke(event(job, of(&estate.owner).as_deref())).await;
     let forged = estate.owner.access_token.rsplit_once('.').map(|(signed, _)| format!("{signed}.{}", "A".repeat(86)));
+    let job = estate.job.as_str();
     let cases = [
-        (estate.job.as_str(), of(&estate.owner), 200),
+        (job, of(&estate.owner), 200),
         (LIST, of(&estate.owner), 200),
-        (&estate.job, None, 401),
-        (&estate.job, forged, 401),
-        (&estate.job, of(&estate.member), 404),
+        (job, None, 401),
+        (job, forged, 401),
+        (job, of(&estate.member), 404),
         (LIST, of(&estate.member), 403),
-        (&estate.job, of(&estate.stranger), 404),
+        (job, of(&estate.stranger), 404),
     ];
     for (path, token, status) in cases {
         let case = format!("{}: {path}, which is {status}", package.name());

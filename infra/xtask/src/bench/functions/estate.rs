@@ -33,6 +33,8 @@ impl Estate {
         to_the_present(&app);
         let owner = app.sign_up("owner@example.com").await;
         let member = app.member("member@example.com", &owner.organization_id, &[OrganizationRole::Member], &[]).await;
+        // Their token names the organization that they had.
+        let member = member.refreshed().await;
         let stranger = app.sign_up("stranger@example.com").await;
         let cluster = owner.cluster("main").await.cluster_id;
         let mut jobs = Vec::new();

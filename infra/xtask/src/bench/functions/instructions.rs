@@ -1,6 +1,6 @@
 //! How many instructions the function takes, as `valgrind` counts them: the same on a busy machine as on an idle one.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, ExitCode};
 
 use axum::body::Bytes;
@@ -88,8 +88,8 @@ fn collected(log: &Path) -> u64 {
     figure.unwrap_or_else(|| panic!("valgrind counted nothing: {text}")).unwrap()
 }
 
-fn stored(file: &PathBuf) -> Instructions {
-    serde_json::from_slice(&std::fs::read(file).unwrap()).unwrap()
+fn stored(file: &Path) -> Instructions {
+    serde_json::from_slice(&std::fs::read(file).expect("stored figures: `--store` makes them")).unwrap()
 }
 
 fn rustc() -> String {

@@ -161,7 +161,7 @@ fn environment(api: &str, table: &TableFront) -> Vec<(&'static str, String)> {
         ("AWS_ACCESS_KEY_ID", "ASIAIOSFODNN7EXAMPLE"),
         ("AWS_SECRET_ACCESS_KEY", "the table takes any credentials"),
         ("AWS_SESSION_TOKEN", "of a role"),
-        ("AWS_ENDPOINT_URL_DYNAMODB", &table.url),
+        ("AWS_ENDPOINT_URL_DYNAMODB", table.url.as_str()),
         ("MAINSHEET_TABLE", "mainsheet"),
         ("LANG", "C.UTF-8"),
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
