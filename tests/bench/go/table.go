@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/feature/dynamodb/attributevalue"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go/logging"
 )
 
 const (
@@ -30,7 +31,8 @@ type key struct{ pk, sk string }
 type item = map[string]types.AttributeValue
 
 func openTable(ctx context.Context, name string) (*table, error) {
-	settings, err := config.LoadDefaultConfig(ctx)
+	// This release of the SDK warns with each answer that it cannot close what it has read to the end and closed.
+	settings, err := config.LoadDefaultConfig(ctx, config.WithLogger(logging.Nop{}))
 	if err != nil {
 		return nil, err
 	}

@@ -53,4 +53,4 @@ async def refuse(_: Request, problem: Problem):
 
 app = FastAPI(openapi_url=None, exception_handlers={Problem: refuse})
 app.include_router(router)
-handler = Mangum(app, lifespan="off")
+handler = Mangum(app, lifespan="off", text_mime_types=["application/json", "application/problem+json"])
