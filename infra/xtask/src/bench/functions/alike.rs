@@ -11,10 +11,10 @@ use super::table_front::TableFront;
 pub(super) async fn check(package: Package, estate: &Estate, table: &TableFront) {
     let mut sandbox = Sandbox::start(package, table, &[]).await;
     let of = |person: &Person| Some(person.access_token.clone());
+    let job = estate.job.as_str();
     // The first one also has what the start reads.
     let _ = sandbox.invoke(event(job, of(&estate.owner).as_deref())).await;
     let forged = estate.owner.access_token.rsplit_once('.').map(|(signed, _)| format!("{signed}.{}", "A".repeat(86)));
-    let job = estate.job.as_str();
     let cases = [
         (job, of(&estate.owner), 200),
         (LIST, of(&estate.owner), 200),
