@@ -34,6 +34,8 @@ enum Chore {
     Bench(bench::Options),
     /// Send a minute of requests at the highest rate that the embedded platform sustains: infra/docs/reliability.md
     Load(load::Options),
+    /// Measure a Lambda function beside the same in other languages: tests/bench/run builds them
+    BenchFunctions(bench::functions::Options),
 }
 
 #[tokio::main(flavor = "current_thread")]
@@ -51,6 +53,7 @@ async fn main() -> std::process::ExitCode {
         Chore::ScheduleOracle(options) => schedule_oracle::run(&options),
         Chore::Bench(options) => Box::pin(bench::run(&options)).await,
         Chore::Load(options) => Box::pin(load::run(&options)).await,
+        Chore::BenchFunctions(options) => Box::pin(bench::functions::run(options)).await,
     }
 }
 

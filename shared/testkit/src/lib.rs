@@ -33,6 +33,7 @@ pub use delivery::Delivered;
 pub use fault::{Fault, Lasting};
 pub use key::TestKey;
 pub use mail::CaughtMail;
+pub use mainsheet_api::BASE;
 pub use person::{PASSWORD, Person};
 pub use proxy::{Pause, Permission, Rule, TableCall, Verdict};
 pub use second_factor::SecondFactor;

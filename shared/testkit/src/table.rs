@@ -30,6 +30,8 @@ pub struct TestTable {
     proxy: Option<Proxy>,
     /// What its file is in, if it has one.
     folder: Option<Arc<tempfile::TempDir>>,
+    /// Where the client reaches it.
+    address: String,
 }
 
 impl TestTable {
@@ -64,7 +66,7 @@ impl TestTable {
         let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
         let client = Client::from_conf(client(address).config().to_builder().retry_config(retries).build());
         schema::create_table(&client, TABLE).await.unwrap();
-        Self { dynamodb, client, proxy, folder: None }
+        Self { dynamodb, client, proxy, folder: None, address: address.to_owned() }
     }
 
     /// The store over this table.
@@ -82,6 +84,18 @@ impl TestTable {
     #[must_use]
     pub fn client(&self) -> &Client {
         &self.client
+    }
+
+    /// Where it answers, past the proxy.
+    #[must_use]
+    pub fn endpoint(&self) -> String {
+        self.dynamodb.endpoint()
+    }
+
+    /// Where the proxy answers, or the table itself where there is none.
+    #[must_use]
+    pub fn proxied_endpoint(&self) -> String {
+        self.address.clone()
     }
 
     /// The table's name.

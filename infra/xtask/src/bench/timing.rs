@@ -24,10 +24,16 @@ pub(super) async fn round(calls: usize, mut call: impl AsyncFnMut()) -> Round {
         call().await;
         times.push(begin.elapsed());
     }
-    let cpu = processor_time().saturating_sub(cpu_before);
-    times.sort_unstable();
-    let at = |share: usize| milliseconds(times[(times.len() * share / 100).min(times.len() - 1)]);
-    Round { p50: at(50), p99: at(99), cpu: milliseconds(cpu) / times.len() as f64 }
+    Round::of(times, processor_time().saturating_sub(cpu_before))
+}
+
+impl Round {
+    /// The times of calls, and the processor time of all of them.
+    pub(super) fn of(mut times: Vec<Duration>, cpu: Duration) -> Self {
+        times.sort_unstable();
+        let at = |share: usize| milliseconds(times[(times.len() * share / 100).min(times.len() - 1)]);
+        Self { p50: at(50), p99: at(99), cpu: milliseconds(cpu) / times.len() as f64 }
+    }
 }
 
 pub(super) fn milliseconds(duration: Duration) -> f64 {

@@ -1,0 +1,105 @@
+//! The figures as a table in Markdown, and whether they are within their bars.
+
+use std::process::ExitCode;
+
+use super::Package;
+use super::rounds::{Figures, Rounds};
+
+type Figure = fn(&Figures) -> f64;
+
+const COLD: (&str, &str, Figure) = ("start to first answer", "ms", |figures| figures.cold);
+const JOB_CPU: (&str, &str, Figure) = ("`GET /workloads/jobs/{job}`, processor time", "ms", |figures| figures.job.cpu);
+const LIST_CPU: (&str, &str, Figure) =
+    ("`GET /workloads/jobs?limit=20`, processor time", "ms", |figures| figures.list.cpu);
+const MEMORY: (&str, &str, Figure) = ("most memory", "MB", |figures| figures.memory);
+
+const SHOWN: [(&str, &str, Figure); 8] = [
+    COLD,
+    ("`GET /workloads/jobs/{job}`, p50", "ms", |figures| figures.job.p50),
+    ("`GET /workloads/jobs/{job}`, p99", "ms", |figures| figures.job.p99),
+    JOB_CPU,
+    ("`GET /workloads/jobs?limit=20`, p50", "ms", |figures| figures.list.p50),
+    ("`GET /workloads/jobs?limit=20`, p99", "ms", |figures| figures.list.p99),
+    LIST_CPU,
+    MEMORY,
+];
+
+/// The most that Mainsheet may take, in terms of another one.
+const BARS: [(Package, (&str, &str, Figure), f64); 7] = [
+    (Package::Node, COLD, 0.1),
+    (Package::Node, JOB_CPU, 0.25),
+    (Package::Node, LIST_CPU, 0.25),
+    (Package::Node, MEMORY, 0.125),
+    (Package::Go, COLD, 1.0),
+    (Package::Go, JOB_CPU, 0.67),
+    (Package::Go, LIST_CPU, 0.67),
+];
+
+/// Prints both; fails when a bar is missed.
+pub(super) fn print(all: &[Rounds], size: impl Fn(Package) -> u64) -> ExitCode {
+    print_figures(all, size);
+    let ours = all.iter().find(|rounds| rounds.package == Package::Rust);
+    if ours.is_some_and(|ours| !print_bars(ours, all)) { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+fn print_figures(all: &[Rounds], size: impl Fn(Package) -> u64) {
+    let row = |name: &str, cell: &dyn Fn(&Rounds) -> String| {
+        let cells: Vec<String> = all.iter().map(cell).collect();
+        println!("| {name} | {} |", cells.join(" | "));
+    };
+    println!("\nMedians of the rounds, and their range.\n");
+    row("", &|rounds| rounds.package.title().to_owned());
+    row("---", &|_| "---".to_owned());
+    for (name, unit, figure) in SHOWN {
+        row(name, &|rounds| Spread::of(rounds.figures.iter().map(figure)).text(unit));
+    }
+    row("package, zipped", &|rounds| format!("{:.1} MB", size(rounds.package) as f64 / 1e6));
+}
+
+/// Whether all of them are kept.
+fn print_bars(ours: &Rounds, all: &[Rounds]) -> bool {
+    println!("\n| Mainsheet in terms of | | Ratio | Bar |\n|---|---|---|---|");
+    let mut kept = true;
+    for (package, (name, _, figure), bar) in BARS {
+        let Some(other) = all.iter().find(|rounds| rounds.package == package) else { continue };
+        let pairs = ours.figures.iter().zip(&other.figures);
+        let ratio = Spread::of(pairs.map(|(ours, other)| figure(ours) / figure(other)));
+        let passes = ratio.median <= bar;
+        let text = ratio.text("");
+        let text = if passes { text } else { format!("**{text}, missed**") };
+        println!("| {} | {name} | {text} | {bar} |", package.title());
+        kept &= passes;
+    }
+    kept
+}
+
+/// Figures of all rounds.
+struct Spread {
+    least: f64,
+    median: f64,
+    most: f64,
+}
+
+impl Spread {
+    fn of(figures: impl Iterator<Item = f64>) -> Self {
+        let mut sorted: Vec<f64> = figures.collect();
+        sorted.sort_by(f64::total_cmp);
+        Self { least: sorted[0], median: sorted[sorted.len() / 2], most: sorted[sorted.len() - 1] }
+    }
+
+    fn text(&self, unit: &str) -> String {
+        let [least, median, most] = [self.least, self.median, self.most].map(short);
+        if unit.is_empty() { format!("{median} ({least}-{most})") } else { format!("{median} {unit} ({least}-{most})") }
+    }
+}
+
+/// Three digits that count.
+fn short(figure: f64) -> String {
+    let decimals = match figure {
+        100.0.. => 0,
+        10.0.. => 1,
+        1.0.. => 2,
+        _ => 3,
+    };
+    format!("{figure:.decimals$}")
+}
