@@ -20,6 +20,8 @@ const AT_ONCE: usize = 32;
 /// Entries of the ledger in one transaction. With the rows of a run that waits for 50 jobs they stay below the 100 actions that
 /// DynamoDB takes.
 const ENTRIES: usize = 40;
+/// How often a job that changes meanwhile is read in one tick.
+const TURNS: usize = 4;
 
 /// Acts on every tick that is due by `now`, and answers how many runs came of it.
 ///
@@ -40,27 +42,43 @@ pub(crate) async fn schedule(store: &Store, now: Timestamp) -> Result<usize> {
     failed.map(|()| runs)
 }
 
-/// Acts on the ticks that a job owes, and answers how many runs came of it.
+/// Acts on the ticks that a job owes, and answers how many runs came of it. A job that changes meanwhile is read again; one that
+/// does not stop changing has its turn with the next tick.
 async fn act(store: &Store, job: DueJob, now: Timestamp) -> Result<usize> {
+    let (mut job, mut runs) = (job, 0);
+    for _ in 0..TURNS {
+        let settled = settle(store, &mut job, &mut runs, now).await?;
+        if settled.is_continue() {
+            break;
+        }
+        match store.due_job(&job.row.key, now).await? {
+            Some(as_it_is) => job = as_it_is,
+            None => break,
+        }
+    }
+    Ok(runs)
+}
+
+/// Decides about all ticks that a job owes; breaks off when it is not as it was read.
+async fn settle(store: &Store, job: &mut DueJob, runs: &mut usize, now: Timestamp) -> Result<ControlFlow<()>> {
     let verdicts = decide(&job.owed(now), &job.row.value.current.schedule, live_runs(&job.row), now);
-    let (mut job, mut verdicts, mut runs) = (job, verdicts.as_slice(), 0);
+    let mut verdicts = verdicts.as_slice();
     while !verdicts.is_empty() {
         let (some, rest) = verdicts.split_at(through_first_run(verdicts));
         let next = match (rest.first(), some.last()) {
             (Some(verdict), _) => Some(verdict.ticks.first),
             (None, last) => last.and_then(|verdict| job.next_after(verdict.ticks.last)),
         };
-        match carry_out(store, &job, some, next, now).await? {
+        match carry_out(store, job, some, next, now).await? {
             ControlFlow::Continue(run) => {
-                runs += usize::from(run.is_some());
+                *runs += usize::from(run.is_some());
                 job.advance(run.as_ref(), next);
             }
-            // Somebody else acts on this job, or changed it: it is read again with the next tick.
-            ControlFlow::Break(()) => break,
+            ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
         }
         verdicts = rest;
     }
-    Ok(runs)
+    Ok(ControlFlow::Continue(()))
 }
 
 /// How many of them go into one transaction.

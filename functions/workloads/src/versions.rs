@@ -4,8 +4,8 @@ use garde::Validate;
 use mainsheet_api::{App, Result, text};
 use mainsheet_auth::{Caller, Relation};
 use mainsheet_core::job::{
-    ConcurrencyPolicy, EngineConfig, Job, JobConfig, JobDependency, JobVersion, Library, MissedSchedulePolicy,
-    PythonSource, READABLE_SCHEMES, Requirements, Schedule, SourceConfig, scheme_of,
+    ConcurrencyPolicy, EngineConfig, ExecutionMode, Job, JobConfig, JobDependency, JobVersion, Library,
+    MissedSchedulePolicy, PythonSource, READABLE_SCHEMES, Requirements, Schedule, SourceConfig, scheme_of,
 };
 use mainsheet_core::query::SavedQuery;
 use mainsheet_core::schedule::{self, check_time_zone};
@@ -165,6 +165,7 @@ pub(crate) fn require_named<'s>(
 pub(crate) fn check_rules(job_key: &str, version: &JobVersion) -> Result<()> {
     let mut errors = FieldErrors::default();
     check_source(&version.config, &mut errors);
+    check_compute(&version.config, &mut errors);
     if let Some(engine) = &version.config.lakesail {
         check_engine(engine, &mut errors);
     }
@@ -213,6 +214,15 @@ fn check_python(python: &PythonSource, errors: &mut FieldErrors) {
     let by_name = python.named_parameters.iter().map(|(name, text)| (format!("namedParameters.{name}"), text));
     for (field, _) in by_position.chain(by_name).filter(|(field, text)| field.contains('\0') || text.contains('\0')) {
         errors.add(format!("config.python.{field}"), "must not contain the character U+0000, which no argument can");
+    }
+}
+
+/// Machines that no run of the job would have.
+fn check_compute(config: &JobConfig, errors: &mut FieldErrors) {
+    let mode = config.lakesail.as_ref().map_or_else(ExecutionMode::default, |engine| engine.execution_mode);
+    let has_workers = config.compute.as_ref().is_some_and(|compute| compute.worker.is_some());
+    if has_workers && mode == ExecutionMode::Standalone {
+        errors.add("config.compute.worker", "goes with `cluster` as `config.lakesail.executionMode`");
     }
 }
 

@@ -255,8 +255,8 @@ pub struct Compute {
 pub struct DriverCompute {
     /// The provider's name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, min = 1, max = 64)))]
-    #[schema(min_length = 1, max_length = 64, examples("c8g.2xlarge"))]
+    #[garde(inner(length(chars, min = 1, max = 64), pattern("^[a-z0-9-]+\\.[a-z0-9-]+$")))]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+\\.[a-z0-9-]+$", examples("c8g.2xlarge"))]
     pub instance_type: Option<String>,
     /// Its volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -270,8 +270,8 @@ pub struct DriverCompute {
 pub struct WorkerCompute {
     /// The provider's name for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, min = 1, max = 64)))]
-    #[schema(min_length = 1, max_length = 64, examples("c8g.4xlarge"))]
+    #[garde(inner(length(chars, min = 1, max = 64), pattern("^[a-z0-9-]+\\.[a-z0-9-]+$")))]
+    #[schema(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+\\.[a-z0-9-]+$", examples("c8g.4xlarge"))]
     pub instance_type: Option<String>,
     /// Their volumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -304,8 +304,8 @@ pub enum CapacityType {
 pub struct EbsConfig {
     /// AWS volume type.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, min = 1, max = 32)))]
-    #[schema(min_length = 1, max_length = 32, examples("gp3"))]
+    #[garde(inner(pattern("^(gp2|gp3|io1|io2|sc1|st1|standard)$")))]
+    #[schema(pattern = "^(gp2|gp3|io1|io2|sc1|st1|standard)$", examples("gp3"))]
     pub volume_type: Option<String>,
     /// GiB.
     #[serde(default, skip_serializing_if = "Option::is_none")]

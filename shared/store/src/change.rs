@@ -70,6 +70,11 @@ impl Store {
         }
     }
 
+    /// Begins a look at what a change would have to stand up to: conditions alone, and nothing is written.
+    pub fn conditions(&self) -> Change<'_> {
+        self.telemetry()
+    }
+
     /// Begins a write that says nothing new about who did what: an agent's log lines and previews, the counting of tries.
     pub(crate) fn telemetry(&self) -> Change<'_> {
         Change {
@@ -283,6 +288,9 @@ impl Change<'_> {
         let this = self.with_record();
         if let Some(defect) = this.defect {
             return Err(defect);
+        }
+        if this.writes.is_empty() {
+            return Ok(());
         }
         let attempt = || async {
             let request = this.store.client.transact_write_items().set_transact_items(Some(this.writes.clone()));

@@ -89,12 +89,15 @@ fn inbox_partition(tenant: &Tenant, cluster: &ClusterId) -> String {
     tenant_partition(tenant, format!("CLUSTER#{cluster}#INBOX"))
 }
 
+/// What the keys of runs begin with that any agent of the cluster may lease.
+const READY: &str = "READY";
+
 /// Stop orders sort before held runs, held ones before ready ones, and these by how long they have waited.
 pub(crate) fn inbox_key(tenant: &Tenant, cluster: &ClusterId, kind: InboxKind, order: &str) -> Key {
     let kind = match kind {
         InboxKind::Cancel => "CANCEL",
         InboxKind::Leased => "LEASED",
-        InboxKind::Ready => "READY",
+        InboxKind::Ready => READY,
     };
     Key::global(inbox_partition(tenant, cluster), format!("{kind}#{order}"))
 }
@@ -122,14 +125,21 @@ impl Store {
         self.whole(&Listing::of(tenant_partition(tenant, "CLUSTERS"))).await
     }
 
-    /// The first entries of a cluster's inbox, at most 100 and one more for every held run.
+    /// The first 100 entries of a cluster's inbox. Where those are all of runs that agents hold, the first 100 that are ready come
+    /// along, too.
     ///
     /// # Errors
     /// When the table does not answer.
     pub async fn inbox(&self, tenant: &Tenant, cluster: &ClusterId) -> Result<Vec<InboxEntry>> {
-        let listing = Listing::of(inbox_partition(tenant, cluster));
+        let all = Listing::of(inbox_partition(tenant, cluster));
         let request = PageRequest { limit: 100, ..PageRequest::default() };
-        Ok(self.page(&listing, &request).await?.map(|row: Row<InboxEntry>| row.value).rows)
+        let page = self.page(&all, &request).await?.map(|row: Row<InboxEntry>| row.value);
+        let mut entries = page.rows;
+        if page.marker.is_some() && entries.iter().all(|entry| entry.kind != InboxKind::Ready) {
+            let ready = all.beginning_with(format!("{READY}#"));
+            entries.extend(self.page(&ready, &request).await?.map(|row: Row<InboxEntry>| row.value).rows);
+        }
+        Ok(entries)
     }
 
     /// A logical cluster comes to stand in front of a provisioned one, and its agent has something to register with. Repeated, the

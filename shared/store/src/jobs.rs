@@ -82,10 +82,9 @@ pub fn latest_run(row: &Row<Job>) -> Option<JobRunId> {
     row.text(LATEST_RUN)?.parse().ok()
 }
 
-/// The moment of a job's latest run.
+/// The moment of the latest run that a job ever had, also when that run was deleted.
 #[must_use]
 pub fn latest_moment(row: &Row<Job>) -> Option<Timestamp> {
-    latest_run(row)?;
     row.text(LATEST_MOMENT)?.parse().ok()
 }
 
@@ -248,22 +247,6 @@ impl Store {
         let query = query_key.map(|key| batch.take(&key)).transpose()?.flatten();
         let teams = take_teams(&mut batch, &team_keys)?.into_iter().map(|row| (row.value.id.clone(), row)).collect();
         Ok(JobPrerequisites { cluster: batch.take(&cluster_key)?, teams, query })
-    }
-
-    /// The jobs that a job is to depend on have to be there: one round trip, and none where there are none.
-    ///
-    /// # Errors
-    /// [`Error::Invalid`] names the first one that is not.
-    pub async fn require_job_keys(&self, tenant: &Tenant, keys: impl IntoIterator<Item = &str>) -> Result<()> {
-        let keys: Vec<Key> = keys.into_iter().map(|key| claim_key(tenant, key)).collect();
-        if keys.is_empty() {
-            return Ok(());
-        }
-        let mut batch = self.get_batch(keys.clone()).await?;
-        match keys.iter().position(|key| batch.take_item(key).is_none()) {
-            Some(index) => Err(unknown_job(index)),
-            None => Ok(()),
-        }
     }
 
     /// Removes the versions of a job that is gone, in steps that can be repeated. True when nothing is left.

@@ -51,7 +51,7 @@ pub mod users;
 pub use change::{Change, retry_races};
 pub use key::Key;
 pub use page::{Listing, Page, PageRequest};
-pub use read::{Batch, Store};
+pub use read::{Batch, MOST_ROWS, Store};
 pub use row::{Entity, Row};
 pub use tenant::Tenant;
 

@@ -16,7 +16,7 @@ use crate::change::brief_backoff;
 use crate::{Entity, Item, Key, Row};
 
 /// The most rows that one query asks for: a megabyte, which is what DynamoDB reads for one, of the smallest rows there are.
-pub(crate) const MOST_ROWS: i32 = 5_000;
+pub const MOST_ROWS: i32 = 5_000;
 /// The most keys DynamoDB takes in one batch read.
 const BATCH: usize = 100;
 

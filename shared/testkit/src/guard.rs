@@ -33,7 +33,7 @@ pub(crate) fn breach(operation: &str, body: &Value) -> Option<String> {
 
 fn unbounded(query: &Value) -> Option<String> {
     let limit = query["Limit"].as_u64().unwrap_or_default();
-    let is_bounded = (1..=u64::from(MOST_ROWS)).contains(&limit) && query["FilterExpression"].is_null();
+    let is_bounded = (1..=u64::from(MOST_ROWS.unsigned_abs())).contains(&limit) && query["FilterExpression"].is_null();
     (!is_bounded).then(|| format!("a query without a bound of at most {MOST_ROWS} rows: {query}"))
 }
 

@@ -29,7 +29,7 @@ pub struct TestTable {
     client: Client,
     proxy: Option<Proxy>,
     /// What its file is in, if it has one.
-    folder: Option<Arc<tempfile::TempDir>>,
+    _folder: Option<Arc<tempfile::TempDir>>,
     /// Where the client reaches it.
     address: String,
 }
@@ -49,9 +49,9 @@ impl TestTable {
         let dynamodb = EmbeddedDynamoDb::open(&folder.path().join("table"), 0).await.unwrap();
         // What dynoxide calls ordinary settings: SQLite's own, but for `synchronous = NORMAL`.
         dynamodb.database().disable_bulk_loading().unwrap();
-        let (proxy, address) = Proxy::start(dynamodb.endpoint()).await;
+        let (proxy, address) = Proxy::start(dynamodb.endpoint(), dynamodb.database().clone()).await;
         let table = Self::with(dynamodb, Some(proxy), &address).await;
-        Self { folder: Some(Arc::new(folder)), ..table }
+        Self { _folder: Some(Arc::new(folder)), ..table }
     }
 
     /// An empty table that is spoken to directly: for measuring time.
@@ -66,7 +66,7 @@ impl TestTable {
         let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
         let client = Client::from_conf(client(address).config().to_builder().retry_config(retries).build());
         schema::create_table(&client, TABLE).await.unwrap();
-        Self { dynamodb, client, proxy, folder: None, address: address.to_owned() }
+        Self { dynamodb, client, proxy, _folder: None, address: address.to_owned() }
     }
 
     /// The store over this table.

@@ -162,7 +162,9 @@ async fn an_account_tells_what_it_offers() {
         let (all, free) = (machine["vCpus"].as_u64().unwrap() * 1000, machine["allocatableMilliCpu"].as_u64().unwrap());
         assert!(free > 0 && free < all, "the system's own pods take some: {machine}");
     }
-    assert!(place.look("/regions").await["items"].as_array().unwrap().iter().any(|region| region["regionCode"] == REGION));
+    assert!(
+        place.look("/regions").await["items"].as_array().unwrap().iter().any(|region| region["regionCode"] == REGION)
+    );
 
     place.stack("mainsheet-network-main", "network/ABSENT").await;
     place.app.advance(std::time::Duration::from_secs(600));

@@ -7,8 +7,8 @@ use garde::Validate;
 use mainsheet_api::{App, Body, IfMatch, Path, Permitted, Result, Tagged, text};
 use mainsheet_auth::needs::CanManageCatalogs;
 use mainsheet_auth::sealed::{Context, Sealer};
-use mainsheet_core::CatalogId;
 use mainsheet_core::catalog::{CatalogConfig, SECRET_FIELD};
+use mainsheet_core::{CatalogId, Error};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -55,6 +55,10 @@ pub(crate) async fn update(
     if let Some(config) = body.config_write {
         let config = config.over(catalog.settings.config());
         let (settings, token) = config.settings(catalog.settings.provider(), "configWrite")?;
+        if token.is_none() && catalog.token.is_some() && settings.config().url != catalog.settings.config().url {
+            // Nobody may see a token; so nobody may send it elsewhere, either.
+            return Err(Error::invalid("configWrite.token", "has to come along with another `url`").into());
+        }
         if settings.region() != catalog.settings.region() {
             account = glue_account(&app, caller.tenant(), &settings).await?;
         }

@@ -6,8 +6,8 @@ use mainsheet_api::{App, Body, IfMatch, Path, Query, Result, Tagged};
 use mainsheet_auth::{Caller, Relation};
 use mainsheet_core::Error;
 use mainsheet_core::job::{Job, Shared};
-use mainsheet_store::Row;
 use mainsheet_store::dependencies::Dependencies;
+use mainsheet_store::{Change, Row};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -16,8 +16,7 @@ use super::create::{JobCreate, prepare};
 use crate::access::KeyedJob;
 use crate::sharing::require_added;
 use crate::versions::{
-    VersionSettings, check_rules, check_targets, dependencies, query_left, require_cluster, require_named,
-    require_no_draft,
+    VersionSettings, check_rules, check_targets, query_left, require_cluster, require_named, require_no_draft,
 };
 use crate::view::JobView;
 
@@ -124,8 +123,7 @@ pub(crate) async fn apply(
     if writes {
         carry_out(&app, &caller, row.as_ref(), &plan).await?;
     } else if query.dry_run {
-        // What the transaction would have seen to.
-        app.store.require_job_keys(caller.tenant(), dependencies(&plan.job.current)).await?;
+        required(app.store.conditions(), &caller, row.as_ref(), &plan).commit().await?;
     }
     let version = row.as_ref().map_or(0, |row| row.version) + u64::from(writes);
     let job = JobView::after(row.as_ref(), &plan.job, now)?;
@@ -184,24 +182,35 @@ async fn plan_change(app: &App, caller: &Caller, row: &Row<Job>, file: JobCreate
     Ok(Plan { action, changes, job, dependencies })
 }
 
+/// What the transaction sees to beside the job itself: whatever the file names has to be there.
+fn required<'s>(change: Change<'s>, caller: &Caller, row: Option<&Row<Job>>, plan: &Plan) -> Change<'s> {
+    let job = &plan.job;
+    let before = row.map_or(&[][..], |row| &row.value.team_ids);
+    let added: Vec<_> = job.team_ids.iter().filter(|team| !before.contains(team)).cloned().collect();
+    let change = match plan.action {
+        JobAction::Created | JobAction::Published => require_named(change, caller, job, &job.current, None),
+        JobAction::Updated | JobAction::Unchanged => change,
+    };
+    // A transaction sees to the teams of a job that is new when it lists it.
+    if row.is_some() { require_added(change, caller, &job.team_ids, &added) } else { change }
+}
+
 async fn carry_out(app: &App, caller: &Caller, row: Option<&Row<Job>>, plan: &Plan) -> Result<()> {
     let (tenant, job) = (caller.tenant(), &plan.job);
     let Some(row) = row else {
         let change = app.store.change(caller.audit("job.create", &job.id));
-        let change = require_named(change, caller, job, &job.current, None).create_job(tenant, job);
+        let change = required(change, caller, None, plan).create_job(tenant, job);
         return Ok(change.depend(tenant, &plan.dependencies).commit().await?);
     };
     let change = app.store.change(caller.audit("job.apply", &job.id));
-    let added: Vec<_> = job.team_ids.iter().filter(|team| !row.value.team_ids.contains(team)).cloned().collect();
     let change = if plan.action == JobAction::Published {
         let left = query_left(app, caller, &row.value, &job.current).await?;
         let change = change.publish_version(tenant, row, job, left.as_ref()).depend(tenant, &plan.dependencies);
-        let change = require_cluster(change, caller, &row.value, job);
-        require_named(change, caller, job, &job.current, None)
+        require_cluster(change, caller, &row.value, job)
     } else {
         change.replace_job(tenant, row, job)
     };
-    Ok(require_added(change, caller, &job.team_ids, &added).commit().await?)
+    Ok(required(change, caller, Some(row), plan).commit().await?)
 }
 
 fn as_json(job: &Job) -> Result<Value> {
