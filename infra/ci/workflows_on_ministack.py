@@ -52,7 +52,6 @@ UNKNOWN_TYPES = {
     "AWS::EC2::EIP",
     "AWS::EC2::FlowLog",
     "AWS::EC2::NatGateway",
-    "AWS::EC2::SecurityGroupEgress",
     "AWS::IAM::OIDCProvider",
 }
 # What the connection's role may do in a context alone, as a form has it.
