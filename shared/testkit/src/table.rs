@@ -28,7 +28,7 @@ pub struct TestTable {
     client: Client,
     proxy: Option<Proxy>,
     /// What its file is in, if it has one.
-    folder: Option<Arc<tempfile::TempDir>>,
+    _folder: Option<Arc<tempfile::TempDir>>,
 }
 
 impl TestTable {
@@ -48,7 +48,7 @@ impl TestTable {
         dynamodb.database().disable_bulk_loading().unwrap();
         let (proxy, address) = Proxy::start(dynamodb.endpoint()).await;
         let table = Self::with(dynamodb, Some(proxy), &address).await;
-        Self { folder: Some(Arc::new(folder)), ..table }
+        Self { _folder: Some(Arc::new(folder)), ..table }
     }
 
     /// An empty table that is spoken to directly: for measuring time.
@@ -63,7 +63,7 @@ impl TestTable {
         let retries = RetryConfig::standard().with_initial_backoff(Duration::from_millis(1));
         let client = Client::from_conf(client(address).config().to_builder().retry_config(retries).build());
         schema::create_table(&client, TABLE).await.unwrap();
-        Self { dynamodb, client, proxy, folder: None }
+        Self { dynamodb, client, proxy, _folder: None }
     }
 
     /// The store over this table.
