@@ -2,7 +2,8 @@
 
 import json
 
-from emulated_aws import ROOT, eventually
+from deployment import ROOT
+from emulated_aws import CUSTOMER, REGION, connect, eventually, require_nothing_left
 from platform_client import PASSWORD
 
 ENDED = {"succeeded", "failed", "cancelled", "timeout"}
@@ -39,6 +40,46 @@ def test_a_schedule_fires(team, cluster):
     run = eventually("a run of the schedule", lambda: deployment.expect(200, "GET", runs, token=token)["items"], 150)[0]
     done = eventually("it ends", lambda: ended(deployment, f"{runs}/{run['id']}", token), 120)
     assert done["status"] == "succeeded", done
+
+
+def test_a_network_comes_and_goes(team):
+    """By the deployed state machines, in another account, which a customer has connected."""
+    deployment, token, _ = team
+    account = {"name": "production", "provider": "aws", "providerConfig": {"accountId": CUSTOMER, "region": REGION}}
+    connection = f"/infra/connections/{deployment.expect(201, 'POST', '/infra/connections', account, token)['id']}"
+    role, _ = connect(deployment.aws, deployment.download(f"{connection}/template/download", token))
+    another = {"roleArn": role + "-of-somebody-else"}
+    assert deployment.expect(200, "POST", f"{connection}/verify", another, token)["status"] == "failed"
+    verified = deployment.expect(200, "POST", f"{connection}/verify", {"roleArn": role}, token)
+    assert verified["status"] == "active", verified
+
+    network = {"name": "main", "region": REGION, "config": {"cidr": "10.0.0.0/20"}}
+    created = deployment.expect(201, "POST", f"{connection}/networks", network, token)
+    path = f"{connection}/networks/{created['id']}"
+    plan = deployment.expect(200, "GET", f"{path}/plan", token=token)
+    operation = deployment.expect(202, "POST", f"{path}/provision", {"planHash": plan["hash"]}, token)
+    assert operation_ended(deployment, operation["id"], token)["status"] == "succeeded"
+    assert deployment.expect(200, "GET", path, token=token)["included"]["networks"][0]["status"] == "active"
+    [network] = [each for each in deployment.aws.client("ec2", CUSTOMER).describe_vpcs()["Vpcs"] if not each["IsDefault"]]
+    assert network["CidrBlock"] == "10.0.0.0/20"
+
+    operation = deployment.expect(202, "DELETE", path, token=token)
+    assert operation_ended(deployment, operation["id"], token)["status"] == "succeeded"
+    require_nothing_left(deployment.aws)
+    deployment.expect(204, "DELETE", f"/infra/networks/{created['id']}", token=token)
+    deployment.expect(204, "DELETE", connection, token=token)
+
+
+def operation_ended(deployment, operation, token):
+    """The operation, once it has ended."""
+    path = f"/operations/{operation}"
+    ends = {"succeeded", "failed", "cancelled"}
+
+    def look():
+        found = deployment.expect(200, "GET", path, token=token)
+        return found if found["status"] in ends else None
+
+    return eventually(f"operation {operation} ends", look, 120)
 
 
 def test_a_part_of_a_batch_fails_is_set_aside_and_sent_again(deployment):
