@@ -24,7 +24,7 @@ def aws(tmp_path_factory):
 @pytest.fixture(scope="session")
 def deployment(aws):
     """The deployed template."""
-    api = re.match(r"https?://([a-z0-9]+)\.execute-api\.", deploy(aws)["ApiUrl"]).group(1)
+    api = re.match(r"https?://([a-z0-9]+)\.execute-api\.", deploy(aws, "2611210001")["ApiUrl"]).group(1)
     # Its name does not resolve everywhere; the emulator knows it by a path as well.
     deployment = Deployment(f"{aws.url}/_aws/execute-api/{api}/$default", aws)
     # The emulator knows no resources of SES, so it takes no permission for one.

@@ -15,26 +15,25 @@ MAIL_FROM = "mail@mainsheet.example.com"
 PARAMETERS = {
     "MailFrom": MAIL_FROM,
     "PublicUrl": "https://mainsheet.example.com",
-    "Revision": "2611212100",
     # The emulator has no CodeDeploy.
     "GradualDeployment": "false",
     "ConnectionTemplateUrl": "https://templates.s3.eu-central-1.amazonaws.com/connection.yaml",
 }
 
 
-def deploy(aws):
+def deploy(aws, revision):
     """Deploys the template as `infra/docs/operations.md` says; answers its outputs."""
-    overrides = [f"{name}={value}" for name, value in PARAMETERS.items()]
+    overrides = [f"{name}={value}" for name, value in {**PARAMETERS, "Revision": revision}.items()]
     command = [os.environ["SAM"], "deploy", "--stack-name", STACK, "--resolve-s3", "--no-confirm-changeset", "--no-progressbar"]
     command += ["--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--parameter-overrides", *overrides]
     settings = {"AWS_ENDPOINT_URL": aws.url, "AWS_DEFAULT_REGION": REGION, "SAM_CLI_TELEMETRY": "0"}
     root = {name.upper(): value for name, value in credentials(ACCOUNT).items()}
     deployed = subprocess.run(
-        command, cwd=ROOT, env={**os.environ, **settings, **root}, capture_output=True, text=True, timeout=300
+        command, cwd=os.environ["MAINSHEET_PACKAGE"], env={**os.environ, **settings, **root}, capture_output=True, text=True, timeout=300
     )
     assert deployed.returncode == 0, f"{deployed.stderr}\n{failures(aws)}"
     stack = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]
-    assert stack["StackStatus"] == "CREATE_COMPLETE", stack
+    assert stack["StackStatus"] in {"CREATE_COMPLETE", "UPDATE_COMPLETE"}, stack
     return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
 
 

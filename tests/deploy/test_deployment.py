@@ -2,7 +2,7 @@
 
 import json
 
-from deployment import ROOT
+from deployment import ROOT, deploy
 from emulated_aws import CUSTOMER, REGION, connect, eventually, require_nothing_left
 from platform_client import PASSWORD
 
@@ -48,8 +48,10 @@ def test_a_network_comes_and_goes(team):
     account = {"name": "production", "provider": "aws", "providerConfig": {"accountId": CUSTOMER, "region": REGION}}
     connection = f"/infra/connections/{deployment.expect(201, 'POST', '/infra/connections', account, token)['id']}"
     role, _ = connect(deployment.aws, deployment.download(f"{connection}/template/download", token))
-    another = {"roleArn": role + "-of-somebody-else"}
-    assert deployment.expect(200, "POST", f"{connection}/verify", another, token)["status"] == "failed"
+    # Somebody else's connection has another external id than the role demands.
+    another = f"/infra/connections/{deployment.expect(201, 'POST', '/infra/connections', account, token)['id']}"
+    assert deployment.expect(200, "POST", f"{another}/verify", {"roleArn": role}, token)["status"] == "failed"
+    deployment.expect(204, "DELETE", another, token=token)
     verified = deployment.expect(200, "POST", f"{connection}/verify", {"roleArn": role}, token)
     assert verified["status"] == "active", verified
 
@@ -136,3 +138,20 @@ def test_what_can_be_read_in_every_order(team):
             if status != 200:
                 refused[path + query] = (status, answer)
     assert not refused, refused
+
+
+def test_the_next_revision_takes_over(team):
+    """An upgrade: each function's alias moves on, and who was signed in stays so."""
+    deployment, token, _ = team
+    functions = deployment.aws.client("lambda")
+    names = [path.name.capitalize() for path in (ROOT / "functions").iterdir()]
+    before = {name: version_of(deployment, functions, name) for name in names}
+    deploy(deployment.aws, "2611210002")
+    after = {name: version_of(deployment, functions, name) for name in names}
+    assert all(int(after[name]) > int(before[name]) for name in names), (before, after)
+    deployment.expect(200, "GET", "/me", token=token)
+
+
+def version_of(deployment, functions, name):
+    """The version of a function that is called."""
+    return functions.get_alias(FunctionName=deployment.resource(name), Name="live")["FunctionVersion"]

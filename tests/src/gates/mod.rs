@@ -4,6 +4,7 @@ mod authz;
 mod contract;
 mod deployment;
 pub(crate) mod document;
+mod emulated;
 mod infrastructure_states;
 mod mutations;
 mod openapi;
