@@ -2,7 +2,7 @@
 
 import json
 
-from deployment import ROOT, deploy
+from deployment import ROOT, STACK, deploy
 from emulated_aws import CUSTOMER, REGION, connect, eventually, require_nothing_left
 from platform_client import PASSWORD
 
@@ -138,6 +138,30 @@ def test_what_can_be_read_in_every_order(team):
             if status != 200:
                 refused[path + query] = (status, answer)
     assert not refused, refused
+
+
+def test_what_happens_is_measured(team):
+    """In the embedded metric format, in the functions' logs, with the trace that X-Ray follows."""
+    deployment, token, _ = team
+    deployment.expect(200, "GET", "/me", token=token)
+    [identity, notifier] = [eventually(f"{name} measures", lambda: measured(deployment, name)) for name in ("Identity", "Notifier")]
+    answered = [line for line in identity if line["operation"] == "GET /api/v1/me"]
+    assert answered and answered[-1]["Answer"] == "accepted" and answered[-1]["FunctionName"] == deployment.resource("Identity")
+    assert answered[-1]["xrayTraceId"].startswith("Root=1-")
+    assert {line["Delivery"] for line in notifier} >= {"sent"}
+    for line in identity + notifier:
+        [directive] = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == STACK
+        assert all(isinstance(line[metric["Name"]], float) for metric in directive["Metrics"])
+        assert all(isinstance(line[name], str) for name in directive["Dimensions"][0])
+
+
+def measured(deployment, function):
+    """What a function measured so far."""
+    logs = deployment.aws.client("logs").get_paginator("filter_log_events")
+    pages = logs.paginate(logGroupName=deployment.resource(f"{function}Logs"))
+    lines = [event["message"] for page in pages for event in page["events"]]
+    return [json.loads(line) for line in lines if line.startswith("{") and '"_aws"' in line]
 
 
 def test_the_next_revision_takes_over(team):

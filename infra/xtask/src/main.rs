@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a chore that cannot go on has failed")]
 
 mod bench;
+mod costs;
 mod schedule_oracle;
 mod verify_audit;
 
@@ -28,6 +29,8 @@ enum Chore {
     VerifyAudit(verify_audit::Options),
     /// Compare when schedules are due with what `cronsim` says: infra/docs/schedules.md
     ScheduleOracle(schedule_oracle::Options),
+    /// Print what a deployment costs a month: infra/docs/operations.md
+    Costs,
     /// Measure what requests cost, beside what they stand on
     Bench(bench::Options),
 }
@@ -45,6 +48,10 @@ async fn main() -> std::process::ExitCode {
         }
         Chore::VerifyAudit(options) => verify_audit::run(&options),
         Chore::ScheduleOracle(options) => schedule_oracle::run(&options),
+        Chore::Costs => {
+            costs::run();
+            std::process::ExitCode::SUCCESS
+        }
         Chore::Bench(options) => Box::pin(bench::run(&options)).await,
     }
 }

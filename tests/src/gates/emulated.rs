@@ -47,7 +47,13 @@ fn asked(folder: &str) -> BTreeSet<String> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let read = |path: &str| fs::read_to_string(root.join(path)).unwrap();
     let program = read(&format!("functions/{folder}/src/main.rs"));
-    let adapters = [("store(", "table"), ("SqsQueues", "queues"), ("StepFunctions", "workflows"), ("SesMailer", "mailer")];
+    let adapters = [
+        ("store(", "table"),
+        ("store(", "meter"),
+        ("SqsQueues", "queues"),
+        ("StepFunctions", "workflows"),
+        ("SesMailer", "mailer"),
+    ];
     let used = adapters.iter().filter(|(name, _)| program.contains(name));
     let sources = used.map(|(_, file)| read(&format!("shared/cloud/src/aws/{file}.rs"))).chain([program.clone()]);
     sources.flat_map(|source| settings_in(&source)).collect()
