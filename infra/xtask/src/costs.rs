@@ -35,6 +35,22 @@ struct Units {
     write: f64,
 }
 
+/// What there is in a month: requests by who asks, events, and what all of it takes of the table.
+struct Month {
+    of_agents: f64,
+    of_people: f64,
+    of_workers: f64,
+    events: f64,
+    units: Units,
+}
+
+impl Units {
+    /// With these so many times.
+    fn plus(self, times: f64, more: Self) -> Self {
+        Self { read: self.read + times * more.read, write: self.write + times * more.write }
+    }
+}
+
 impl Book {
     fn open() -> Self {
         let template = include_str!("../../../template.yaml");
@@ -74,17 +90,16 @@ impl Book {
     /// What calls take.
     fn units(&self, calls: &BTreeMap<String, f64>) -> Units {
         calls.iter().fold(Units::default(), |sum, (call, count)| {
-            let of = |unit: &str| count * self.number(&format!("/assumptions/unitsPerCall/{call}/{unit}"));
-            Units { read: sum.read + of("read"), write: sum.write + of("write") }
+            let of = |unit: &str| self.number(&format!("/assumptions/unitsPerCall/{call}/{unit}"));
+            sum.plus(*count, Units { read: of("read"), write: of("write") })
         })
     }
 
     /// What requests take, as the record has it.
     fn units_of_requests(&self, requests: &BTreeMap<String, f64>) -> Units {
-        requests.iter().fold(Units::default(), |sum, (request, count)| {
-            let one = self.units(&self.calls_of(request));
-            Units { read: sum.read + count * one.read, write: sum.write + count * one.write }
-        })
+        requests
+            .iter()
+            .fold(Units::default(), |sum, (request, count)| sum.plus(*count, self.units(&self.calls_of(request))))
     }
 
     /// The calls of a request: `POST /agent/lease    4 (2 GetItem, Query, ...)`.
@@ -100,56 +115,61 @@ impl Book {
         calls.split(", ").filter(|text| !text.is_empty()).map(call).collect()
     }
 
+    /// What there is in a month at so many runs a day.
+    fn month(&self, runs_a_day: f64) -> Month {
+        let runs = runs_a_day * DAYS;
+        let (of_agents, of_people) = (self.counts("requestsPerRun"), self.counts("requestsOfPeoplePerRun"));
+        let always = self.counts("requestsOfPeoplePerDay");
+        let sum = |counts: &BTreeMap<String, f64>| counts.values().sum::<f64>();
+        let events = self.assumed("eventsPerRun") * runs;
+        let units = Units::default()
+            .plus(runs, self.units_of_requests(&of_agents))
+            .plus(runs, self.units_of_requests(&of_people))
+            .plus(runs, self.units(&self.counts("callsOfWorkersPerRun")))
+            .plus(DAYS, self.units_of_requests(&always))
+            .plus(MINUTES, self.units(&self.counts("callsPerTick")));
+        Month {
+            of_agents: sum(&of_agents) * runs,
+            of_people: sum(&of_people) * runs + sum(&always) * DAYS,
+            // The relay and the dispatcher are asked once for each event, at the most, and the scheduler every minute.
+            of_workers: 2.0 * events + MINUTES,
+            events,
+            units,
+        }
+    }
+
     /// What each part costs a month at so many runs a day.
     fn bill(&self, runs_a_day: f64) -> Vec<(&'static str, f64)> {
-        let runs = runs_a_day * DAYS;
-        let (of_agents, of_people, always) =
-            (self.counts("requestsPerRun"), self.counts("requestsOfPeoplePerRun"), self.counts("requestsOfPeoplePerDay"));
-        let sum = |counts: &BTreeMap<String, f64>| counts.values().sum::<f64>();
-        let agents = sum(&of_agents) * runs;
-        let people = sum(&of_people) * runs + sum(&always) * DAYS;
-        let events = self.assumed("eventsPerRun") * runs;
-        // The relay and the dispatcher are asked once for each event, at the most.
-        let workers = 2.0 * events + MINUTES;
-        let invocations = agents + people + workers;
-
-        let per_run = [
-            self.units_of_requests(&of_agents),
-            self.units_of_requests(&of_people),
-            self.units(&self.counts("callsOfWorkersPerRun")),
-        ];
-        let (day, tick) = (self.units_of_requests(&always), self.units(&self.counts("callsPerTick")));
-        let units = |of: fn(&Units) -> f64| {
-            per_run.iter().map(of).sum::<f64>() * runs + of(&day) * DAYS + of(&tick) * MINUTES
-        };
-        let gigabyte_seconds = invocations * self.assumed("millisecondsPerRequest") / 1000.0
-            * self.assumed("megabytesOfMemory")
-            / 1024.0;
+        let Month { of_agents, of_people, of_workers, events, units } = self.month(runs_a_day);
+        let invocations = of_agents + of_people + of_workers;
+        let seconds = invocations * self.assumed("millisecondsPerRequest") / 1000.0;
+        let gigabyte_seconds = seconds * self.assumed("megabytesOfMemory") / 1024.0;
+        let lambda =
+            self.million("Lambda, requests", invocations) + self.million("Lambda, GB-seconds", gigabyte_seconds);
         let kept = runs_a_day * self.assumed("daysKept") * self.assumed("kilobytesKeptPerRun") / KILOBYTES_IN_GIGABYTE;
-        let logged = (people + workers) * self.assumed("kilobytesOfLogPerRequest")
-            + agents * self.assumed("kilobytesOfLogPerAgentRequest");
-        let idle_agents = (runs_a_day / self.assumed("runsPerAgentAndDay")).ceil();
+        let table = self.million("DynamoDB, read units", units.read)
+            + self.million("DynamoDB, write units", units.write)
+            + self.each("DynamoDB, GB-month with backup", kept);
+        let logged = (of_people + of_workers) * self.assumed("kilobytesOfLogPerRequest")
+            + of_agents * self.assumed("kilobytesOfLogPerAgentRequest");
+        let watching = self.each("CloudWatch, GB of logs", logged / KILOBYTES_IN_GIGABYTE)
+            + self.each("CloudWatch, metric", self.assumed("customMetrics"))
+            + self.each("CloudWatch, alarm", self.alarms)
+            + self.each("CloudWatch, dashboard", 1.0);
+        // The SDKs and services keep data keys for minutes.
+        let keys = self.each("KMS, key", 1.0)
+            + self.each("Secrets Manager, secret", self.secrets)
+            + self.million("KMS, requests", 0.1 * invocations);
+        let agents = (runs_a_day / self.assumed("runsPerAgentAndDay")).ceil();
         vec![
-            ("AWS Lambda", self.million("Lambda, requests", invocations) + self.million("Lambda, GB-seconds", gigabyte_seconds)),
-            ("API Gateway", self.million("API Gateway, requests", people)),
-            (
-                "DynamoDB",
-                self.million("DynamoDB, read units", units(|units| units.read))
-                    + self.million("DynamoDB, write units", units(|units| units.write))
-                    + self.each("DynamoDB, GB-month with backup", kept),
-            ),
+            ("AWS Lambda", lambda),
+            ("API Gateway", self.million("API Gateway, requests", of_people)),
+            ("DynamoDB", table),
             ("SQS", self.million("SQS, requests", 3.0 * events + EMPTY_READS)),
-            ("Agents that ask for work", self.each("an idle agent, a month", idle_agents)),
-            // Everything is traced at the rate of one a second, a twentieth of what comes faster.
-            ("X-Ray", self.million("X-Ray, traces", traced(people + workers))),
-            (
-                "CloudWatch",
-                self.each("CloudWatch, GB of logs", logged / KILOBYTES_IN_GIGABYTE)
-                    + self.each("CloudWatch, metric", self.assumed("customMetrics"))
-                    + self.each("CloudWatch, alarm", self.alarms)
-                    + self.each("CloudWatch, dashboard", 1.0),
-            ),
-            ("Keys and secrets", self.each("KMS, key", 1.0) + self.each("Secrets Manager, secret", self.secrets) + self.million("KMS, requests", 0.1 * invocations)),
+            ("agents that ask for work", self.each("an idle agent, a month", agents)),
+            ("X-Ray", self.million("X-Ray, traces", traced(of_people + of_workers))),
+            ("CloudWatch", watching),
+            ("keys and secrets", keys),
         ]
     }
 }
@@ -181,7 +201,11 @@ mod tests {
     #[test]
     fn the_page_has_the_table() {
         let page = include_str!("../../docs/operations.md");
-        assert!(page.contains(&table()), "infra/docs/operations.md has other costs than `cargo xtask costs` prints:\n{}", table());
+        assert!(
+            page.contains(&table()),
+            "infra/docs/operations.md has other costs than `cargo xtask costs` prints:\n{}",
+            table()
+        );
     }
 
     #[test]

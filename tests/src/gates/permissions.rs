@@ -39,7 +39,9 @@ async fn roles_allow_what_functions_do_with_the_table() {
     // The one thing that it has there: a key that is new, one that takes its place, and the first one again.
     for secret in ["one secret of tests", "another secret of tests", "one secret of tests"] {
         let key = SigningKey::derive(&SecretString::from(secret.repeat(3)), Purpose::MailLink).unwrap();
-        done.entry("notifier".to_owned()).or_default().extend(permissions(&world, key.publish(world.app.store())).await);
+        done.entry("notifier".to_owned())
+            .or_default()
+            .extend(permissions(&world, key.publish(world.app.store())).await);
     }
     let allowed = allowed(&template());
     let mut wrong = Vec::new();
@@ -75,7 +77,8 @@ fn roles_allow_what_functions_ask_of_other_services() {
     for (id, function) in resources(&template, "AWS::Serverless::Function") {
         let statements = function["Properties"]["Policies"][0]["Statement"].as_array().unwrap();
         let actions = statements.iter().flat_map(|statement| texts(&statement["Action"]));
-        let is_of_the_table = |action: &String| action.starts_with("dynamodb:") && !OF_A_STREAM.contains(&action.as_str());
+        let is_of_the_table =
+            |action: &String| action.starts_with("dynamodb:") && !OF_A_STREAM.contains(&action.as_str());
         let allowed: BTreeSet<String> = actions.filter(|action| !is_of_the_table(action)).collect();
         let folder = function["Properties"]["CodeUri"].as_str().unwrap().rsplit('/').next().unwrap();
         let mut asked = calls_of(folder);
@@ -110,7 +113,8 @@ fn calls_of(folder: &str) -> BTreeSet<String> {
         let source: String = read(&format!("shared/cloud/src/aws/{file}.rs")).split_whitespace().collect();
         let calls = source.split(".client.").chain(source.split("Client::new(config).")).filter_map(|after| {
             let (name, rest) = after.split_once('(')?;
-            (rest.starts_with(')') && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')).then(|| name.to_owned())
+            (rest.starts_with(')') && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+                .then(|| name.to_owned())
         });
         calls.map(|call| format!("{service}:{}", camel(&call))).collect::<Vec<_>>()
     })

@@ -58,7 +58,8 @@ impl TestTable {
     pub(crate) async fn start() -> Self {
         let dynamodb = EmbeddedDynamoDb::in_memory().await.unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let door = Arc::new(Door { upstream: dynamodb.endpoint(), http, plan: Mutex::default(), asked: Mutex::default() });
+        let door =
+            Arc::new(Door { upstream: dynamodb.endpoint(), http, plan: Mutex::default(), asked: Mutex::default() });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(pass).with_state(Arc::clone(&door));

@@ -213,7 +213,7 @@ mod tests {
             r#"[["Status"]]"#,
             "[[]]",
         ];
-        assert_eq!(dimensions, few.map(str::to_owned).into());
+        assert_eq!(dimensions, BTreeSet::from(few.map(str::to_owned)));
         let tick = measured.iter().find(|each| matches!(each, Measurement::Tick { .. })).unwrap();
         assert_eq!((&line(tick)["RunsScheduled"], &line(tick)["Lateness"]), (&json!(2.0), &json!(61.25)));
     }
