@@ -144,6 +144,7 @@ def deploy(aws, bootstrap):
     everyone = template["Globals"]["Function"]
     told = {
         "MAINSHEET_TABLE": "mainsheet",
+        "MAINSHEET_METRICS": "mainsheet",
         "MAINSHEET_SEALING_KEY_SECRET": secret,
         "MAINSHEET_AGENT_URL": "https://mainsheet.example/api/v1",
         "MAINSHEET_AGENT_IMAGE": "agent:1",
@@ -181,7 +182,9 @@ def deploy(aws, bootstrap):
             definition=definition.replace("${ProvisionerFunction}", function),
             roleArn=workflows,
         )
-    return {name: told[name] for name in ("MAINSHEET_TABLE", "MAINSHEET_SEALING_KEY_SECRET")} | where
+    # The test stands where the relay does.
+    where["AWS_LAMBDA_FUNCTION_NAME"] = "relay"
+    return {name: told[name] for name in ("MAINSHEET_TABLE", "MAINSHEET_METRICS", "MAINSHEET_SEALING_KEY_SECRET")} | where
 
 
 def role(aws, service, *actions):
