@@ -25,7 +25,6 @@ WITHOUT_EFFECT = {
     "AWS::EC2::EIP": "eipalloc",
     "AWS::EC2::FlowLog": "fl",
     "AWS::EC2::NatGateway": "nat",
-    "AWS::EC2::SecurityGroupEgress": "sgr",
     "AWS::IAM::OIDCProvider": "oidc-provider",
 }
 

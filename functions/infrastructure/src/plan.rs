@@ -96,7 +96,6 @@ pub(crate) fn of_network(network: &Network) -> Plan {
     let rows = [
         STACK,
         ("AWS::EC2::VPC", "the network itself", 1, None),
-        ("AWS::EC2::SecurityGroupEgress", "the VPC's default group lets nothing out", 1, None),
         ("AWS::EC2::Subnet", "a public and a private one in each of three zones", 6, None),
         ("AWS::EC2::InternetGateway", "the way out of the public subnets", 1, None),
         ("AWS::EC2::VPCGatewayAttachment", "of the internet gateway", 1, None),
@@ -129,7 +128,7 @@ pub(crate) fn of_cluster(cluster: &ProvisionedCluster) -> Plan {
         STACK,
         ("AWS::IAM::OIDCProvider", "identities of pods", 1, None),
         ("AWS::IAM::Role", "of the control plane, the nodes, the volumes and the jobs", 4, None),
-        ("AWS::S3::Bucket", "results of jobs; it stays when the cluster goes", 1, None),
+        ("AWS::S3::Bucket", "results of jobs; it stays when the cluster goes, unless it is empty", 1, None),
         ("AWS::S3::BucketPolicy", "TLS alone", 1, None),
     ];
     let unpriced = price(machine).is_none().then(|| machine.to_owned());
@@ -141,7 +140,7 @@ pub(crate) fn of_catalog(catalog: &ProvisionedCatalog) -> Plan {
     let rows = [
         STACK,
         ("AWS::Glue::Database", "the catalog's database", 1, None),
-        ("AWS::S3::Bucket", "the tables' files; it stays when the catalog goes", 1, None),
+        ("AWS::S3::Bucket", "the tables' files; it stays when the catalog goes, unless it is empty", 1, None),
         ("AWS::S3::BucketPolicy", "TLS alone", 1, None),
     ];
     plan(&(catalog.region.as_str(), &catalog.network_id, &catalog.config), &rows, Vec::new())

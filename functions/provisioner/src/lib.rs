@@ -4,6 +4,7 @@
 //! remembers nothing, so it can be asked twice, after a crash, or after an answer that was lost. Before anything is made in an
 //! account, it is written down as an intent.
 
+mod call;
 mod ending;
 mod manifests;
 mod steps;
@@ -23,6 +24,7 @@ use mainsheet_workflow::{Stage, Step, StepOutcome, StepRequest, Workflow, workfl
 use trouble::Trouble;
 use work::Work;
 
+pub use call::Call;
 pub use manifests::Images;
 
 /// How far what a step makes sure of is.

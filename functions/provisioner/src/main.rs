@@ -1,12 +1,11 @@
-//! The Lambda function that the state machines call.
+//! The Lambda function that the state machines call, and EventBridge when one of their executions has stopped.
 
 use std::sync::Arc;
 
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws::{self, AwsAccounts};
-use mainsheet_provisioner::{AgentSettings, Images, Provisioner};
-use mainsheet_workflow::StepRequest;
+use mainsheet_provisioner::{AgentSettings, Call, Images, Provisioner};
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -19,9 +18,9 @@ async fn main() -> Result<(), Error> {
     let store = aws::store(&config)?;
     let accounts = Arc::new(AwsAccounts::new(&config, store.clock().clone()));
     let provisioner = Provisioner::new(store, accounts, Arc::new(sealer), agent);
-    run(service_fn(|event: LambdaEvent<StepRequest>| {
+    run(service_fn(|event: LambdaEvent<Call>| {
         let provisioner = provisioner.clone();
-        async move { provisioner.handle(&event.payload).await.map_err(Error::from) }
+        async move { provisioner.handle(&event.payload.into_step()?).await.map_err(Error::from) }
     }))
     .await
 }

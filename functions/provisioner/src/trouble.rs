@@ -101,6 +101,9 @@ fn told(error: CloudError) -> OperationError {
             format!("There is a {what} already, which this operation did not make."),
             None,
         ),
+        CloudError::Invalid { message } if cause(&message) == FailureCode::VersionUnsupported => {
+            (FailureCode::VersionUnsupported, "Amazon EKS does not have this version.".to_owned(), Some(message))
+        }
         CloudError::Invalid { message } => {
             (FailureCode::RequestRefused, "AWS does not take the request as it is.".to_owned(), Some(message))
         }
@@ -117,7 +120,7 @@ fn told(error: CloudError) -> OperationError {
 /// What is to be done.
 fn remedy(code: FailureCode) -> &'static str {
     match code {
-        FailureCode::WrongExternalId | FailureCode::RoleNotAssumable => {
+        FailureCode::RoleNotAssumable => {
             "Deploy the connection's template again, verify the connection, and try again."
         }
         FailureCode::PermissionMissing => {
@@ -151,6 +154,8 @@ fn cause(said: &str) -> FailureCode {
         FailureCode::CapacityUnavailable
     } else if has(&["insufficientfreeaddresses", "cidr", "overlap"]) {
         FailureCode::AddressConflict
+    } else if has(&["kubernetes version"]) {
+        FailureCode::VersionUnsupported
     } else if has(&["dependencyviolation", "has dependencies", "in use"]) {
         FailureCode::DependencyExists
     } else {

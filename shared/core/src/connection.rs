@@ -31,6 +31,9 @@ pub struct Connection {
     pub role_arn: Option<RoleArn>,
     /// The stack that holds the role, once it was verified.
     pub stack_arn: Option<String>,
+    /// The policy that limits the role, by its name, once it was verified: every role that is made in the account is limited by it.
+    #[serde(default)]
+    pub boundary_name: Option<String>,
     /// What the role demands of whoever assumes it: a random UUID, of this connection alone.
     pub external_id: Sealed,
     /// Where it stands.

@@ -318,9 +318,7 @@ impl Operation {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum FailureCode {
-    /// The role does not trust the platform with this connection's external id.
-    WrongExternalId,
-    /// There is no such role, or it cannot be assumed.
+    /// There is no such role, or it does not trust the platform with this connection's external id: AWS answers both alike.
     RoleNotAssumable,
     /// The role, or its permissions boundary, does not permit a call.
     PermissionMissing,

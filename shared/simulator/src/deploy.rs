@@ -100,6 +100,7 @@ impl CloudSimulator {
         body: &str,
         parameters: BTreeMap<String, String>,
     ) -> Result<String> {
+        let boundary_name = parameters.get("IamPermissionBoundaryName").cloned().unwrap_or_default();
         let mut state = self.state();
         let (now, account_id) = (self.now(), arn.account_id());
         let state_now = &mut *state;
@@ -121,6 +122,7 @@ impl CloudSimulator {
             external_id: external_id.to_owned(),
             connection_id: connection.clone(),
             stack_arn: stack_arn.clone(),
+            boundary_name,
             denied: BTreeSet::new(),
         };
         scene.account.roles.insert(role_name(arn).to_owned(), role);
@@ -151,6 +153,16 @@ impl CloudSimulator {
             let removed = account.and_then(|account| account.roles.remove(role_name(role)));
             removed.map(|_| ()).ok_or(Error::NotFound)
         })?
+    }
+
+    /// Somebody puts something into a bucket.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] when that cannot be kept.
+    pub fn fill_bucket(&self, account: &AccountId, bucket: &str) -> Result<()> {
+        self.change(|state| {
+            state.accounts.entry(account.clone()).or_default().full_buckets.insert(bucket.to_owned());
+        })
     }
 
     /// Sets what an account may have of something, in each region.

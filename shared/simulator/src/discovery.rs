@@ -23,6 +23,7 @@ impl Discovery for Session {
             Ok(Verification {
                 account_id: scene.account_id.clone(),
                 stack_arn: role.map(|role| role.stack_arn.clone()),
+                boundary_name: role.map(|role| role.boundary_name.clone()),
                 missing_actions: role.map(|role| role.denied.iter().cloned().collect()).unwrap_or_default(),
             })
         })

@@ -146,11 +146,16 @@ impl SimulatedStack {
         self
     }
 
-    /// It is deleted from now on; what was to happen to it does not. What is in use stays, and with it the stack.
-    fn tear_down(&mut self, now: Timestamp, in_use: Option<(&str, String)>) {
+    /// It is deleted from now on, but for what is to be kept; what was to happen to it does not. What is in use stays, and with it
+    /// the stack.
+    fn tear_down(&mut self, now: Timestamp, keep: &[String], in_use: Option<(&str, String)>) {
         self.events.retain(|event| event.at <= now);
         self.happen(now, None, StackStatus::DeleteInProgress, None);
-        let there: Vec<Part> = self.parts.iter().filter(|part| self.is_there(part, now)).cloned().collect();
+        let there = self.parts.iter().filter(|part| self.is_there(part, now)).cloned();
+        let (kept, there): (Vec<Part>, Vec<Part>) = there.partition(|part| keep.contains(&part.logical_id));
+        for part in &kept {
+            self.happen(now, Some(part), StackStatus::DeleteComplete, None);
+        }
         let stuck = in_use.and_then(|(id, why)| Some((there.iter().position(|part| part.logical_id == id)?, why)));
         let Some((position, reason)) = stuck else {
             let at = self.remove(now, &there);
@@ -369,7 +374,7 @@ impl Stacks for Session {
         })
     }
 
-    async fn delete_stack(&self, name: &str, _token: &ClientToken) -> CloudResult<()> {
+    async fn delete_stack(&self, name: &str, keep: &[String], _token: &ClientToken) -> CloudResult<()> {
         self.call(Action::DeleteStack, |scene| {
             require_prefix(Action::DeleteStack, stack_name(name))?;
             let (now, doomed) = (scene.now, scene.doomed);
@@ -378,10 +383,12 @@ impl Stacks for Session {
                 StackStatus::UpdateInProgress | StackStatus::UpdateRollbackInProgress => {
                     return Err(conflict(format!("stack {name} is being updated")));
                 }
-                _ => {}
+                StackStatus::DeleteFailed => {}
+                _ if keep.is_empty() => {}
+                _ => return Err(invalid(format!("Stack {name} is not in DELETE_FAILED: all of it is deleted"))),
             }
             let stuck = if doomed { doomed_deletion(scene, name)? } else { in_use(scene, name)? };
-            find_mut(scene, name)?.tear_down(now, stuck);
+            find_mut(scene, name)?.tear_down(now, keep, stuck);
             Ok(())
         })
     }
@@ -531,14 +538,27 @@ fn in_use(scene: &mut Scene<'_>, name: &str) -> CloudResult<Option<(&'static str
         }
         Template::Cluster => {
             let role = stack.outputs.get("NodeRoleArn");
-            let used = here.clusters.values().flat_map(|cluster| cluster.node_groups.values());
-            used.into_iter().find(|group| Some(&group.node_role_arn) == role).map(|group| {
+            let mut used = here.clusters.values().flat_map(|cluster| cluster.node_groups.values());
+            let group = used.find(|group| Some(&group.node_role_arn) == role).map(|group| {
                 let reason = "Cannot delete entity, must remove roles from instance profile first";
                 ("NodeRole", format!("{reason}: node group {}.", group.name))
-            })
+            });
+            group.or_else(|| full_bucket(scene, &stack, "ResultsBucket", "ResultsBucketName"))
         }
-        Template::Connection | Template::Catalog => None,
+        Template::Catalog => full_bucket(scene, &stack, "Bucket", "BucketName"),
+        Template::Connection => None,
     })
+}
+
+/// A bucket of a stack, known by the parameter with its name, that something is in.
+fn full_bucket(
+    scene: &Scene<'_>,
+    stack: &SimulatedStack,
+    logical_id: &'static str,
+    parameter: &str,
+) -> Option<(&'static str, String)> {
+    let full = scene.account.full_buckets.contains(stack.parameters.get(parameter)?);
+    full.then(|| (logical_id, "The bucket you tried to delete is not empty (Service: S3, Status Code: 409)".to_owned()))
 }
 
 fn doomed_deletion(scene: &mut Scene<'_>, name: &str) -> CloudResult<Option<(&'static str, String)>> {

@@ -30,6 +30,9 @@ pub(crate) struct Account {
     pub(crate) roles: BTreeMap<String, Role>,
     /// Quotas that are not what new accounts have.
     pub(crate) quotas: BTreeMap<QuotaKind, u64>,
+    /// Names of buckets that something is in.
+    #[serde(default)]
+    pub(crate) full_buckets: BTreeSet<String>,
     pub(crate) regions: BTreeMap<Region, RegionState>,
 }
 
@@ -40,6 +43,7 @@ pub(crate) struct Role {
     pub(crate) external_id: String,
     pub(crate) connection_id: ConnectionId,
     pub(crate) stack_arn: String,
+    pub(crate) boundary_name: String,
     /// Actions that somebody took away from it.
     pub(crate) denied: BTreeSet<String>,
 }

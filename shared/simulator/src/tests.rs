@@ -90,11 +90,16 @@ fn stack(name: &str, template: Template, parameters: &[(&str, &str)]) -> NewStac
 }
 
 fn network(name: &str) -> NewStack {
-    stack(name, Template::Network, &[("ConnectionId", "C1"), ("Cidr", "10.0.0.0/16")])
+    stack(name, Template::Network, &[("BoundaryName", "mainsheet-C1-RoleBoundary"), ("Cidr", "10.0.0.0/16")])
 }
 
 fn scaffolding() -> NewStack {
-    let names = [("ConnectionId", "C1"), ("ClusterName", "mainsheet-k"), ("ResultsBucketName", "mainsheet-c1-k")];
+    let names = [
+        ("BoundaryName", "mainsheet-C1-RoleBoundary"),
+        ("ClusterName", "mainsheet-k"),
+        ("BucketPrefix", "mainsheet-c1"),
+        ("ResultsBucketName", "mainsheet-c1-k-results"),
+    ];
     stack("mainsheet-scaffolding", Template::Cluster, &names)
 }
 
@@ -180,7 +185,7 @@ async fn stacks_are_made_once_by_their_token_and_take_their_time() {
     assert_eq!(account.owned(&"C1".parse().unwrap()).await.unwrap().len(), 1);
     let same = account.update_stack(&arn, Template::Network, &BTreeMap::new(), &token("u")).await;
     assert_eq!(same, Ok(StackUpdate::Unchanged));
-    account.delete_stack(&arn, &token("d")).await.unwrap();
+    account.delete_stack(&arn, &[], &token("d")).await.unwrap();
     world.pass(10);
     assert_eq!(account.stack(&arn).await.unwrap().status, StackStatus::DeleteComplete);
     assert!(account.stack("mainsheet-network").await.unwrap_err().is_not_found());
@@ -225,7 +230,7 @@ async fn what_stands_on_something_goes_before_it() {
     assert_eq!(account.node_group("mainsheet-k", "system").await.unwrap().status, NodeGroupStatus::Active);
     assert!(matches!(account.delete_cluster("mainsheet-k").await, Err(CloudError::Conflict { .. })));
     for name in ["mainsheet-network", "mainsheet-scaffolding"] {
-        account.delete_stack(name, &token("d")).await.unwrap();
+        account.delete_stack(name, &[], &token("d")).await.unwrap();
         world.pass(10);
         assert_eq!(account.stack(name).await.unwrap().status, StackStatus::DeleteFailed, "{name}");
     }
@@ -236,7 +241,7 @@ async fn what_stands_on_something_goes_before_it() {
     world.pass(10);
     assert!(account.cluster("mainsheet-k").await.unwrap_err().is_not_found());
     for name in ["mainsheet-network", "mainsheet-scaffolding"] {
-        account.delete_stack(name, &token("d2")).await.unwrap();
+        account.delete_stack(name, &[], &token("d2")).await.unwrap();
     }
     world.pass(10);
     assert!(account.owned(&"C1".parse().unwrap()).await.unwrap().is_empty());

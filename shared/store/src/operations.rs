@@ -101,7 +101,7 @@ impl Outcome {
 
     /// Whether the account lets the platform in no more.
     fn tells_of_lost_access(&self) -> bool {
-        let lost = [FailureCode::WrongExternalId, FailureCode::RoleNotAssumable];
+        let lost = [FailureCode::RoleNotAssumable];
         matches!(self, Self::Failed { error, .. } if lost.contains(&error.code))
     }
 }

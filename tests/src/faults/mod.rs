@@ -1,7 +1,7 @@
 //! What becomes of the control plane when the table fails: at each call of each operation and worker, in each way. Afterwards the
 //! table has to be what it is when nothing fails, once whoever asked has asked again.
 //!
-//! A plain test run tries what differs most; `MAINSHEET_FAULTS=all cargo test -p mainsheet-tests --lib faults` tries everything.
+//! A plain test run tries what differs most; `MAINSHEET_FAULTS=all cargo test --workspace --all-features --lib faults` tries everything.
 
 mod operations;
 mod outcome;

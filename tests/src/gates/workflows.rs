@@ -8,7 +8,7 @@ use mainsheet_core::operation::OperationKind;
 use mainsheet_core::{Error, Timestamp};
 use mainsheet_workflow::{ALL, Execution, RETRY, Step, StepOutcome, Workflow, asl, workflow};
 use proptest::prelude::*;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::deployment::{resources, template};
 
@@ -41,6 +41,21 @@ fn each_workflow_is_deployed_with_the_name_that_the_relay_starts() {
         .map(|name| (format!("${{AWS::StackName}}-{name}"), format!("infra/workflows/{name}.asl.json")))
         .collect();
     assert_eq!(deployed, wanted);
+}
+
+#[test]
+fn of_each_state_machine_it_is_told_when_an_execution_dies() {
+    let template = template();
+    let pattern = &resources(&template, "AWS::Serverless::Function")["Provisioner"]["Properties"]["Events"]["ExecutionStopped"]
+        ["Properties"]["Pattern"];
+    let told: Vec<&str> =
+        pattern["detail"]["stateMachineArn"].as_array().unwrap().iter().map(|id| id.as_str().unwrap()).collect();
+    let machines = resources(&template, "AWS::Serverless::StateMachine");
+    let mut wanted: Vec<&str> = machines.keys().map(String::as_str).collect();
+    wanted.sort_by_key(|id| told.iter().position(|other| other == id));
+    assert_eq!(told, wanted);
+    // The states in which an execution has ended (AWS Step Functions, execution status), but for success.
+    assert_eq!(pattern["detail"]["status"], json!(["FAILED", "TIMED_OUT", "ABORTED"]));
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! Runs and ticks against a model of them: random sequences of what people, an agent, schedulers and time do, with crashes, lost
 //! answers, and messages that come again and in disorder in between. After each step the table has to say what the model says.
 //!
-//! A plain test run tries some sequences; `MAINSHEET_MODEL_SEQUENCES=10000 cargo test --release --workspace --lib model` tries more.
+//! A plain test run tries some sequences; `MAINSHEET_MODEL_SEQUENCES=10000 cargo test --release --workspace --all-features --lib model` tries more.
 //! They are the same each time; `PROPTEST_RNG_SEED` draws others.
 
 mod reference;

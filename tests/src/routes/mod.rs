@@ -1,5 +1,6 @@
 //! How routes behave, area by area, and what holds for all of them.
 
+mod accounts;
 mod agents;
 mod audit;
 mod catalogs;

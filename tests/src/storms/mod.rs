@@ -1,7 +1,7 @@
 //! Storms: what can be had once is wanted by a hundred at the same moment. One gets it, the others are told that they do not, and
 //! nothing is left of their tries. Where many may win, each of them has all of it.
 //!
-//! One round of each is part of every run of the tests; `MAINSHEET_STORM_ROUNDS=50 cargo test --workspace --lib storms` makes 50,
+//! One round of each is part of every run of the tests; `MAINSHEET_STORM_ROUNDS=50 cargo test --workspace --all-features --lib storms` makes 50,
 //! each over something new.
 
 mod access;

@@ -6,6 +6,7 @@ use mainsheet_auth::agent::{new_registration_token, sha256};
 use mainsheet_cloud::account::KubernetesTarget;
 use mainsheet_core::cluster::ClusterStatus;
 use mainsheet_core::operation::{FailureCode, ResourceRef};
+use mainsheet_core::provisioned_cluster::{HealthStatus, LastHealth, ProvisionedCluster};
 use mainsheet_core::{ClusterId, Error};
 use mainsheet_store::clusters::pulse;
 use secrecy::SecretString;
@@ -51,11 +52,18 @@ fn target(site: &Site<'_>) -> Result<KubernetesTarget, Trouble> {
     known.ok_or_else(|| Trouble::lasting(FailureCode::Internal, "It is not known where the cluster's API is."))
 }
 
-/// The agent was heard of.
+/// The agent was heard of: with that the cluster works.
 pub(crate) async fn is_heard(work: &Work<'_>) -> Result<Reached, Trouble> {
-    let (_, logical) = work.store().cluster_faces(&work.tenant, cluster_id(work)?).await?;
-    let alive = logical.is_some_and(|row| pulse(&row).status(work.store().now()) == ClusterStatus::Active);
-    Ok(if alive { Reached::Done } else { Reached::NotYet })
+    let (store, id) = (work.store(), cluster_id(work)?);
+    let (_, logical) = store.cluster_faces(&work.tenant, id).await?;
+    let alive = logical.is_some_and(|row| pulse(&row).status(store.now()) == ClusterStatus::Active);
+    if !alive {
+        return Ok(Reached::NotYet);
+    }
+    let health = LastHealth { status: HealthStatus::Healthy, message: None, checked_at: store.now() };
+    let learn = |cluster: &mut ProvisionedCluster| cluster.health = Some(health.clone());
+    store.note_provisioned(&work.tenant, id, learn).await?;
+    Ok(Reached::Done)
 }
 
 /// The agent has no credentials any more, and no work is given to the cluster.

@@ -8,7 +8,9 @@ use mainsheet_cloud::account::{
 };
 use mainsheet_core::network::Network;
 use mainsheet_core::operation::{ResourceAction, ResourceProgress};
-use mainsheet_core::provisioned_cluster::{ClusterConfig, ProviderCluster, ProvisionedCluster};
+use mainsheet_core::provisioned_cluster::{
+    ClusterConfig, HealthStatus, LastHealth, ProviderCluster, ProvisionedCluster,
+};
 
 use crate::Reached;
 use crate::steps::site::Site;
@@ -183,11 +185,18 @@ pub(crate) async fn works(site: &Site<'_>) -> Result<Reached, Trouble> {
     if in_motion {
         return Ok(Reached::NotYet);
     }
-    if cluster.status != ClusterStatus::Active || group.status != NodeGroupStatus::Active {
-        let issues = [cluster.issues, group.issues].concat();
-        return Err(Trouble::failed_with(format!("The cluster {name} does not work."), &issues));
-    }
+    let works = cluster.status == ClusterStatus::Active && group.status == NodeGroupStatus::Active;
+    let (issues, checked_at) = ([cluster.issues, group.issues].concat(), site.work.store().now());
+    let health = LastHealth {
+        status: if works { HealthStatus::Healthy } else { HealthStatus::Unhealthy },
+        message: issues.first().map(|issue| format!("{}: {}", issue.code, issue.message)),
+        checked_at,
+    };
     let learn = |known: &mut ProvisionedCluster| {
+        known.health = Some(health.clone());
+        if !works {
+            return;
+        }
         let config = &mut known.config;
         config.kubernetes_version = cluster.version.parse().unwrap_or(config.kubernetes_version);
         let size = |size: u32| u16::try_from(size).unwrap_or(u16::MAX);
@@ -201,7 +210,11 @@ pub(crate) async fn works(site: &Site<'_>) -> Result<Reached, Trouble> {
         }
     };
     site.work.store().note_provisioned(&site.work.tenant, &known.id, learn).await?;
-    Ok(Reached::Done)
+    if works {
+        Ok(Reached::Done)
+    } else {
+        Err(Trouble::failed_with(format!("The cluster {name} does not work."), &issues))
+    }
 }
 
 /// What a cluster is to be: the update's aim, or what it is.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use mainsheet_auth::sealed::Context;
-use mainsheet_cloud::account::{Access, ClientToken, CloudAccount, NAME_PREFIX};
+use mainsheet_cloud::account::{Access, ClientToken, CloudAccount, NAME_PREFIX, boundary_name};
 use mainsheet_core::Error;
 use mainsheet_core::connection::{Connection, EXTERNAL_ID_FIELD};
 use mainsheet_core::network::Network;
@@ -75,10 +75,19 @@ impl<'w> Site<'w> {
         format!("{NAME_PREFIX}{}", self.work.operation.resource.id().to_lowercase())
     }
 
-    /// What the names of the resource's buckets begin with. Buckets of all accounts share their names: the connection is part of it.
-    pub(crate) fn bucket_name(&self) -> String {
-        let (connection, reference) = (&self.connection.id, &self.work.operation.resource);
-        format!("{NAME_PREFIX}{connection}-{}", reference.id()).to_lowercase()
+    /// The policy that limits every role of the connection's.
+    pub(crate) fn boundary_name(&self) -> String {
+        self.connection.boundary_name.clone().unwrap_or_else(|| boundary_name(&self.connection.id))
+    }
+
+    /// What the names of the connection's buckets begin with: buckets of all accounts share their names.
+    pub(crate) fn bucket_prefix(&self) -> String {
+        format!("{NAME_PREFIX}{}", self.connection.id).to_lowercase()
+    }
+
+    /// The name of the resource's bucket of something.
+    pub(crate) fn bucket_name(&self, of: &str) -> String {
+        format!("{}-{}-{of}", self.bucket_prefix(), self.work.operation.resource.id().to_lowercase())
     }
 
     /// The token of a call that is not written down as an intent: one for each operation, step and `part` of it.

@@ -47,7 +47,7 @@ pub(crate) async fn is_there(
     }
 }
 
-/// The stack is gone.
+/// The stack is gone, and with it what is in it but for buckets that something is in: those are the customer's.
 pub(crate) async fn is_gone(site: &Site<'_>, name: &str) -> Result<Reached, Trouble> {
     let thing = Thing { kind: STACK, name };
     let there = found(site.account.stack(name).await)?.filter(|stack| stack.status != StackStatus::DeleteComplete);
@@ -62,15 +62,26 @@ pub(crate) async fn is_gone(site: &Site<'_>, name: &str) -> Result<Reached, Trou
         // CloudFormation breaks a creation off, but no change and no return to what was.
         status if status.is_in_progress() && status != StackStatus::CreateInProgress => {}
         StackStatus::DeleteFailed if site.work.has_asked(thing, ResourceAction::Delete) => {
-            site.work.note(thing, ResourceAction::Delete, ResourceProgress::Failed).await?;
-            return Err(failure(site, name, "could not be removed").await?);
+            let Some(full) = full_buckets(site, name).await? else {
+                site.work.note(thing, ResourceAction::Delete, ResourceProgress::Failed).await?;
+                return Err(failure(site, name, "could not be removed").await?);
+            };
+            site.account.delete_stack(name, &full, &site.token(&format!("delete-but-{}", full.join("-")))).await?;
         }
         _ => {
-            site.account.delete_stack(name, &site.token("delete")).await?;
+            site.account.delete_stack(name, &[], &site.token("delete")).await?;
             site.work.note(thing, ResourceAction::Delete, ResourceProgress::Running).await?;
         }
     }
     Ok(Reached::NotYet)
+}
+
+/// The buckets that are all that keeps a stack from going; `None` when there is something else.
+async fn full_buckets(site: &Site<'_>, name: &str) -> Result<Option<Vec<String>>, Trouble> {
+    let parts = site.account.stack_resources(name).await?;
+    let stuck: Vec<StackResource> = parts.into_iter().filter(|part| part.status == StackStatus::DeleteFailed).collect();
+    let all_full = !stuck.is_empty() && stuck.iter().all(StackResource::is_full_bucket);
+    Ok(all_full.then(|| stuck.into_iter().map(|bucket| bucket.logical_id).collect()))
 }
 
 /// The stack is as the template and the parameters say.

@@ -18,7 +18,7 @@ use crate::trouble::Trouble;
 /// The network's stack is there, and known by what it puts out.
 pub(crate) async fn network_is_there(site: &Site<'_>) -> Result<Reached, Trouble> {
     let network = site.network()?;
-    let parameters = network_parameters(&site.connection.id, network.config.cidr);
+    let parameters = network_parameters(&site.boundary_name(), network.config.cidr);
     let Some(stack) = stack::is_there(site, Template::Network, parameters).await? else { return Ok(Reached::NotYet) };
     let learn = |network: &mut Network| {
         network.provider_network_id = stack.outputs.get("VpcId").cloned();
@@ -32,9 +32,10 @@ pub(crate) async fn network_is_there(site: &Site<'_>) -> Result<Reached, Trouble
 pub(crate) async fn scaffolding_is_there(site: &Site<'_>) -> Result<Reached, Trouble> {
     let cluster = site.cluster()?;
     let parameters = parameters([
-        ("ConnectionId", site.connection.id.to_string()),
+        ("BoundaryName", site.boundary_name()),
         ("ClusterName", site.cluster_name()),
-        ("ResultsBucketName", format!("{}-results", site.bucket_name())),
+        ("BucketPrefix", site.bucket_prefix()),
+        ("ResultsBucketName", site.bucket_name("results")),
     ]);
     let Some(stack) = stack::is_there(site, Template::Cluster, parameters).await? else { return Ok(Reached::NotYet) };
     let learn = |cluster: &mut ProvisionedCluster| {
@@ -55,7 +56,7 @@ pub(crate) async fn identities_are_trusted(site: &Site<'_>) -> Result<Reached, T
 /// The catalog's stack is there, known by what it puts out, and the logical catalog stands in front of it.
 pub(crate) async fn catalog_is_there(site: &Site<'_>) -> Result<Reached, Trouble> {
     let catalog = site.catalog()?;
-    let parameters = parameters([("BucketName", site.bucket_name()), ("DatabaseName", database_name(catalog))]);
+    let parameters = parameters([("BucketName", site.bucket_name("tables")), ("DatabaseName", database_name(catalog))]);
     let Some(stack) = stack::is_there(site, Template::Catalog, parameters).await? else { return Ok(Reached::NotYet) };
     let learn = |catalog: &mut ProvisionedCatalog| learn(&mut catalog.provisioning, &stack);
     let (store, tenant) = (site.work.store(), &site.work.tenant);

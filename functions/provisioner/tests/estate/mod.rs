@@ -51,6 +51,7 @@ impl Estate {
             region: region.clone(),
             role_arn: Some(account.role),
             stack_arn: Some(account.stack),
+            boundary_name: None,
             external_id: sealer.seal(&context, &SecretString::from(account.external_id)).unwrap(),
             status: ConnectionStatus::Active,
             status_message: None,

@@ -157,7 +157,7 @@ delegate! {
         stack_resources(name: &str) -> Vec<StackResource>;
         stack_events(name: &str) -> Vec<StackEvent>;
         update_stack(name: &str, template: Template, parameters: &BTreeMap<String, String>, token: &ClientToken) -> StackUpdate;
-        delete_stack(name: &str, token: &ClientToken) -> ();
+        delete_stack(name: &str, keep: &[String], token: &ClientToken) -> ();
     }
     Clusters {
         create_cluster(cluster: &NewCluster) -> EksCluster;

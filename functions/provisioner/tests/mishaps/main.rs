@@ -1,6 +1,6 @@
 //! Nothing leaks, nothing hangs: each workflow with something going wrong at every point.
 //!
-//! `cargo test` tries a seeded sample. `MAINSHEET_MISHAPS=all cargo test --workspace --test mishaps -- --nocapture` tries every
+//! `cargo test` tries a seeded sample. `MAINSHEET_MISHAPS=all cargo test --workspace --all-features --test mishaps -- --nocapture` tries every
 //! single mishap and 2,000 pairs, and prints how many those are.
 #![allow(clippy::print_stderr, reason = "a test says how much it tries")]
 #![allow(missing_docs, clippy::unwrap_used, clippy::panic, reason = "what helps a test may fail it")]
@@ -17,7 +17,9 @@ use std::panic::AssertUnwindSafe;
 use futures::FutureExt;
 use mainsheet_core::operation::{FailureCode, OperationKind, OperationStatus, ResourceRef};
 use mainsheet_core::provisioning::ProvisioningStatus;
+use mainsheet_workflow::StepOutcome;
 use rstest::rstest;
+use serde_json::json;
 
 use faults::Fault;
 use table::{LostWrite, TestTable};
@@ -235,6 +237,77 @@ async fn progress_is_written_at_most_once_a_second_and_resource(#[case] kind: Op
     for ((second, urn), times) in told {
         assert_eq!(times, 1, "{urn} in second {second}");
     }
+}
+
+/// What jobs wrote and tables hold is the customer's: such a bucket stays when all around it goes. An empty one goes with it.
+#[rstest]
+#[case::cluster(OperationKind::ClusterDestroy, "results")]
+#[case::catalog(OperationKind::CatalogDestroy, "tables")]
+#[tokio::test]
+async fn buckets_that_something_is_in_stay(#[case] kind: OperationKind, #[case] of: &str) {
+    let table = TestTable::start().await;
+    let world = World::new(&table, EXTERNAL_ID).await;
+    let deletions = async |fill: bool| {
+        let resource = world.ready_for(kind).await;
+        if fill {
+            let bucket = format!("mainsheet-{}-{}-{of}", world.estate.connection, resource.id());
+            world.fill(&bucket.to_lowercase());
+        }
+        world.achieve(kind, &resource).await;
+        assert_eq!(world.estate.status(&resource).await, ProvisioningStatus::Destroyed);
+        assert_eq!(world.estate.intended(&resource).await, Vec::<String>::new());
+        world.faulty.calls().iter().filter(|call| **call == "delete_stack").count()
+    };
+    assert_eq!(deletions(false).await, 1);
+    assert_eq!(deletions(true).await, 2, "once more, but for the bucket");
+}
+
+/// A state machine that dies cannot end its operation. EventBridge tells of it.
+#[tokio::test]
+async fn an_operation_whose_execution_has_stopped_is_over() {
+    let table = TestTable::start().await;
+    let world = World::new(&table, EXTERNAL_ID).await;
+    let network = world.ready_for(OperationKind::NetworkProvision).await;
+    let operation = world.estate.start(OperationKind::NetworkProvision, &network).await;
+    let input = json!({ "organizationId": world.estate.tenant.organization_id(), "operationId": operation.id });
+    for step in ["assume_role", "create_network_stack"] {
+        let mut request = input.clone();
+        request["step"] = json!(step);
+        world.call(request).await;
+    }
+    let stopped = json!({
+        "version": "0",
+        "id": "315c1398-40ff-a850-213b-158f73e60175",
+        "detail-type": "Step Functions Execution Status Change",
+        "source": "aws.states",
+        "account": "123456789012",
+        "time": "2026-11-21T08:31:00Z",
+        "region": "eu-central-1",
+        "resources": ["arn:aws:states:eu-central-1:123456789012:execution:mainsheet-network-provision:O1"],
+        "detail": {
+            "executionArn": "arn:aws:states:eu-central-1:123456789012:execution:mainsheet-network-provision:O1",
+            "stateMachineArn": "arn:aws:states:eu-central-1:123456789012:stateMachine:mainsheet-network-provision",
+            "name": "O1",
+            "status": "ABORTED",
+            "startDate": 1_795_250_000_000_u64,
+            "stopDate": 1_795_250_060_000_u64,
+            "input": input.to_string(),
+            "inputDetails": { "included": true },
+            "output": null,
+            "outputDetails": null,
+        },
+    });
+    // EventBridge tells at least once.
+    for _ in 0..2 {
+        assert_eq!(world.call(stopped.clone()).await, StepOutcome::Done);
+        let ended = world.estate.operation(&operation).await;
+        let error = ended.error.unwrap();
+        assert_eq!((ended.status, error.code), (OperationStatus::Failed, FailureCode::Internal), "{error:?}");
+        assert!(error.remedy.contains("destroy it"), "{error:?}");
+        assert_eq!(world.estate.status(&network).await, ProvisioningStatus::Failed);
+    }
+    world.achieve(OperationKind::NetworkDestroy, &network).await;
+    assert_eq!(world.names(), Vec::<String>::new());
 }
 
 /// A wrong external id is no trouble that passes: it is said at the first try, and what it means.

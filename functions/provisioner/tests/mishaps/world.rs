@@ -11,10 +11,11 @@ use mainsheet_core::operation::{FailureCode, Operation, OperationKind, Operation
 use mainsheet_core::provisioning::Provisioned;
 use mainsheet_core::time::ManualClock;
 use mainsheet_core::{ConnectionId, Timestamp};
-use mainsheet_provisioner::{AgentSettings, Images, Provisioner};
+use mainsheet_provisioner::{AgentSettings, Call, Images, Provisioner};
 use mainsheet_simulator::CloudSimulator;
 use mainsheet_workflow::{Execution, Step, StepOutcome};
 use secrecy::SecretString;
+use serde_json::Value;
 
 use super::estate::{Account, Estate};
 use super::faults::{Fault, Faulty};
@@ -222,6 +223,17 @@ impl<'t> World<'t> {
             answer = self.provisioner.handle(&request) => Some(answer),
             () = self.faulty.killed() => None,
         }
+    }
+
+    /// Calls the function as AWS does.
+    pub(crate) async fn call(&self, event: Value) -> StepOutcome {
+        let call: Call = serde_json::from_value(event).unwrap();
+        self.provisioner.handle(&call.into_step().unwrap()).await.unwrap()
+    }
+
+    /// Somebody puts something into a bucket.
+    pub(crate) fn fill(&self, bucket: &str) {
+        self.cloud.fill_bucket(&ROLE.parse::<RoleArn>().unwrap().account_id(), bucket).unwrap();
     }
 
     /// The agent that was installed says that it is there.

@@ -56,6 +56,8 @@ pub struct Verification {
     pub account_id: AccountId,
     /// The stack that made the role, where the role was made by one.
     pub stack_arn: Option<String>,
+    /// The policy that is the role's permissions boundary, by its name.
+    pub boundary_name: Option<String>,
     /// Actions, as in IAM policies, that the platform needs and the role does not permit. The account is good when there are none.
     pub missing_actions: Vec<String>,
 }

@@ -51,12 +51,13 @@ pub trait Stacks: Send + Sync {
         token: &ClientToken,
     ) -> CloudResult<StackUpdate>;
 
-    /// Begins to delete a stack. Deleting one that is being deleted changes nothing.
+    /// Begins to delete a stack. Deleting one that is being deleted changes nothing. The parts with the logical ids of `keep` stay in
+    /// the account: that can be asked of a stack alone that is [`StackStatus::DeleteFailed`].
     ///
     /// # Errors
     /// [`super::CloudError::NotFound`] when there is none; and those of every call. What is in use makes it
     /// [`StackStatus::DeleteFailed`] afterwards.
-    async fn delete_stack(&self, name: &str, token: &ClientToken) -> CloudResult<()>;
+    async fn delete_stack(&self, name: &str, keep: &[String], token: &ClientToken) -> CloudResult<()>;
 }
 
 /// A stack to be created.
@@ -174,6 +175,18 @@ pub struct StackResource {
     pub reason: Option<String>,
     /// Since when.
     pub updated_at: Timestamp,
+}
+
+impl StackResource {
+    /// Whether it is a bucket that could not be deleted because there is something in it. Amazon S3 deletes empty buckets alone
+    /// (`BucketNotEmpty`).
+    #[must_use]
+    pub fn is_full_bucket(&self) -> bool {
+        let refused = |reason: &String| reason.contains("BucketNotEmpty") || reason.contains("is not empty");
+        self.kind == "AWS::S3::Bucket"
+            && self.status == StackStatus::DeleteFailed
+            && self.reason.as_ref().is_some_and(refused)
+    }
 }
 
 /// Something that happened to a stack.

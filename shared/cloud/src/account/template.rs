@@ -52,8 +52,8 @@ impl Template {
                 "LakeSailExternalID",
                 "LakeSailPrincipal",
             ],
-            Self::Network => &["ConnectionId", "Cidr"],
-            Self::Cluster => &["ConnectionId", "ClusterName", "ResultsBucketName"],
+            Self::Network => &["BoundaryName", "Cidr"],
+            Self::Cluster => &["BoundaryName", "ClusterName", "BucketPrefix", "ResultsBucketName"],
             Self::Catalog => &["BucketName", "DatabaseName"],
         }
     }
@@ -121,18 +121,18 @@ impl Template {
     }
 }
 
-/// The policy that limits every role of a connection's. The templates of clusters and networks count on this name.
+/// What the policy that limits every role of a connection's is called, unless the customer chose another name.
 #[must_use]
 pub fn boundary_name(connection: &ConnectionId) -> String {
     format!("{NAME_PREFIX}{connection}-RoleBoundary")
 }
 
-/// Parameters of a network's stack.
+/// Parameters of a network's stack, whose role is limited by the policy `boundary`.
 #[must_use]
-pub fn network_parameters(connection: &ConnectionId, cidr: NetworkCidr) -> BTreeMap<String, String> {
+pub fn network_parameters(boundary: &str, cidr: NetworkCidr) -> BTreeMap<String, String> {
     // Six subnets have an eighth of the network each.
     let subnet_bits = 32 - 3 - cidr.block().prefix_len();
-    [("ConnectionId", connection.to_string()), ("Cidr", cidr.to_string()), ("SubnetBits", subnet_bits.to_string())]
+    [("BoundaryName", boundary.to_owned()), ("Cidr", cidr.to_string()), ("SubnetBits", subnet_bits.to_string())]
         .map(|(name, value)| (name.to_owned(), value))
         .into()
 }
@@ -290,6 +290,29 @@ mod tests {
                 properties.as_mapping_get("Policies").into_iter().for_each(|policies| allowed(policies, &mut given));
                 let beyond = given.iter().find(|action| !most.iter().any(|pattern| fits(pattern, action)));
                 assert_eq!(beyond, None, "{template:?} {name:?}");
+            }
+        }
+    }
+
+    /// A refusal would show in a customer's account alone: nothing here evaluates policies for CloudFormation.
+    #[test]
+    fn stacks_are_built_with_what_their_handlers_call() {
+        let connection = parsed(Template::Connection.body());
+        let mut permitted = BTreeSet::new();
+        allowed(at(resource(&connection, "StacksRole"), &["Properties", "Policies"]), &mut permitted);
+        let mut known = BTreeSet::new();
+        let handlers = include_str!("../../../../infra/customer/handlers.tsv");
+        for row in handlers.lines().filter(|line| !line.starts_with('#')) {
+            let [kind, action, needless] = row.split('\t').collect::<Vec<_>>()[..] else { panic!("{row}") };
+            let is_permitted = permitted.iter().any(|pattern| fits(pattern, action));
+            assert_eq!(is_permitted, needless.is_empty(), "{kind}: {action}");
+            known.insert(kind);
+        }
+        for template in [Template::Network, Template::Cluster, Template::Catalog] {
+            let document = parsed(template.body());
+            for (name, resource) in document.as_mapping_get("Resources").and_then(Yaml::as_mapping).unwrap() {
+                let kind = resource.as_mapping_get("Type").and_then(Yaml::as_str).unwrap();
+                assert!(known.contains(kind), "{template:?} {name:?}: {kind}");
             }
         }
     }

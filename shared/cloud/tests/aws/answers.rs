@@ -105,7 +105,7 @@ pub(crate) fn stack(status: &str, token: &str) -> Answer {
              <StackName>mainsheet-n</StackName><CreationTime>2026-11-21T08:00:00Z</CreationTime>\
              <StackStatus>{status}</StackStatus><StackStatusReason>because</StackStatusReason>\
              <Parameters><member><ParameterKey>Cidr</ParameterKey><ParameterValue>10.0.0.0/16</ParameterValue></member>\
-             <member><ParameterKey>ConnectionId</ParameterKey><ParameterValue>C1</ParameterValue></member>\
+             <member><ParameterKey>BoundaryName</ParameterKey><ParameterValue>C1</ParameterValue></member>\
              <member><ParameterKey>Withdrawn</ParameterKey><ParameterValue>x</ParameterValue></member></Parameters>\
              <Outputs><member><OutputKey>VpcId</OutputKey><OutputValue>vpc-1</OutputValue></member></Outputs>\
              <Tags><member><Key>LakeSail-Token</Key><Value>{token}</Value></member></Tags></member></Stacks>"

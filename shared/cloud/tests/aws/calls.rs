@@ -103,7 +103,9 @@ fn subnets() -> String {
 
 fn role() -> String {
     "<Role><Path>/</Path><RoleName>mainsheet-platform</RoleName><RoleId>AROA</RoleId><Arn>x</Arn>\
-     <CreateDate>2026-11-21T08:00:00Z</CreateDate><Tags><member><Key>LakeSail-Stack</Key><Value>arn:stack</Value></member>\
+     <CreateDate>2026-11-21T08:00:00Z</CreateDate><PermissionsBoundary><PermissionsBoundaryType>Policy\
+     </PermissionsBoundaryType><PermissionsBoundaryArn>arn:aws:iam::123456789012:policy/mainsheet-limits\
+     </PermissionsBoundaryArn></PermissionsBoundary><Tags><member><Key>LakeSail-Stack</Key><Value>arn:stack</Value></member>\
      </Tags></Role>"
         .to_owned()
 }
@@ -195,7 +197,7 @@ async fn the_adapter_calls_what_it_is_permitted_and_no_more() {
     account.stack_resources("mainsheet-n").await.unwrap();
     account.stack_events("mainsheet-n").await.unwrap();
     account.update_stack("mainsheet-n", Template::Network, &BTreeMap::new(), &token("t")).await.unwrap();
-    account.delete_stack("mainsheet-n", &token("t")).await.unwrap();
+    account.delete_stack("mainsheet-n", &[], &token("t")).await.unwrap();
     account.verify().await.unwrap();
     account.regions().await.unwrap();
     account.instance_types(&InstanceTypeFilter::default()).await.unwrap();
@@ -218,6 +220,7 @@ async fn an_account_is_verified_by_what_its_role_may_do() {
     let verification = account.verify().await.unwrap();
     assert_eq!(verification.account_id.as_str(), "123456789012");
     assert_eq!(verification.stack_arn.as_deref(), Some("arn:stack"));
+    assert_eq!(verification.boundary_name.as_deref(), Some("mainsheet-limits"));
     assert_eq!(verification.missing_actions, ["ec2:DescribeVpcs", "eks:CreateCluster"]);
     // Each action is asked about with what it works on.
     let asked: String = world.endpoint.calls().into_iter().map(|call| call.body + "\n").collect();

@@ -118,18 +118,22 @@ async fn a_stack_is_made_once_seen_and_removed() {
     );
     assert!(account.owned(&"C2".parse().unwrap()).await.unwrap().is_empty());
 
-    account.delete_stack(&new.name, &token("d-1")).await.unwrap();
+    account.delete_stack(&new.name, &[], &token("d-1")).await.unwrap();
     assert!(matches!(account.stack(&new.name).await, Err(CloudError::NotFound { .. })));
     assert_eq!(account.stack(&arn).await.unwrap().status, StackStatus::DeleteComplete);
-    account.delete_stack(&arn, &token("d-1")).await.unwrap();
+    account.delete_stack(&arn, &[], &token("d-1")).await.unwrap();
 }
 
 #[tokio::test]
 #[ignore = "needs moto: infra/ci/cloud-adapter"]
 async fn the_roles_of_a_cluster_are_made_and_changed() {
     let account = enter("eu-west-3").await;
-    let parameters =
-        [("ConnectionId", "C3"), ("ClusterName", "mainsheet-k3"), ("ResultsBucketName", "mainsheet-c3-k3-results")];
+    let parameters = [
+        ("BoundaryName", "mainsheet-C3-RoleBoundary"),
+        ("ClusterName", "mainsheet-k3"),
+        ("BucketPrefix", "mainsheet-c3"),
+        ("ResultsBucketName", "mainsheet-c3-k3-results"),
+    ];
     let new = NewStack {
         name: "mainsheet-cluster-k3".to_owned(),
         template: Template::Cluster,

@@ -165,14 +165,14 @@ async fn a_stack_that_is_not_there_and_one_that_is_busy_are_told_apart() {
     world.endpoint.on("cloudformation:DescribeStacks", refusal("Stack with id mainsheet-n does not exist"));
     let gone = CloudError::NotFound { what: "stack mainsheet-n".to_owned() };
     assert_eq!(account.stack("mainsheet-n").await, Err(gone.clone()));
-    assert_eq!(account.delete_stack("mainsheet-n", &token("t")).await, Err(gone));
+    assert_eq!(account.delete_stack("mainsheet-n", &[], &token("t")).await, Err(gone));
     world.endpoint.on("cloudformation:DescribeStacks", crate::answers::stack("UPDATE_IN_PROGRESS", "t"));
     for message in [
         "Stack:arn:aws:cloudformation:x is in UPDATE_IN_PROGRESS state and can not be updated.",
         "Stack [mainsheet-n] cannot be deleted while in status UPDATE_IN_PROGRESS",
     ] {
         world.endpoint.on("cloudformation:DeleteStack", refusal(message));
-        let answer = account.delete_stack("mainsheet-n", &token("t")).await;
+        let answer = account.delete_stack("mainsheet-n", &[], &token("t")).await;
         assert!(matches!(answer, Err(CloudError::Conflict { .. })), "{answer:?}");
     }
 }

@@ -86,7 +86,7 @@ async fn an_update_keeps_what_it_does_not_name_and_the_template_still_has() {
     let expected = [
         ("Parameters.member.1.ParameterKey", "NatGateways"),
         ("Parameters.member.1.ParameterValue", "none"),
-        ("Parameters.member.2.ParameterKey", "ConnectionId"),
+        ("Parameters.member.2.ParameterKey", "BoundaryName"),
         ("Parameters.member.2.UsePreviousValue", "true"),
         ("Parameters.member.3.ParameterKey", "Cidr"),
         ("Parameters.member.3.UsePreviousValue", "true"),
@@ -131,7 +131,7 @@ async fn what_is_being_deleted_is_not_deleted_again() {
         [("DELETE_IN_PROGRESS", 0), ("DELETE_COMPLETE", 0), ("DELETE_FAILED", 1), ("CREATE_COMPLETE", 1)]
     {
         world.endpoint.on(DESCRIBE, stack(status, "t"));
-        account.delete_stack("mainsheet-n", &token("d-1")).await.unwrap();
+        account.delete_stack("mainsheet-n", &[], &token("d-1")).await.unwrap();
         let deletions = world.endpoint.calls().into_iter().filter(|call| call.action == "cloudformation:DeleteStack");
         let deletions: Vec<_> = deletions.collect();
         assert_eq!(deletions.len(), calls, "{status}");

@@ -104,6 +104,7 @@ pub(crate) async fn create(
         region: body.provider_config.region.unwrap_or_default(),
         role_arn: None,
         stack_arn: None,
+        boundary_name: None,
         external_id: sealer.seal(&context, &new_external_id()?.into())?,
         status: ConnectionStatus::Pending,
         status_message: None,

@@ -7,7 +7,7 @@ use axum::extract::State;
 use mainsheet_api::{App, Path, Permitted, Result};
 use mainsheet_auth::Caller;
 use mainsheet_auth::needs::CanViewConnections;
-use mainsheet_cloud::account::{OwnedResource, RESOURCE_TAG};
+use mainsheet_cloud::account::{CloudError, CloudResult, OwnedResource, RESOURCE_TAG};
 use mainsheet_core::connection::Connection;
 use mainsheet_core::network::Network;
 use mainsheet_core::operation::{ResourceKind, ResourceRef};
@@ -68,8 +68,12 @@ pub(crate) async fn orphans(
     let regions = regions(&app, &caller, &connection).await?;
     let mut found = Vec::new();
     for region in &regions {
-        let account = cloud.enter(&caller, &connection, Some(region)).await?;
-        let owned = account.owned(&id).await.map_err(refused)?;
+        let owned = match owned(&cloud, &caller, &connection, region).await? {
+            Ok(owned) => owned,
+            // Nothing can be there.
+            Err(CloudError::RegionUnavailable { .. }) => continue,
+            Err(error) => return Err(refused(error).into()),
+        };
         found.extend(owned.into_iter().map(|resource| (region.clone(), owner(&resource), resource)));
     }
     // What is there was looked at first: what comes to be known meanwhile is no orphan.
@@ -88,6 +92,20 @@ pub(crate) async fn orphans(
         resource_id: owner.map(|owner| owner.id().to_owned()),
     });
     Ok(Json(OrphanList { items: items.collect(), regions: regions.iter().cloned().collect() }))
+}
+
+/// What an account has in a region on behalf of a connection; the inner error is the account's.
+async fn owned(
+    cloud: &Cloud,
+    caller: &Caller,
+    connection: &Connection,
+    region: &Region,
+) -> CoreResult<CloudResult<Vec<OwnedResource>>> {
+    let Some(role) = &connection.role_arn else { return Ok(Ok(Vec::new())) };
+    Ok(match cloud.try_role(caller, connection, role, Some(region)).await? {
+        Ok(account) => account.owned(&connection.id).await,
+        Err(error) => Err(error),
+    })
 }
 
 /// Where something of a connection can be.

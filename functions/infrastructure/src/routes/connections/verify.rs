@@ -54,6 +54,7 @@ pub(crate) async fn verify(
             connection.account_id = Some(body.role_arn.account_id());
             connection.role_arn = Some(body.role_arn);
             connection.stack_arn = verification.stack_arn;
+            connection.boundary_name = verification.boundary_name;
             connection.apply(ConnectionEvent::Verify, None, now);
         }
         // What works is not given up for a role that does not.

@@ -84,13 +84,14 @@ impl Stacks for Session {
         }
     }
 
-    async fn delete_stack(&self, name: &str, token: &ClientToken) -> CloudResult<()> {
+    async fn delete_stack(&self, name: &str, keep: &[String], token: &ClientToken) -> CloudResult<()> {
         // CloudFormation is content with deleting what is not there.
         let stack = self.stack(name).await?;
         if matches!(stack.status, StackStatus::DeleteInProgress | StackStatus::DeleteComplete) {
             return Ok(());
         }
         let request = self.stacks_of(name).delete_stack().stack_name(name).client_request_token(token.as_str());
+        let request = request.set_retain_resources((!keep.is_empty()).then(|| keep.to_vec()));
         self.answer(asked(Action::DeleteStack, name), request.send().await).await.map(|_| ())
     }
 }

@@ -4,6 +4,7 @@ use async_trait::async_trait;
 use mainsheet_core::ConnectionId;
 
 use super::Session;
+use super::iam::OwnRole;
 use super::refusal::Asked;
 use crate::account::{
     CloudRegion, CloudResult, Discovery, InstanceType, InstanceTypeFilter, OwnedResource, ProviderNetwork, Quota,
@@ -16,9 +17,11 @@ impl Discovery for Session {
         // Needs no permission, and fails where the account has not enabled the region.
         let asked = Asked::assume_role(self.role_arn().as_str());
         self.answer(asked, self.sts.get_caller_identity().send().await).await?;
+        let OwnRole { stack_arn, boundary_name } = self.own_role().await?;
         Ok(Verification {
             account_id: self.role_arn().account_id(),
-            stack_arn: self.stack_of_the_role().await?,
+            stack_arn,
+            boundary_name,
             missing_actions: self.missing_actions().await?,
         })
     }

@@ -20,9 +20,18 @@ const SCOPES: [Scope; 8] = [
     Scope::Role,
 ];
 
+/// What the role tells of itself; nothing when it may not look at itself.
+#[derive(Debug, Default)]
+pub(super) struct OwnRole {
+    /// The stack that made it, where one did.
+    pub(super) stack_arn: Option<String>,
+    /// Its permissions boundary, by its name.
+    pub(super) boundary_name: Option<String>,
+}
+
 impl Session {
-    /// The stack that made the role; `None` when the role was made without one, or may not look at itself.
-    pub(super) async fn stack_of_the_role(&self) -> CloudResult<Option<String>> {
+    /// What the role tells of itself.
+    pub(super) async fn own_role(&self) -> CloudResult<OwnRole> {
         let name = self.role_name();
         let asked = Asked::new(Action::GetRole, "role", name);
         let role = match self.answer(asked, self.iam.get_role().role_name(name).send().await).await {
@@ -30,8 +39,13 @@ impl Session {
             Err(CloudError::AccessDenied { .. }) => None,
             Err(error) => return Err(error),
         };
-        let tags = role.and_then(|role| role.tags).unwrap_or_default();
-        Ok(tags.into_iter().find(|tag| tag.key() == STACK_TAG).map(|tag| tag.value))
+        let Some(role) = role else { return Ok(OwnRole::default()) };
+        let stack = role.tags().iter().find(|tag| tag.key() == STACK_TAG);
+        let boundary = role.permissions_boundary().and_then(|boundary| boundary.permissions_boundary_arn());
+        Ok(OwnRole {
+            stack_arn: stack.map(|tag| tag.value().to_owned()),
+            boundary_name: boundary.and_then(|arn| arn.rsplit('/').next()).map(str::to_owned),
+        })
     }
 
     /// What of all that the platform does the role does not permit, its boundary and its organization's policies included.
