@@ -29,7 +29,7 @@ def deploy(aws, revision):
     settings = {"AWS_ENDPOINT_URL": aws.url, "AWS_DEFAULT_REGION": REGION, "SAM_CLI_TELEMETRY": "0"}
     root = {name.upper(): value for name, value in credentials(ACCOUNT).items()}
     deployed = subprocess.run(
-        command, cwd=os.environ["MAINSHEET_PACKAGE"], env={**os.environ, **settings, **root}, capture_output=True, text=True, timeout=300
+        command, cwd=os.environ["MAINSHEET_PACKAGE"], env={**os.environ, **settings, **root}, capture_output=True, text=True, timeout=600
     )
     assert deployed.returncode == 0, f"{deployed.stderr}\n{failures(aws)}"
     stack = aws.client("cloudformation").describe_stacks(StackName=STACK)["Stacks"][0]

@@ -33,7 +33,8 @@ fn the_api_is_made_of_resources() {
 fn functions_are_told_what_they_ask_for() {
     let template = template();
     let settings = |place: &Value| -> BTreeSet<String> {
-        let variables = place["Environment"]["Variables"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
+        let variables =
+            place["Environment"]["Variables"].as_object().into_iter().flatten().map(|(name, _)| name.clone());
         variables.filter(|name| name.starts_with("MAINSHEET_")).collect()
     };
     // What all are told, some may pass over.
