@@ -6,14 +6,14 @@ import re
 import subprocess
 
 import pytest
-from emulated_aws import MAIL_FROM, Deployment, EmulatedAws, eventually
-from platform_client import free_port
+from deployment import MAIL_FROM, Deployment, deploy
+from emulated_aws import EmulatedAws, eventually
 
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory):
     """An AWS with nothing in it but an address that mails may come from."""
-    emulated = EmulatedAws(free_port(), tmp_path_factory.mktemp("aws"))
+    emulated = EmulatedAws(tmp_path_factory.mktemp("aws"))
     try:
         emulated.client("sesv2").create_email_identity(EmailIdentity=MAIL_FROM)
         yield emulated
@@ -24,7 +24,7 @@ def aws(tmp_path_factory):
 @pytest.fixture(scope="session")
 def deployment(aws):
     """The deployed template."""
-    api = re.match(r"https?://([a-z0-9]+)\.execute-api\.", aws.deploy()["ApiUrl"]).group(1)
+    api = re.match(r"https?://([a-z0-9]+)\.execute-api\.", deploy(aws, "2611210001")["ApiUrl"]).group(1)
     # Its name does not resolve everywhere; the emulator knows it by a path as well.
     deployment = Deployment(f"{aws.url}/_aws/execute-api/{api}/$default", aws)
     # The emulator knows no resources of SES, so it takes no permission for one.

@@ -2,7 +2,8 @@
 
 import json
 
-from emulated_aws import ROOT, eventually
+from deployment import ROOT, STACK, deploy
+from emulated_aws import CUSTOMER, REGION, connect, eventually, require_nothing_left
 from platform_client import PASSWORD
 
 ENDED = {"succeeded", "failed", "cancelled", "timeout"}
@@ -39,6 +40,48 @@ def test_a_schedule_fires(team, cluster):
     run = eventually("a run of the schedule", lambda: deployment.expect(200, "GET", runs, token=token)["items"], 150)[0]
     done = eventually("it ends", lambda: ended(deployment, f"{runs}/{run['id']}", token), 120)
     assert done["status"] == "succeeded", done
+
+
+def test_a_network_comes_and_goes(team):
+    """By the deployed state machines, in another account, which a customer has connected."""
+    deployment, token, _ = team
+    account = {"name": "production", "provider": "aws", "providerConfig": {"accountId": CUSTOMER, "region": REGION}}
+    connection = f"/infra/connections/{deployment.expect(201, 'POST', '/infra/connections', account, token)['id']}"
+    role, _ = connect(deployment.aws, deployment.download(f"{connection}/template/download", token))
+    # Somebody else's connection has another external id than the role demands.
+    another = f"/infra/connections/{deployment.expect(201, 'POST', '/infra/connections', account, token)['id']}"
+    assert deployment.expect(200, "POST", f"{another}/verify", {"roleArn": role}, token)["status"] == "failed"
+    deployment.expect(204, "DELETE", another, token=token)
+    verified = deployment.expect(200, "POST", f"{connection}/verify", {"roleArn": role}, token)
+    assert verified["status"] == "active", verified
+
+    network = {"name": "main", "region": REGION, "config": {"cidr": "10.0.0.0/20"}}
+    created = deployment.expect(201, "POST", f"{connection}/networks", network, token)
+    path = f"{connection}/networks/{created['id']}"
+    plan = deployment.expect(200, "GET", f"{path}/plan", token=token)
+    operation = deployment.expect(202, "POST", f"{path}/provision", {"planHash": plan["hash"]}, token)
+    assert operation_ended(deployment, operation["id"], token)["status"] == "succeeded"
+    assert deployment.expect(200, "GET", path, token=token)["included"]["networks"][0]["status"] == "active"
+    [network] = [each for each in deployment.aws.client("ec2", CUSTOMER).describe_vpcs()["Vpcs"] if not each["IsDefault"]]
+    assert network["CidrBlock"] == "10.0.0.0/20"
+
+    operation = deployment.expect(202, "DELETE", path, token=token)
+    assert operation_ended(deployment, operation["id"], token)["status"] == "succeeded"
+    require_nothing_left(deployment.aws)
+    deployment.expect(204, "DELETE", f"/infra/networks/{created['id']}", token=token)
+    deployment.expect(204, "DELETE", connection, token=token)
+
+
+def operation_ended(deployment, operation, token):
+    """The operation, once it has ended."""
+    path = f"/operations/{operation}"
+    ends = {"succeeded", "failed", "cancelled"}
+
+    def look():
+        found = deployment.expect(200, "GET", path, token=token)
+        return found if found["status"] in ends else None
+
+    return eventually(f"operation {operation} ends", look, 120)
 
 
 def test_a_part_of_a_batch_fails_is_set_aside_and_sent_again(deployment):
@@ -95,3 +138,44 @@ def test_what_can_be_read_in_every_order(team):
             if status != 200:
                 refused[path + query] = (status, answer)
     assert not refused, refused
+
+
+def test_what_happens_is_measured(team):
+    """In the embedded metric format, in the functions' logs, with the trace that X-Ray follows."""
+    deployment, token, _ = team
+    deployment.expect(200, "GET", "/me", token=token)
+    [identity, notifier] = [eventually(f"{name} measures", lambda: measured(deployment, name)) for name in ("Identity", "Notifier")]
+    answered = [line for line in identity if line["operation"] == "GET /api/v1/me"]
+    assert answered and answered[-1]["Answer"] == "accepted" and answered[-1]["FunctionName"] == deployment.resource("Identity")
+    assert answered[-1]["xrayTraceId"].startswith("Root=1-")
+    assert {line["Delivery"] for line in notifier} >= {"sent"}
+    for line in identity + notifier:
+        [directive] = line["_aws"]["CloudWatchMetrics"]
+        assert directive["Namespace"] == STACK
+        assert all(isinstance(line[metric["Name"]], float) for metric in directive["Metrics"])
+        assert all(isinstance(line[name], str) for name in directive["Dimensions"][0])
+
+
+def measured(deployment, function):
+    """What a function measured so far."""
+    logs = deployment.aws.client("logs").get_paginator("filter_log_events")
+    pages = logs.paginate(logGroupName=deployment.resource(f"{function}Logs"))
+    lines = [event["message"] for page in pages for event in page["events"]]
+    return [json.loads(line) for line in lines if line.startswith("{") and '"_aws"' in line]
+
+
+def test_the_next_revision_takes_over(team):
+    """An upgrade: each function's alias moves on, and who was signed in stays so."""
+    deployment, token, _ = team
+    functions = deployment.aws.client("lambda")
+    names = [path.name.capitalize() for path in (ROOT / "functions").iterdir()]
+    before = {name: version_of(deployment, functions, name) for name in names}
+    deploy(deployment.aws, "2611210002")
+    after = {name: version_of(deployment, functions, name) for name in names}
+    assert all(int(after[name]) > int(before[name]) for name in names), (before, after)
+    deployment.expect(200, "GET", "/me", token=token)
+
+
+def version_of(deployment, functions, name):
+    """The version of a function that is called."""
+    return functions.get_alias(FunctionName=deployment.resource(name), Name="live")["FunctionVersion"]

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use lambda_http::Error;
 use mainsheet_agents::{AgentsState, Waiting, router};
-use mainsheet_api::{App, lambda};
+use mainsheet_api::App;
+use mainsheet_api::lambda::{self, Measured};
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws;
 
@@ -15,7 +16,7 @@ async fn main() -> Result<(), Error> {
     let app = App::new(aws::store(&config)?);
     // Read during INIT, which also opens the connection to the table.
     app.access_keys.warm().await?;
-    let clock = app.store.clock().clone();
+    let table = app.store.clone();
     let state = AgentsState { app, sealer: Arc::new(sealer), waiting: Waiting::Polled };
-    lambda::serve(&clock, router(state)).await
+    lambda::serve(&table, Measured::Failures, router(state)).await
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use lambda_http::Error;
-use mainsheet_api::{App, lambda};
+use mainsheet_api::App;
+use mainsheet_api::lambda::{self, Measured};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_auth::sealed::Sealer;
@@ -23,7 +24,7 @@ async fn main() -> Result<(), Error> {
     let breached = breached_passwords(http.clone(), aws::optional("MAINSHEET_BREACHED_PASSWORDS_URL").as_deref())?;
     let app = App::new(store.clone()).with_breached_passwords(breached);
     app.warm().await?;
-    let clock = store.clock().clone();
+    let table = store.clone();
     let login_codes = LoginCodeKey::derive(&aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?)?;
     let sealing_secret = aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?;
     let sso = SingleSignOn {
@@ -34,5 +35,5 @@ async fn main() -> Result<(), Error> {
     };
     let mail_links = KeyRing::new(store, Purpose::MailLink);
     let state = IdentityState::new(app, Arc::new(key), mail_links, Arc::new(login_codes), sso);
-    lambda::serve(&clock, mainsheet_identity::router(state)).await
+    lambda::serve(&table, Measured::All, mainsheet_identity::router(state)).await
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use lambda_http::Error;
-use mainsheet_api::{App, lambda};
+use mainsheet_api::App;
+use mainsheet_api::lambda::{self, Measured};
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws::{self, AwsAccounts};
 use mainsheet_infrastructure::{Cloud, InfrastructureState, LocalRegion};
@@ -15,14 +16,14 @@ async fn main() -> Result<(), Error> {
     let app = App::new(aws::store(&config)?);
     // Read during INIT, which also opens the connection to the table.
     app.warm().await?;
-    let clock = app.store.clock().clone();
+    let table = app.store.clone();
     let cloud = Cloud {
-        accounts: Arc::new(AwsAccounts::new(&config, clock.clone())),
+        accounts: Arc::new(AwsAccounts::new(&config, table.clock().clone())),
         sealer: Arc::new(sealer),
         principal_arn: aws::required("MAINSHEET_PRINCIPAL_ARN")?,
         template_url: aws::required("MAINSHEET_TEMPLATE_URL")?,
         public_url: aws::required("MAINSHEET_PUBLIC_URL")?,
     };
     let state = InfrastructureState { app, local_region: LocalRegion::Absent, cloud };
-    lambda::serve(&clock, mainsheet_infrastructure::router(state)).await
+    lambda::serve(&table, Measured::All, mainsheet_infrastructure::router(state)).await
 }

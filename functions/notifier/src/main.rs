@@ -7,7 +7,9 @@ use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use mainsheet_auth::keys::{Purpose, SigningKey};
 use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_cloud::aws;
+use mainsheet_core::measurement::{Delivery, Measurement};
 use mainsheet_notifier::{MailKeys, Notifier};
+use mainsheet_store::Store;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -22,18 +24,21 @@ async fn main() -> Result<(), Error> {
     let keys = MailKeys { links: Arc::new(key), codes: Arc::new(LoginCodeKey::derive(&secret)?) };
     let notifier = Arc::new(Notifier::new(mailer, keys, store.clock().clone(), public_url)?);
     run(service_fn(|event: LambdaEvent<SqsEvent>| {
-        let notifier = Arc::clone(&notifier);
-        async move { Ok::<_, Error>(handle_all(&notifier, event.payload).await) }
+        let (notifier, store) = (Arc::clone(&notifier), store.clone());
+        async move { Ok::<_, Error>(handle_all(&notifier, &store, event.payload).await) }
     }))
     .await
 }
 
 /// Handles each message for itself: those that fail come again, the others do not.
-async fn handle_all(notifier: &Notifier, batch: SqsEvent) -> SqsBatchResponse {
+async fn handle_all(notifier: &Notifier, store: &Store, batch: SqsEvent) -> SqsBatchResponse {
     let mut response = SqsBatchResponse::default();
     for message in batch.records {
         let id = message.message_id.clone().unwrap_or_default();
-        if let Err(error) = handle(notifier, message).await {
+        let handled = handle(notifier, message).await;
+        let delivery = if handled.is_ok() { Delivery::Sent } else { Delivery::Failed };
+        store.measure(&Measurement::Mail(delivery));
+        if let Err(error) = handled {
             tracing::error!(id, %error, "a message could not be handled");
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = id;

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use lambda_http::Error;
-use mainsheet_api::{App, lambda};
+use mainsheet_api::App;
+use mainsheet_api::lambda::{self, Measured};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_cloud::aws;
 use mainsheet_cloud::breached::breached_passwords;
@@ -24,8 +25,8 @@ async fn main() -> Result<(), Error> {
     let app = App::new(store.clone()).with_breached_passwords(breached);
     // Read during INIT, which also opens the connection to the table.
     app.warm().await?;
-    let clock = store.clock().clone();
+    let table = store.clone();
     let public_url = aws::required("MAINSHEET_PUBLIC_URL")?;
     let state = OrganizationState::new(app, Arc::new(key), KeyRing::new(store, Purpose::MailLink), public_url);
-    lambda::serve(&clock, mainsheet_organization::router(state, Arc::new(audit_key))).await
+    lambda::serve(&table, Measured::All, mainsheet_organization::router(state, Arc::new(audit_key))).await
 }

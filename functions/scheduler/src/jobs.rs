@@ -4,6 +4,7 @@
 //! is killed between two of them has decided about some ticks, and the next one goes on with the others.
 
 use std::ops::ControlFlow;
+use std::time::Duration;
 
 use futures::{StreamExt, stream};
 use mainsheet_core::job::ConcurrencyPolicy;
@@ -13,7 +14,7 @@ use mainsheet_core::{Error, Result, Timestamp};
 use mainsheet_store::Store;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::jobs::{latest_moment, live_runs};
-use mainsheet_store::ticks::{DueJob, TICK_DECIDED};
+use mainsheet_store::ticks::{DueJob, TICK_DECIDED, next_run_at};
 
 /// Jobs that are worked on at once: the table answers while others wait.
 const AT_ONCE: usize = 32;
@@ -23,23 +24,34 @@ const ENTRIES: usize = 40;
 /// How often a job that changes meanwhile is read in one tick.
 const TURNS: usize = 4;
 
-/// Acts on every tick that is due by `now`, and answers how many runs came of it.
+/// What came of the ticks that were due.
+#[derive(Debug, Default)]
+pub(crate) struct Scheduled {
+    /// Runs.
+    pub(crate) runs: usize,
+    /// How long ago the first of them was due.
+    pub(crate) lateness: Duration,
+}
+
+/// Acts on every tick that is due by `now`.
 ///
 /// # Errors
 /// The last job's that could not be acted on; one does not keep the others from it.
-pub(crate) async fn schedule(store: &Store, now: Timestamp) -> Result<usize> {
+pub(crate) async fn schedule(store: &Store, now: Timestamp) -> Result<Scheduled> {
     let mut due = store.due_jobs(now);
-    let (mut runs, mut failed) = (0, Ok(()));
+    let (mut scheduled, mut failed) = (Scheduled::default(), Ok(()));
     while let Some(jobs) = due.next().await? {
+        let moments = jobs.iter().filter_map(|job| next_run_at(&job.row));
+        scheduled.lateness = moments.map(|due_at| now.since(due_at)).fold(scheduled.lateness, Duration::max);
         let mut work = stream::iter(jobs).map(|job| act(store, job, now)).buffer_unordered(AT_ONCE);
         while let Some(acted) = work.next().await {
             match acted {
-                Ok(created) => runs += created,
+                Ok(created) => scheduled.runs += created,
                 Err(error) => failed = Err(error),
             }
         }
     }
-    failed.map(|()| runs)
+    failed.map(|()| scheduled)
 }
 
 /// Acts on the ticks that a job owes, and answers how many runs came of it. A job that changes meanwhile is read again; one that

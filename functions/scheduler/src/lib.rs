@@ -6,6 +6,7 @@ mod jobs;
 use std::time::Duration;
 
 use mainsheet_core::job_run::{JobRun, RunEvent};
+use mainsheet_core::measurement::Measurement;
 use mainsheet_core::{Error, Result, Timestamp};
 use mainsheet_store::Store;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
@@ -26,6 +27,8 @@ pub struct Ticked {
     pub extended: usize,
     /// Runs that schedules asked for.
     pub scheduled: usize,
+    /// How long ago the first job was due of those that it acted on; zero when none was.
+    pub lateness: Duration,
     /// Records of audit trails that were sealed.
     pub sealed: usize,
 }
@@ -66,8 +69,12 @@ pub async fn tick(store: &Store, interval: Duration) -> Result<Ticked> {
         }
     }
     // Runs that ended just now make room for those that schedules ask for.
-    let scheduled = jobs::schedule(store, now).await.map(|scheduled| ticked.scheduled = scheduled);
+    let scheduled = jobs::schedule(store, now).await.map(|scheduled| {
+        (ticked.scheduled, ticked.lateness) = (scheduled.runs, scheduled.lateness);
+    });
     let sealed = seal(store, now).await.map(|sealed| ticked.sealed = sealed);
+    let Ticked { scheduled: runs, settled, lateness, .. } = ticked;
+    store.measure(&Measurement::Tick { scheduled: runs, settled, lateness });
     failed.and(scheduled).and(sealed)?;
     Ok(ticked)
 }

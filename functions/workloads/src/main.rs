@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use lambda_http::Error;
-use mainsheet_api::{App, lambda};
+use mainsheet_api::App;
+use mainsheet_api::lambda::{self, Measured};
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws;
 use mainsheet_workloads::WorkloadsState;
@@ -15,6 +16,7 @@ async fn main() -> Result<(), Error> {
     let app = App::new(aws::store(&config)?);
     // Read during INIT, which also opens the connection to the table.
     app.warm().await?;
-    let clock = app.store.clock().clone();
-    lambda::serve(&clock, mainsheet_workloads::router(WorkloadsState { app, sealer: Arc::new(sealer) })).await
+    let table = app.store.clone();
+    lambda::serve(&table, Measured::All, mainsheet_workloads::router(WorkloadsState { app, sealer: Arc::new(sealer) }))
+        .await
 }

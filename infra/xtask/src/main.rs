@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a chore that cannot go on has failed")]
 
 mod bench;
+mod costs;
 mod load;
 mod platform;
 mod schedule_oracle;
@@ -30,6 +31,8 @@ enum Chore {
     VerifyAudit(verify_audit::Options),
     /// Compare when schedules are due with what `cronsim` says: infra/docs/schedules.md
     ScheduleOracle(schedule_oracle::Options),
+    /// Print what a deployment costs a month: infra/docs/operations.md
+    Costs,
     /// Measure what requests cost, beside what they stand on
     Bench(bench::Options),
     /// Send a minute of requests at the highest rate that the embedded platform sustains: infra/docs/reliability.md
@@ -51,6 +54,10 @@ async fn main() -> std::process::ExitCode {
         }
         Chore::VerifyAudit(options) => verify_audit::run(&options),
         Chore::ScheduleOracle(options) => schedule_oracle::run(&options),
+        Chore::Costs => {
+            costs::run();
+            std::process::ExitCode::SUCCESS
+        }
         Chore::Bench(options) => Box::pin(bench::run(&options)).await,
         Chore::Load(options) => Box::pin(load::run(&options)).await,
         Chore::BenchFunctions(options) => Box::pin(bench::functions::run(options)).await,

@@ -1,24 +1,37 @@
 //! A router as a Lambda function behind an API Gateway HTTP API.
 
-use axum::extract::Request;
-use axum::middleware::{Next, from_fn};
+use std::time::Instant;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
 use lambda_http::request::RequestContext;
 use lambda_http::{Error, RequestExt, run};
-use mainsheet_core::Clock;
+use mainsheet_core::measurement::{Answer, Measurement};
+use mainsheet_store::Store;
 use utoipa_axum::router::OpenApiRouter;
 
 use crate::assemble::assemble;
 use crate::identity::ClientAddress;
 
-/// Answers events until the sandbox ends.
+/// Which requests are measured.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Measured {
+    /// All.
+    All,
+    /// Those that the platform fails at: where nearly all ask whether there is something to do, telling of each costs more than it.
+    Failures,
+}
+
+/// Answers events until the sandbox ends. What is measured goes where the store's measurements go.
 ///
 /// # Errors
 /// When the runtime's API does not answer.
-pub async fn serve(clock: &Clock, router: OpenApiRouter) -> Result<(), Error> {
+pub async fn serve(store: &Store, measured: Measured, router: OpenApiRouter) -> Result<(), Error> {
     lambda_http::tracing::init_default_subscriber();
-    let (router, _) = assemble(clock, [router]);
-    run(router.layer(from_fn(note_address))).await
+    let (router, _) = assemble(store.clock(), [router]);
+    let measure = from_fn_with_state((store.clone(), measured), measure);
+    run(router.layer(from_fn(note_address)).layer(measure)).await
 }
 
 /// API Gateway knows the client's address; the connection does not.
@@ -31,4 +44,15 @@ async fn note_address(mut request: Request, next: Next) -> Response {
         request.extensions_mut().insert(ClientAddress(address));
     }
     next.run(request).await
+}
+
+async fn measure(State((store, measured)): State<(Store, Measured)>, request: Request, next: Next) -> Response {
+    let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
+    let (operation, begun) = (format!("{} {path}", request.method()), Instant::now());
+    let response = next.run(request).await;
+    let answer = Answer::of_status(response.status().as_u16());
+    if measured == Measured::All || answer == Answer::Failed {
+        store.measure(&Measurement::Request { operation, answer, took: begun.elapsed() });
+    }
+    response
 }

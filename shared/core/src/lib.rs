@@ -10,6 +10,7 @@ pub mod identity_provider;
 pub mod invitation;
 pub mod job;
 pub mod job_run;
+pub mod measurement;
 pub mod member;
 pub mod network;
 pub mod operation;

@@ -8,6 +8,7 @@ use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
 use aws_sdk_dynamodb::types::builders::{ConditionCheckBuilder, PutBuilder, UpdateBuilder};
 use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck, Delete, Put, TransactWriteItem, Update};
 use backon::{ExponentialBuilder, Retryable};
+use mainsheet_core::measurement::Measurement;
 use mainsheet_core::{Error, Result, Timestamp};
 
 use crate::audit::{Actor, Audit, Details, Scope, noted_in};
@@ -40,6 +41,8 @@ pub struct Change<'s> {
     writes: Vec<TransactWriteItem>,
     /// What each write's failed condition means.
     refusals: Vec<Error>,
+    /// What happens with it.
+    measurements: Vec<Measurement>,
     /// The first defect met while building; `commit` answers it.
     defect: Option<Error>,
 }
@@ -85,6 +88,7 @@ impl Store {
             now: self.now(),
             writes: Vec::new(),
             refusals: Vec::new(),
+            measurements: Vec::new(),
             defect: None,
         }
     }
@@ -95,6 +99,12 @@ impl Change<'_> {
     #[must_use]
     pub fn now(&self) -> Timestamp {
         self.now
+    }
+
+    /// What happens with the change, for whoever measures; told when it is made.
+    pub(crate) fn measure(mut self, measurement: Measurement) -> Self {
+        self.measurements.push(measurement);
+        self
     }
 
     /// A new row; `taken` when the key is in use.
@@ -297,7 +307,9 @@ impl Change<'_> {
             request.send().await.map(|_| ()).map_err(|error| meaning(error, &this.refusals))
         };
         let contended = |error: &Error| matches!(error, Error::Unavailable { internal } if internal == CONTENDED);
-        attempt.retry(brief_backoff()).when(contended).await
+        attempt.retry(brief_backoff()).when(contended).await?;
+        this.measurements.iter().for_each(|measurement| this.store.measure(measurement));
+        Ok(())
     }
 
     /// With the record of who does what, in each trail that tells of it.

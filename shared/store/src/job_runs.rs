@@ -8,6 +8,7 @@ use mainsheet_core::agent_protocol::{HeldRun, LEASE};
 use mainsheet_core::cluster::Agent;
 use mainsheet_core::job::{Job, JobVersion};
 use mainsheet_core::job_run::{JobRun, RunStatus, Waiting};
+use mainsheet_core::measurement::Measurement;
 use mainsheet_core::{Error, JobId, JobRunId, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -422,6 +423,7 @@ impl Change<'_> {
             (true, false) => self.annotate(&key, Item::new(), &[(LIVE_RUNS, 1)], Error::NotFound),
             (false, true) => {
                 let change = self.annotate(&key, Item::new(), &[(LIVE_RUNS, -1)], Error::NotFound);
+                let change = change.measure(Measurement::RunEnded { status: after.status });
                 // An older run gave way to one that was to replace it and itself; now it is its turn again.
                 let was_to_replace = before.replaces();
                 if after.status != RunStatus::Succeeded && after.replaced_by.is_none() && !was_to_replace {

@@ -4,6 +4,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use mainsheet_core::cluster::Cluster;
 use mainsheet_core::connection::{Connection, ConnectionEvent};
+use mainsheet_core::measurement::Measurement;
 use mainsheet_core::network::Network;
 use mainsheet_core::operation::{
     FailureCode, Operation, OperationError, OperationEvent, OperationStatus, PROGRESS_INTERVAL, Progress, ResourceRef,
@@ -357,7 +358,8 @@ impl Change<'_> {
         let mut last = progress(row);
         last.settle(ended.status, now);
         let beside = progress_item(&last, now)?;
-        Ok((self.replace_with(row, &ended, Due::Keep, beside), ended))
+        let measurement = Measurement::OperationEnded { kind: ended.kind, status: ended.status };
+        Ok((self.measure(measurement).replace_with(row, &ended, Due::Keep, beside), ended))
     }
 }
 

@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkErro
 use aws_sdk_dynamodb::types::KeysAndAttributes;
 use backon::BackoffBuilder;
 use futures::future::try_join_all;
+use mainsheet_core::measurement::{Measurement, Meter, NoMeter};
 use mainsheet_core::{Clock, Error, Result, Timestamp};
 use tokio::sync::OnceCell;
 
@@ -28,13 +29,25 @@ pub struct Store {
     pub(crate) clock: Clock,
     /// What markers are sealed with, once it was needed.
     pub(crate) marker_key: Arc<OnceCell<hmac::Key>>,
+    meter: Arc<dyn Meter>,
 }
 
 impl Store {
     /// The table `table` behind `client`.
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>, clock: Clock) -> Self {
-        Self { client, table: table.into(), clock, marker_key: Arc::default() }
+        Self { client, table: table.into(), clock, marker_key: Arc::default(), meter: Arc::new(NoMeter) }
+    }
+
+    /// The same table; what is measured of its changes is taken by `meter`, once they are made.
+    #[must_use]
+    pub fn with_meter(self, meter: Arc<dyn Meter>) -> Self {
+        Self { meter, ..self }
+    }
+
+    /// Takes a measurement of this moment.
+    pub fn measure(&self, measurement: &Measurement) {
+        self.meter.record(self.now(), measurement);
     }
 
     /// Where the present comes from.

@@ -59,7 +59,7 @@ fn routes(template: &Value) -> Vec<Route> {
         let integration = target.strip_prefix("integrations/${").and_then(|rest| rest.strip_suffix('}'));
         let integration = &integrations[integration.unwrap_or_else(|| panic!("{id}: target `{target}`"))];
         let arn = integration["Properties"]["IntegrationUri"].as_str().unwrap();
-        let function = &functions[arn.strip_suffix(".Arn").unwrap_or_else(|| panic!("{id}: `{arn}`"))];
+        let function = &functions[arn.strip_suffix(".Alias").unwrap_or_else(|| panic!("{id}: `{arn}`"))];
         let code = function["Properties"]["CodeUri"].as_str().unwrap();
         Route { path: path.to_owned(), function: code.rsplit('/').next().unwrap().to_owned() }
     };

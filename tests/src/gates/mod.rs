@@ -4,6 +4,7 @@ mod authz;
 mod contract;
 mod deployment;
 pub(crate) mod document;
+mod emulated;
 mod included;
 mod infrastructure_states;
 mod mutations;

@@ -1,10 +1,14 @@
-//! What the roles of functions allow of the table (`template.yaml`) against what the functions do with it: no less, and no more.
+//! What the roles of functions allow (`template.yaml`) against what the functions do: no less, and no more. What steps of workflows take
+//! of the table is compared by `functions/provisioner/tests/mishaps`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::time::Duration;
 
 use mainsheet_api::BASE;
+use mainsheet_auth::keys::{Purpose, SigningKey};
 use mainsheet_testkit::{Permission, build};
+use secrecy::SecretString;
 use serde_json::{Value, json};
 
 use super::deployment::{resources, template};
@@ -32,6 +36,13 @@ async fn roles_allow_what_functions_do_with_the_table() {
         done.entry("scheduler".to_owned()).or_default().extend(permissions(&world, tick).await);
         done.entry("dispatcher".to_owned()).or_default().extend(permissions(&world, world.app.deliver()).await);
     }
+    // The one thing that it has there: a key that is new, one that takes its place, and the first one again.
+    for secret in ["one secret of tests", "another secret of tests", "one secret of tests"] {
+        let key = SigningKey::derive(&SecretString::from(secret.repeat(3)), Purpose::MailLink).unwrap();
+        done.entry("notifier".to_owned())
+            .or_default()
+            .extend(permissions(&world, key.publish(world.app.store())).await);
+    }
     let allowed = allowed(&template());
     let mut wrong = Vec::new();
     for (function, seen) in &done {
@@ -40,6 +51,79 @@ async fn roles_allow_what_functions_do_with_the_table() {
         wrong.extend(role.difference(seen).map(|idle| format!("{function} never uses {idle:?}")));
     }
     assert!(wrong.is_empty(), "roles and what functions do with the table:\n{}", wrong.join("\n"));
+}
+
+/// What each role allows beside the table, against the calls of the adapters that its function's program names, and what its source of
+/// events takes.
+#[test]
+fn roles_allow_what_functions_ask_of_other_services() {
+    let template = template();
+    let (queues, tables) = (resources(&template, "AWS::SQS::Queue"), resources(&template, "AWS::DynamoDB::Table"));
+    let mut events: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for source in resources(&template, "AWS::Lambda::EventSourceMapping").into_values() {
+        let function = source["Properties"]["FunctionName"].as_str().unwrap().trim_end_matches(".Alias").to_owned();
+        let from = source["Properties"]["EventSourceArn"].as_str().unwrap();
+        let taken = events.entry(function).or_default();
+        if queues.contains_key(from.trim_end_matches(".Arn")) {
+            taken.extend(OF_A_QUEUE.map(str::to_owned));
+        } else {
+            assert!(tables.contains_key(from.trim_end_matches(".StreamArn")), "{from}");
+            taken.extend(OF_A_STREAM.map(str::to_owned));
+        }
+        if source["Properties"]["DestinationConfig"]["OnFailure"].is_object() {
+            taken.insert("sqs:SendMessage".to_owned());
+        }
+    }
+    for (id, function) in resources(&template, "AWS::Serverless::Function") {
+        let statements = function["Properties"]["Policies"][0]["Statement"].as_array().unwrap();
+        let actions = statements.iter().flat_map(|statement| texts(&statement["Action"]));
+        let is_of_the_table =
+            |action: &String| action.starts_with("dynamodb:") && !OF_A_STREAM.contains(&action.as_str());
+        let allowed: BTreeSet<String> = actions.filter(|action| !is_of_the_table(action)).collect();
+        let folder = function["Properties"]["CodeUri"].as_str().unwrap().rsplit('/').next().unwrap();
+        let mut asked = calls_of(folder);
+        asked.extend(events.remove(&id).unwrap_or_default());
+        // Table, queues and secrets are sealed with a key of their own.
+        asked.extend(["kms:Decrypt", "kms:GenerateDataKey"].map(str::to_owned));
+        assert_eq!(allowed, asked, "{id} is allowed what is left, and asks for what is right");
+    }
+}
+
+/// What AWS Lambda does as a function's role to read a queue (AWS Lambda, Amazon SQS, execution role permissions).
+const OF_A_QUEUE: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
+/// The same for a stream of DynamoDB.
+const OF_A_STREAM: [&str; 4] =
+    ["dynamodb:DescribeStream", "dynamodb:GetShardIterator", "dynamodb:GetRecords", "dynamodb:ListStreams"];
+
+/// The calls of the adapters that a function's program names, as IAM names them.
+fn calls_of(folder: &str) -> BTreeSet<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let read = |path: &str| std::fs::read_to_string(root.join(path)).unwrap();
+    let program = read(&format!("functions/{folder}/src/main.rs"));
+    let adapters = [
+        ("aws::secret(", "secrets", "secretsmanager"),
+        ("SqsQueues", "queues", "sqs"),
+        ("StepFunctions", "workflows", "states"),
+        ("SesMailer", "mailer", "ses"),
+        // What it does in customers' accounts it does as their roles.
+        ("AwsAccounts", "account/sts", "sts"),
+    ];
+    let used = adapters.iter().filter(|(name, ..)| program.contains(name));
+    used.flat_map(|(_, file, service)| {
+        let source: String = read(&format!("shared/cloud/src/aws/{file}.rs")).split_whitespace().collect();
+        let calls = source.split(".client.").chain(source.split("Client::new(config).")).filter_map(|after| {
+            let (name, rest) = after.split_once('(')?;
+            (rest.starts_with(')') && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_'))
+                .then(|| name.to_owned())
+        });
+        calls.map(|call| format!("{service}:{}", camel(&call))).collect::<Vec<_>>()
+    })
+    .collect()
+}
+
+fn camel(snake: &str) -> String {
+    let capital = |word: &str| word[..1].to_uppercase() + &word[1..];
+    snake.split('_').filter(|word| !word.is_empty()).map(capital).collect()
 }
 
 /// What some work takes of the table.
@@ -93,11 +177,6 @@ fn allowed(template: &Value) -> BTreeMap<String, BTreeSet<Permission>> {
 }
 
 fn permissions_in(statement: &Value) -> Vec<Permission> {
-    let texts = |value: &Value| -> Vec<String> {
-        let one = value.as_str().map(str::to_owned);
-        let many = value.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned));
-        one.into_iter().chain(many).collect()
-    };
     let mut found = Vec::new();
     for resource in texts(&statement["Resource"]) {
         let index = match resource.split_once("/index/") {
@@ -111,4 +190,11 @@ fn permissions_in(statement: &Value) -> Vec<Permission> {
         found.extend(actions.map(|action| Permission { action, index: index.clone() }));
     }
     found
+}
+
+/// What stands there alone, or in a list.
+fn texts(value: &Value) -> Vec<String> {
+    let one = value.as_str().map(str::to_owned);
+    let many = value.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned));
+    one.into_iter().chain(many).collect()
 }

@@ -43,6 +43,13 @@ async fn a_catalog_lives_from_its_creation_to_its_deletion_and_never_shows_its_t
     let config = json!({ "url": "https://lake.example.com", "warehouse": "s3://other", "tokenSet": true });
     assert_eq!((changed.text("name"), &changed.json()["config"]), ("Lake".to_owned(), &config));
     let _ = owner.call("PATCH", &path).json(&change).if_match(&created.etag()).send().await.expect(412);
+    // Whoever may not see a token may not send it elsewhere, either.
+    let elsewhere = json!({ "configWrite": { "url": "https://evil.example.com" } });
+    owner.patch(&path, elsewhere).await.assert_names_field("configWrite.token");
+    let both = json!({ "configWrite": { "url": "https://lake.example.net", "token": TOKEN } });
+    let _ = owner.patch(&path, both).await.expect(200);
+    let back = json!({ "configWrite": { "url": "https://lake.example.com", "token": TOKEN } });
+    let _ = owner.patch(&path, back).await.expect(200);
     let listed = owner.get("/workloads/catalogs").await.expect(200);
     for answer in [&created, &shown, &changed, &listed] {
         assert!(!String::from_utf8_lossy(&answer.body).contains(TOKEN), "{answer}");

@@ -140,3 +140,21 @@ async fn a_look_names_dependencies_that_are_not_there() {
     }
     app.deliver().await;
 }
+
+/// A look refuses what applying would refuse, and where the file names it.
+#[tokio::test]
+async fn a_look_names_catalogs_and_teams_that_are_not_there() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let path = "/workloads/jobs/by-key/daily";
+    let file = build::job("daily", &cluster, &owner.team_id);
+    let _ = owner.put(path, file.clone()).await.expect(200);
+    let catalogs = build::with(file.clone(), "/config/lakesail", json!({ "catalogIds": ["1M7YAZCV00QD9FWAFAY8"] }));
+    let teams = build::with(file, "/teamIds", json!([owner.team_id, "1M7YAZCV00QD9FWAFAY8"]));
+    for (file, field) in [(catalogs, "config.lakesail.catalogIds[0]"), (teams, "teamIds[1]")] {
+        for query in ["?dryRun=true", ""] {
+            owner.put(&format!("{path}{query}"), file.clone()).await.assert_names_field(field);
+        }
+    }
+}

@@ -123,6 +123,13 @@ async fn what_a_job_names_has_to_be_there() {
         ("/cronExpression", json!("61 * * * *"), "cronExpression"),
         ("/cronTimezone", json!("Mars/Olympus"), "cronTimezone"),
         ("/jobKey", json!("Not A Key"), "jobKey"),
+        ("/config/compute", json!({ "worker": { "maxNodes": 2 } }), "config.compute.worker"),
+        ("/config/compute", json!({ "driver": { "instanceType": "large" } }), "config.compute.driver.instanceType"),
+        (
+            "/config/compute",
+            json!({ "driver": { "ebsConfig": { "volumeType": "GP3" } } }),
+            "config.compute.driver.ebsConfig.volumeType",
+        ),
     ];
     let before = app.dump();
     for (path, value, field) in cases {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mainsheet_core::Timestamp;
+use mainsheet_core::job_run::{JobRun, RunEvent, RunTrigger};
+use mainsheet_core::{Error, Timestamp};
 use mainsheet_testkit::{Answer, PASSWORD, Person, TestAgent, TestApp, Verdict, build};
 use serde_json::{Value, json};
 
@@ -710,4 +711,33 @@ async fn a_tick_reads_what_is_due_and_not_what_exists() {
     let writes = operations.iter().filter(|name| *name == "TransactWriteItems").count();
     assert!(writes >= 110, "{writes}");
     scene.app.deliver().await;
+}
+
+/// Whether a run may begin was decided by how many had not ended. One that came to be meanwhile counts.
+#[tokio::test]
+async fn a_run_that_came_to_be_after_a_job_was_read_keeps_its_tick_from_beginning_another() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let schedule = json!({ "cronExpression": "0 * * * *", "concurrencyPolicy": "skip" });
+    let mut body = build::job("hourly", &cluster, &owner.team_id);
+    body.as_object_mut().unwrap().extend(schedule.as_object().unwrap().clone());
+    let job = owner.post("/workloads/jobs", body).await.expect(201).text("id");
+    app.advance(Duration::from_secs(3600));
+    let owner = owner.refreshed().await;
+    let due = app.store().due_jobs(app.now()).next().await.unwrap().unwrap();
+    let [read] = &due[..] else { panic!("{due:?}") };
+    let by_hand = owner.run(&job).await;
+    let version = &read.row.value.current;
+    let mut run = JobRun::of(&read.row.value.id, version, RunTrigger::Schedule, &version.created_by, app.now());
+    run.apply(RunEvent::Release, app.now()).unwrap();
+    let begun = app.store().note_ticks().decide_ticks(read, &[], Some(&run), None).commit().await;
+    assert!(matches!(begun, Err(Error::Conflict { .. })), "{begun:?}");
+    // The tick itself reads it again, and says what kept it.
+    mainsheet_scheduler::tick(app.store(), Duration::from_secs(60)).await.unwrap();
+    let ledger = owner.get(&format!("/workloads/jobs/{job}/ticks")).await.expect(200).json();
+    assert_eq!(ledger["items"][0]["outcome"], "skipped", "{ledger}");
+    let runs = owner.get(&format!("/workloads/jobs/{job}/runs")).await.expect(200).json();
+    assert_eq!(runs["items"].as_array().unwrap().len(), 1, "{by_hand}: {runs}");
+    app.deliver().await;
 }

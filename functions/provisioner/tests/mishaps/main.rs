@@ -11,6 +11,7 @@ mod faults;
 mod table;
 mod world;
 
+use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
@@ -151,6 +152,22 @@ async fn whatever_goes_wrong_nothing_leaks_and_nothing_hangs(#[case] kind: Opera
         }
     }
     assert!(wrong.is_empty(), "{} with {wrong:?}", kind.as_str());
+}
+
+/// What the provisioner's role allows of the table in `template.yaml` is what steps take of it: no less, and no more.
+#[tokio::test]
+async fn the_role_allows_what_steps_take_of_the_table() {
+    let table = TestTable::start().await;
+    for kind in OperationKind::ALL {
+        trial(&table, kind, &[]).await;
+        trial(&table, kind, &[Mishap::Cancelled(0)]).await;
+    }
+    let template = include_str!("../../../../template.yaml");
+    let resource = template.split("\n  Provisioner:\n").nth(1).unwrap().split("\n\n").next().unwrap();
+    let quoted = resource.split('"').filter(|text| text.starts_with("dynamodb:")).map(str::to_owned);
+    let indexes = resource.split("/index/").skip(1).map(|rest| format!("index/{}", rest.split('"').next().unwrap()));
+    let allowed: BTreeSet<String> = quoted.chain(indexes).collect();
+    assert_eq!(allowed, table.asked(), "allowed is what is left, taken what is right");
 }
 
 /// Some single mishaps, and how many pairs are enough beside them.

@@ -1,6 +1,6 @@
 //! The embedded table behind a door that loses writes when it is told to.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -37,6 +37,8 @@ struct Door {
     upstream: String,
     http: reqwest::Client,
     plan: Mutex<Plan>,
+    /// What was asked for while writes were counted, as IAM names it, and the indexes that it was asked of.
+    asked: Mutex<BTreeSet<String>>,
 }
 
 #[derive(Default)]
@@ -56,7 +58,8 @@ impl TestTable {
     pub(crate) async fn start() -> Self {
         let dynamodb = EmbeddedDynamoDb::in_memory().await.unwrap();
         let http = reqwest::Client::builder().no_proxy().build().unwrap();
-        let door = Arc::new(Door { upstream: dynamodb.endpoint(), http, plan: Mutex::default() });
+        let door =
+            Arc::new(Door { upstream: dynamodb.endpoint(), http, plan: Mutex::default(), asked: Mutex::default() });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(pass).with_state(Arc::clone(&door));
@@ -86,6 +89,11 @@ impl TestTable {
         self.door.plan.lock().unwrap().told.clone()
     }
 
+    /// What steps asked of the table: actions as IAM names them, and indexes.
+    pub(crate) fn asked(&self) -> BTreeSet<String> {
+        self.door.asked.lock().unwrap().clone()
+    }
+
     /// Counts no more, and answers how many there were.
     pub(crate) fn pause(&self) -> usize {
         self.door.plan.lock().unwrap().counted.take().unwrap_or_default()
@@ -93,6 +101,22 @@ impl TestTable {
 }
 
 impl Door {
+    /// Notes what a step asks for.
+    fn note(&self, operation: &str, body: &[u8]) {
+        if self.plan.lock().unwrap().counted.is_none() {
+            return;
+        }
+        let body: Value = serde_json::from_slice(body).unwrap();
+        let mut asked = self.asked.lock().unwrap();
+        // `Put`, `Update`, `Delete`, `ConditionCheck`: each is permitted by itself.
+        let parts = body["TransactItems"].as_array().into_iter().flatten().filter_map(Value::as_object);
+        asked.extend(parts.flat_map(|part| part.keys()).map(|kind| format!("dynamodb:{kind}Item")));
+        if operation != "TransactWriteItems" {
+            asked.insert(format!("dynamodb:{operation}"));
+        }
+        asked.extend(body["IndexName"].as_str().map(|index| format!("index/{index}")));
+    }
+
     /// What happens to a write.
     fn fate(&self, body: &[u8]) -> Option<LostWrite> {
         let mut plan = self.plan.lock().unwrap();
@@ -131,6 +155,7 @@ async fn pass(State(door): State<Arc<Door>>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let body = to_bytes(body, usize::MAX).await.unwrap();
     let target = parts.headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
+    door.note(target.rsplit('.').next().unwrap_or_default(), &body);
     let fate = if target.ends_with("TransactWriteItems") { door.fate(&body) } else { None };
     match fate {
         None => forward(&door, parts, body).await,

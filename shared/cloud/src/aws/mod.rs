@@ -3,6 +3,7 @@
 #[cfg(feature = "aws-accounts")]
 mod account;
 mod mailer;
+mod meter;
 mod queues;
 mod secrets;
 mod settings;
@@ -14,6 +15,7 @@ use aws_config::{BehaviorVersion, SdkConfig};
 #[cfg(feature = "aws-accounts")]
 pub use account::AwsAccounts;
 pub use mailer::SesMailer;
+pub use meter::EmbeddedMetrics;
 pub use queues::SqsQueues;
 pub use secrets::secret;
 pub use settings::{list, optional, required};
