@@ -60,13 +60,15 @@ def test_a_network_comes_and_goes(team):
     path = f"{connection}/networks/{created['id']}"
     plan = deployment.expect(200, "GET", f"{path}/plan", token=token)
     operation = deployment.expect(202, "POST", f"{path}/provision", {"planHash": plan["hash"]}, token)
-    assert operation_ended(deployment, operation["id"], token)["status"] == "succeeded"
+    ended = operation_ended(deployment, operation["id"], token)
+    assert ended["status"] == "succeeded", ended["error"]
     assert deployment.expect(200, "GET", path, token=token)["included"]["networks"][0]["status"] == "active"
     [network] = [each for each in deployment.aws.client("ec2", CUSTOMER).describe_vpcs()["Vpcs"] if not each["IsDefault"]]
     assert network["CidrBlock"] == "10.0.0.0/20"
 
     operation = deployment.expect(202, "DELETE", path, token=token)
-    assert operation_ended(deployment, operation["id"], token)["status"] == "succeeded"
+    ended = operation_ended(deployment, operation["id"], token)
+    assert ended["status"] == "succeeded", ended["error"]
     require_nothing_left(deployment.aws)
     deployment.expect(204, "DELETE", f"/infra/networks/{created['id']}", token=token)
     deployment.expect(204, "DELETE", connection, token=token)
