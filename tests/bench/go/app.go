@@ -58,7 +58,9 @@ func (app *app) handle(ctx context.Context, request *event) answer {
 		}
 	}
 	refused := &problem{Status: http.StatusInternalServerError, Code: "internal"}
-	errors.As(err, &refused)
+	if !errors.As(err, &refused) {
+		fmt.Fprintln(os.Stderr, err)
+	}
 	text, _ := json.Marshal(refused.body())
 	return respond(refused.Status, "application/problem+json", text, nil)
 }
