@@ -154,7 +154,7 @@ mod tests {
         let too_large = (413, r#"{"message":"Request Entity Too Large"}"#.to_owned());
         assert_eq!(send(request("POST", "/echo", "x".repeat(3_001))).await, too_large, "of the gateway");
         assert_eq!(send(request("POST", "/echo", "x".repeat(2_000))).await, too_large, "of the function");
-        assert_eq!(send(request("POST", "/echo", "\"".repeat(700))).await, too_large, "twice as long when escaped");
+        assert_eq!(send(request("POST", "/echo", "\"".repeat(800))).await, too_large, "twice as long when escaped");
         let line = format!("/echo?{}", "x".repeat(200));
         assert_eq!(send(request("POST", &line, "")).await.0, 431);
         assert_eq!(send(request("GET", "/long", "")).await, (500, r#"{"message":"Internal Server Error"}"#.to_owned()));

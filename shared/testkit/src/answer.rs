@@ -45,11 +45,20 @@ impl Answer {
         let (parts, body) = response.into_parts();
         let body = body.collect().await.expect("bodies in process do not break off").to_bytes();
         let answer = Self { status: parts.status, headers: parts.headers, body, sent };
+        if answer.is_of_the_gateway() {
+            return answer;
+        }
         assert!(answer.header("x-request-id").is_some(), "{answer} has no x-request-id");
         if answer.status.as_u16() >= 400 {
             let _ = answer.problem();
         }
         answer
+    }
+
+    /// Whether no function had a say in it: the gateway's own refusals are a message and nothing else.
+    fn is_of_the_gateway(&self) -> bool {
+        let body: Option<BTreeMap<String, String>> = serde_json::from_slice(&self.body).ok();
+        self.status.as_u16() >= 400 && body.is_some_and(|body| body.keys().eq(["message"]))
     }
 
     /// A header's text.

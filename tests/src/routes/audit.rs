@@ -226,7 +226,8 @@ async fn sealed_log(app: &TestApp) -> Person {
 
 #[tokio::test]
 async fn an_export_is_verified_by_the_published_keys() {
-    let app = TestApp::start().await;
+    // A block is what one read of the log holds.
+    let app = TestApp::start().await.steady();
     let owner = sealed_log(&app).await;
     let lines = export(&owner).await;
     let verified = check(&lines, Some(&jwks(&app).await)).unwrap();
@@ -276,7 +277,8 @@ async fn whatever_is_changed_left_out_put_in_or_moved_is_found() {
 
 #[tokio::test]
 async fn a_checkpoint_is_good_for_later_exports_of_its_log_alone() {
-    let app = TestApp::start().await;
+    // A block is what one read of the log holds.
+    let app = TestApp::start().await.steady();
     let owner = sealed_log(&app).await;
     let keys = jwks(&app).await;
     let kept = export(&owner).await.pop().unwrap();

@@ -71,7 +71,7 @@ async fn no_list_outgrows_what_a_function_answers(#[case] letter: &str) {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;
     let cluster = owner.cluster("main").await.cluster_id;
-    let long = build::with(build::query("long", &owner.team_id), "/queryText", json!(letter.repeat(60_000)));
+    let long = build::with(build::query("long", &owner.team_id), "/queryText", json!(letter.repeat(8_191)));
     let mut queries = BTreeSet::new();
     let mut jobs = BTreeSet::new();
     for number in 0..70 {
