@@ -81,9 +81,9 @@ async fn highest(scene: &Scene, time: Duration) -> u32 {
         let tried = send(scene, rate, time).await;
         tried.print(rate, time.as_secs());
         if tried.is_sustained() {
-            sustained = rate
+            sustained = rate;
         } else {
-            refused = Some(rate)
+            refused = Some(rate);
         }
         rate = match refused {
             None => rate * 2,
@@ -209,7 +209,7 @@ impl Scene {
                 self.client.get(format!("{platform}/_local/mail")).send().await.unwrap().json().await.unwrap();
             let words = mails["items"].to_string();
             let tokens = words.split(|letter: char| !letter.is_ascii_alphanumeric() && !"-_.".contains(letter));
-            if let Some(token) = tokens.filter(|word| word.starts_with("ey") && word.matches('.').count() == 2).last() {
+            if let Some(token) = tokens.rev().find(|word| word.starts_with("ey") && word.matches('.').count() == 2) {
                 return token.to_owned();
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

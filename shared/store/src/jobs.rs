@@ -11,7 +11,7 @@ use mainsheet_core::team::Team;
 use mainsheet_core::{ClusterId, Error, JobId, JobRunId, QueryId, Result, TeamId, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::change::Due;
+use crate::change::{Due, changed_meanwhile};
 use crate::clusters::cluster_key;
 use crate::job_runs::run_key;
 use crate::key::tenant_partition;
@@ -302,9 +302,9 @@ impl Change<'_> {
 
     /// A version is published and comes into force. `left` is the query that the one before ran.
     pub fn publish_version(self, tenant: &Tenant, row: &Row<Job>, job: &Job, left: Option<&Row<SavedQuery>>) -> Self {
-        let used = Error::internal("a version number that was used before");
+        // A draft and its job are not read at one moment: the draft may be that of the version before.
         self.replace_scheduled_job(tenant, row, job)
-            .create(&version_key(tenant, &job.id, job.current.number), &job.current, used)
+            .create(&version_key(tenant, &job.id, job.current.number), &job.current, changed_meanwhile())
             .move_query(tenant, row, job, left, no_query())
     }
 

@@ -157,4 +157,5 @@ async fn a_look_names_catalogs_and_teams_that_are_not_there() {
             owner.put(&format!("{path}{query}"), file.clone()).await.assert_names_field(field);
         }
     }
+    app.deliver().await;
 }
