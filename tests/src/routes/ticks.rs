@@ -718,12 +718,13 @@ async fn a_tick_reads_what_is_due_and_not_what_exists() {
 async fn a_run_that_came_to_be_after_a_job_was_read_keeps_its_tick_from_beginning_another() {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;
-    let cluster = owner.cluster("main").await.cluster_id;
+    let agent = owner.cluster("main").await;
     let schedule = json!({ "cronExpression": "0 * * * *", "concurrencyPolicy": "skip" });
-    let mut body = build::job("hourly", &cluster, &owner.team_id);
+    let mut body = build::job("hourly", &agent.cluster_id, &owner.team_id);
     body.as_object_mut().unwrap().extend(schedule.as_object().unwrap().clone());
     let job = owner.post("/workloads/jobs", body).await.expect(201).text("id");
     app.advance(Duration::from_secs(3600));
+    let _ = agent.heartbeat(&[]).await.expect(200);
     let owner = owner.refreshed().await;
     let due = app.store().due_jobs(app.now()).next().await.unwrap().unwrap();
     let [read] = &due[..] else { panic!("{due:?}") };
