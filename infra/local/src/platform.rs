@@ -190,7 +190,8 @@ async fn router(
     let beside = with_problems(beside, &clock);
     let outbox = Arc::clone(&control.outbox);
     let wake = from_fn(move |request: Request, next: Next| wake_after(Arc::clone(&outbox), request, next));
-    Ok(Gateway::AWS.before(protocol).merge(docs::router(&document)?).merge(pages::router()).merge(beside).layer(wake))
+    let protocol = if settings.without_gateway { protocol } else { Gateway::AWS.before(protocol) };
+    Ok(protocol.merge(docs::router(&document)?).merge(pages::router()).merge(beside).layer(wake))
 }
 
 /// Requests to addresses that others choose: to this machine, too, where that is asked for.

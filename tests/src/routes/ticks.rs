@@ -716,7 +716,7 @@ async fn a_tick_reads_what_is_due_and_not_what_exists() {
 /// Whether a run may begin was decided by how many had not ended. One that came to be meanwhile counts.
 #[tokio::test]
 async fn a_run_that_came_to_be_after_a_job_was_read_keeps_its_tick_from_beginning_another() {
-    let app = TestApp::start().await;
+    let app = TestApp::start().await.steady();
     let owner = app.sign_up("owner@example.com").await;
     let agent = owner.cluster("main").await;
     let schedule = json!({ "cronExpression": "0 * * * *", "concurrencyPolicy": "skip" });
