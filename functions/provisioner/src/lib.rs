@@ -16,6 +16,7 @@ use std::sync::Arc;
 
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::account::CloudAccounts;
+use mainsheet_core::measurement::Measurement;
 use mainsheet_core::operation::{FailureCode, Operation, OperationError};
 use mainsheet_core::{Error, Result};
 use mainsheet_store::{Row, Store, Tenant, operations};
@@ -70,8 +71,16 @@ impl Provisioner {
     /// Does a step, as far as it goes now.
     ///
     /// # Errors
-    /// Trouble that passes: the step is to be asked again.
+    /// Trouble that passes: the step is to be asked again. It is [`Error::ProviderUnavailable`] where the account is the reason.
     pub async fn handle(&self, request: &StepRequest) -> Result<StepOutcome> {
+        let answer = self.step(request).await;
+        if answer.as_ref().is_err_and(|error| !matches!(error, Error::ProviderUnavailable { .. })) {
+            self.store.measure(&Measurement::StepFailed);
+        }
+        answer
+    }
+
+    async fn step(&self, request: &StepRequest) -> Result<StepOutcome> {
         let (organization, operation) = (&request.organization_id, &request.operation_id);
         let (tenant, row) = match self.store.operation_of_execution(organization, operation).await {
             Ok(found) => found,
@@ -122,7 +131,7 @@ impl Provisioner {
             Err(Trouble::Lasting(error)) => work.give_up(error).await,
             Err(Trouble::Passing(error)) => {
                 work.note_trouble(&error).await?;
-                Err(Error::unavailable(format!("{}: {}", stage.step.as_str(), error.message)))
+                Err(Error::provider_unavailable(format!("{}: {}", stage.step.as_str(), error.message)))
             }
             Err(Trouble::Ours(error)) => Err(error),
         }

@@ -119,7 +119,7 @@ impl CloudSimulator {
         scene.here().stacks.retain(|other| other.name != made.name);
         scene.here().stacks.push(made);
         let role = Role {
-            external_id: external_id.to_owned(),
+            external_id: Some(external_id.to_owned()),
             connection_id: connection.clone(),
             stack_arn: stack_arn.clone(),
             boundary_name,
@@ -139,6 +139,19 @@ impl CloudSimulator {
             let account = state.accounts.get_mut(&role.account_id());
             let found = account.and_then(|account| account.roles.get_mut(role_name(role))).ok_or(Error::NotFound)?;
             found.denied = actions.iter().map(|action| (*action).to_owned()).collect();
+            Ok(())
+        })?
+    }
+
+    /// Somebody edits a role's trust policy, so that it demands no external id any more.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when there is no such role.
+    pub fn trust_anybody(&self, role: &RoleArn) -> Result<()> {
+        self.change(|state| {
+            let account = state.accounts.get_mut(&role.account_id());
+            let found = account.and_then(|account| account.roles.get_mut(role_name(role))).ok_or(Error::NotFound)?;
+            found.external_id = None;
             Ok(())
         })?
     }

@@ -103,11 +103,12 @@ impl Session {
         effect(&mut scene)
     }
 
-    /// The role is there, and trusts whoever knows its external id.
+    /// The role is there, and trusts whoever knows its external id; everybody, if it demands none.
     pub(crate) fn require_trust<'s>(&self, state: &'s State, external_id: &str) -> CloudResult<&'s Role> {
         let account = state.accounts.get(&self.role_arn.account_id());
         let role = account.and_then(|account| account.roles.get(role_name(&self.role_arn)));
-        role.filter(|role| role.external_id == external_id).ok_or_else(|| CloudError::RoleNotAssumable {
+        let trusts = |role: &&Role| role.external_id.as_deref().is_none_or(|demanded| demanded == external_id);
+        role.filter(trusts).ok_or_else(|| CloudError::RoleNotAssumable {
             role_arn: self.role_arn.clone(),
             message: format!("the platform is not authorized to perform sts:AssumeRole on resource {}", self.role_arn),
         })

@@ -14,8 +14,8 @@ use regex::Regex;
 use saphyr::{LoadableYamlNode, Yaml};
 use serde::{Deserialize, Serialize};
 
-use crate::session::{Scene, Session, conflict, invalid, require_prefix, require_tags, role_name};
-use crate::state::RegionState;
+use crate::session::{Scene, Session, conflict, denied, invalid, require_prefix, require_tags, role_name};
+use crate::state::{RegionState, Role};
 
 /// A stack.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -433,12 +433,24 @@ fn resource<'y>(documents: &'y [Yaml<'y>], logical_id: &str) -> Option<&'y Yaml<
 
 /// What CloudFormation builds it with is the role of the connection by which the account was entered.
 fn require_stacks_role(scene: &Scene<'_>, stack: &NewStack) -> CloudResult<()> {
-    let entered = scene.account.roles.get(role_name(scene.role_arn)).map(|role| role.connection_id.as_str());
-    if entered.is_some() && stack.tags.get(CONNECTION_TAG).map(String::as_str) == entered {
-        return Ok(());
+    let entered = scene.account.roles.get(role_name(scene.role_arn));
+    if entered
+        .is_some_and(|role| stack.tags.get(CONNECTION_TAG).map(String::as_str) == Some(role.connection_id.as_str()))
+    {
+        return require_boundary(entered, stack);
     }
     let wanted = stack.role_arn(scene.role_arn).unwrap_or_default();
     Err(invalid(format!("Role {wanted} is invalid or cannot be assumed")))
+}
+
+/// IAM lets that role make others within its own permissions boundary alone.
+fn require_boundary(entered: Option<&Role>, stack: &NewStack) -> CloudResult<()> {
+    let own = entered.map(|role| role.boundary_name.as_str()).filter(|name| !name.is_empty());
+    let named = stack.parameters.get("BoundaryName").map(String::as_str);
+    if own.is_none() || named.is_none() || own == named {
+        return Ok(());
+    }
+    Err(denied(Action::CreateStack, "no identity-based policy allows iam:CreateRole without the permissions boundary"))
 }
 
 /// The patterns that values of a template's parameters have to fit, where they have one.

@@ -40,7 +40,8 @@ pub(crate) struct Account {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(crate) struct Role {
-    pub(crate) external_id: String,
+    /// What it demands of whoever assumes it, if it does.
+    pub(crate) external_id: Option<String>,
     pub(crate) connection_id: ConnectionId,
     pub(crate) stack_arn: String,
     #[serde(default)]

@@ -14,8 +14,13 @@ const ADD_ON: &str = "AWS::EKS::Addon";
 
 /// What makes volumes, for which its pods have a role.
 const VOLUMES: &str = "aws-ebs-csi-driver";
+/// What connects pods.
+const NETWORK: &str = "vpc-cni";
+/// It holds pods to network policies, by which those of a run are reached by each other alone. It does not by itself.
+/// <https://docs.aws.amazon.com/eks/latest/userguide/cni-network-policy-configure.html>
+const NETWORK_POLICIES: &str = r#"{"enableNetworkPolicy":"true"}"#;
 /// What every cluster has: the network of its pods, name service, and volumes, of which the agent has one.
-const ADD_ONS: [&str; 4] = ["vpc-cni", "kube-proxy", "coredns", VOLUMES];
+const ADD_ONS: [&str; 4] = [NETWORK, "kube-proxy", "coredns", VOLUMES];
 
 /// The add-ons are active.
 pub(crate) async fn are_there(site: &Site<'_>) -> Result<Reached, Trouble> {
@@ -39,7 +44,8 @@ async fn is_there(site: &Site<'_>, name: &str) -> Result<Reached, Trouble> {
             VOLUMES => Some(output(&site.cluster()?.provisioning, "StorageRoleArn")?.to_owned()),
             _ => None,
         };
-        let new = NewAddOn { cluster, name: name.to_owned(), role_arn, tags: intent.tags, token };
+        let configuration = (name == NETWORK).then(|| NETWORK_POLICIES.to_owned());
+        let new = NewAddOn { cluster, name: name.to_owned(), role_arn, configuration, tags: intent.tags, token };
         site.account.create_add_on(&new).await?;
         site.work.note(thing, ResourceAction::Create, ResourceProgress::Running).await?;
         return Ok(Reached::NotYet);

@@ -15,6 +15,7 @@ use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
 
 use futures::FutureExt;
+use mainsheet_cloud::account::boundary_name;
 use mainsheet_core::operation::{FailureCode, OperationKind, OperationStatus, ResourceRef};
 use mainsheet_core::provisioning::ProvisioningStatus;
 use mainsheet_workflow::StepOutcome;
@@ -23,7 +24,7 @@ use serde_json::json;
 
 use faults::Fault;
 use table::{LostWrite, TestTable};
-use world::{EXTERNAL_ID, Effort, Mishap, World};
+use world::{CHOSEN_BOUNDARY, EXTERNAL_ID, Effort, Mishap, World};
 
 /// How many single mishaps `cargo test` tries of each workflow, and how many pairs.
 const SAMPLE: (usize, usize) = (6, 2);
@@ -241,6 +242,17 @@ async fn progress_is_written_at_most_once_a_second_and_resource(#[case] kind: Op
     for ((second, urn), times) in told {
         assert_eq!(times, 1, "{urn} in second {second}");
     }
+}
+
+/// Roles are made within the boundary of the name that the customer chose; IAM refuses others.
+#[tokio::test]
+async fn stacks_are_built_within_the_boundary_that_the_customer_named() {
+    let table = TestTable::start().await;
+    let world = World::new(&table, EXTERNAL_ID).await;
+    let given = boundary_name(&world.estate.connection);
+    world.deploy(|template| template.replace(&given, CHOSEN_BOUNDARY)).await;
+    let cluster = world.ready_for(OperationKind::ClusterProvision).await;
+    world.achieve(OperationKind::ClusterProvision, &cluster).await;
 }
 
 /// What jobs wrote and tables hold is the customer's: such a bucket stays when all around it goes. An empty one goes with it.

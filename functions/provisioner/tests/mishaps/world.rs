@@ -25,6 +25,8 @@ const REGION: &str = "eu-central-1";
 const ROLE: &str = "arn:aws:iam::123456789012:role/mainsheet-main";
 /// What the account's role demands.
 pub(crate) const EXTERNAL_ID: &str = "6f8d1e1c-8a43-4d53-8f4e-3c1f0c0a9c11";
+/// What a customer calls the boundary who does not call it as it is downloaded.
+pub(crate) const CHOSEN_BOUNDARY: &str = "mainsheet-limits-of-ours";
 /// What nodes of clusters are.
 const MACHINE: &str = "m7g.large";
 /// How much faster time passes in the cloud while something may go wrong: each thing is still looked at on its way.
@@ -111,11 +113,16 @@ impl<'t> World<'t> {
             ("LakeSailPrincipal", "arn:aws:iam::000000000000:role/mainsheet-platform".to_owned()),
         ];
         let template = edit(Template::Connection.filled(&values.into()));
+        let boundary = template.contains(CHOSEN_BOUNDARY).then(|| CHOSEN_BOUNDARY.to_owned());
         let (account, region) = ("123456789012".parse().unwrap(), REGION.parse().unwrap());
         let deployed = self.cloud.deploy(&account, &region, &template).unwrap();
         let row = self.estate.store.connection(&self.estate.tenant, id).await.unwrap();
-        let after =
-            Connection { role_arn: Some(deployed.role_arn), stack_arn: Some(deployed.stack_arn), ..row.value.clone() };
+        let after = Connection {
+            role_arn: Some(deployed.role_arn),
+            stack_arn: Some(deployed.stack_arn),
+            boundary_name: boundary,
+            ..row.value.clone()
+        };
         self.estate
             .store
             .change(self.estate.audit("test.deploy"))

@@ -2,8 +2,8 @@
 //! itself starts.
 //!
 //! The agent's directory of a run stays the place where a run's state is; what is in Kubernetes hangs below one
-//! ConfigMap, so that removing it removes everything. Objects have names that follow from the run and are applied, so that an
-//! agent that was killed between a call and its answer makes the same call again.
+//! ConfigMap, so that removing it removes everything. Objects have names that follow from the run and are applied unless they are
+//! there, so that an agent that was killed between a call and its answer, or one of another version after it, goes on with them.
 
 mod api;
 mod board;
@@ -12,6 +12,7 @@ mod objects;
 mod pod_state;
 
 use std::collections::BTreeSet;
+use std::fmt::Debug;
 use std::io;
 use std::net::IpAddr;
 use std::path::Path;
@@ -20,10 +21,13 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{DeleteParams, ListParams, Preconditions};
 use kube::{Api, Client, ResourceExt};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use tokio::sync::Mutex;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -210,11 +214,10 @@ impl KubernetesBackend {
 
     /// Makes what a run has besides its pods, unless it is there.
     async fn make_owner(&self, assignment: &Assignment) -> Result<()> {
-        let owners: Api<ConfigMap> = self.cluster.api();
-        let owner = apply(&owners, self.objects.name(), &self.objects.owner()).await?;
+        let owner: ConfigMap = self.make(self.objects.name(), &self.objects.owner()).await?;
         self.objects.owned_by(&owner.uid().unwrap_or_default());
-        let secrets: Api<Secret> = self.cluster.api();
-        apply(&secrets, self.objects.name(), &self.objects.secret(assignment)?).await?;
+        let _: Secret = self.make(self.objects.name(), &self.objects.secret(assignment)?).await?;
+        let _: NetworkPolicy = self.make(self.objects.name(), &self.objects.network_policy()).await?;
         let classes: Api<StorageClass> = Api::all(self.cluster.client.clone());
         for (name, class) in objects::storage_classes(&self.cluster.settings, assignment) {
             apply(&classes, &name, &class).await?;
@@ -222,11 +225,24 @@ impl KubernetesBackend {
         Ok(())
     }
 
+    /// Makes an object of the run unless it is there. What is there stays as it is: it cannot be changed, and an agent of another
+    /// version would have made it otherwise.
+    async fn make<K>(&self, name: &str, wanted: &Value) -> Result<K>
+    where
+        K: kube::Resource<Scope = k8s_openapi::NamespaceResourceScope> + Clone + DeserializeOwned + Debug,
+        K::DynamicType: Default,
+    {
+        let api: Api<K> = self.cluster.api();
+        match patiently("get an object", || api.get_opt(name)).await? {
+            Some(found) if self.objects.owns(&found) => Ok(found),
+            _ => Ok(apply(&api, name, wanted).await?),
+        }
+    }
+
     async fn make_pod(&self, role: Role, assignment: &Assignment, sail: Option<&str>) -> Result<()> {
         self.make_owner(assignment).await?;
-        let pods: Api<Pod> = self.cluster.api();
         let wanted = self.objects.pod(&self.cluster.settings, role, assignment, sail);
-        let made = apply(&pods, &self.objects.pod_name(role), &wanted).await?;
+        let made: Pod = self.make(&self.objects.pod_name(role), &wanted).await?;
         Ok(self.directory.write(&record_file(role), &PodRecord { uid: made.uid().unwrap_or_default() })?)
     }
 
@@ -282,7 +298,7 @@ impl KubernetesBackend {
         loop {
             let all = self.cluster.board.look().await?;
             let living: Vec<&Pod> =
-                all.iter().filter(|pod| self.objects.owns(pod) && !pod_state::has_ended(pod)).collect();
+                all.iter().filter(|pod| self.objects.owns(*pod) && !pod_state::has_ended(pod)).collect();
             if living.is_empty() {
                 return Ok(());
             }

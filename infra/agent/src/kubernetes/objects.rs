@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use k8s_openapi::api::core::v1::Pod;
 use mainsheet_core::job::{CapacityType, EbsConfig};
 use serde_json::{Map, Value, json};
 
@@ -60,7 +59,7 @@ impl RunObjects {
         Self { name, owner_uid: OnceLock::new() }
     }
 
-    /// The name of its ConfigMap and its Secret.
+    /// The name of its ConfigMap, its Secret and its NetworkPolicy.
     pub(crate) fn name(&self) -> &str {
         &self.name
     }
@@ -69,9 +68,9 @@ impl RunObjects {
         format!("{}-{}", self.name, role.name())
     }
 
-    /// Whether a pod is this run's.
-    pub(crate) fn owns(&self, pod: &Pod) -> bool {
-        pod.metadata.labels.as_ref().and_then(|labels| labels.get(RUN)) == Some(&self.name)
+    /// Whether an object is this run's.
+    pub(crate) fn owns(&self, object: &impl kube::Resource) -> bool {
+        object.meta().labels.as_ref().and_then(|labels| labels.get(RUN)) == Some(&self.name)
     }
 
     /// The owner has this unique id; everything made from now on goes with it.
@@ -106,6 +105,21 @@ impl RunObjects {
             "type": "Opaque",
             "stringData": data,
         }))
+    }
+
+    /// Lets the run's pods reach each other, workers that Sail has started included, and nobody else: Sail asks for no password.
+    pub(crate) fn network_policy(&self) -> Value {
+        let own = json!({"matchLabels": {RUN: self.name}});
+        json!({
+            "apiVersion": "networking.k8s.io/v1",
+            "kind": "NetworkPolicy",
+            "metadata": self.metadata(&self.name, "network"),
+            "spec": {
+                "podSelector": own,
+                "policyTypes": ["Ingress"],
+                "ingress": [{"from": [{"podSelector": own}]}],
+            },
+        })
     }
 
     fn metadata(&self, name: &str, role: &str) -> Value {
@@ -165,7 +179,9 @@ impl RunObjects {
         spec["automountServiceAccountToken"] = json!(role == Role::Sail && is_cluster(assignment));
         spec["containers"] = json!([container]);
         if let Some(seconds) = assignment.lease.timeout_seconds.filter(|seconds| *seconds > 0) {
-            spec["activeDeadlineSeconds"] = json!(i64::from(seconds) + DEADLINE_SLACK_SECONDS);
+            // Kubernetes takes no more.
+            let most = i64::from(i32::MAX);
+            spec["activeDeadlineSeconds"] = json!(most.min(i64::from(seconds) + DEADLINE_SLACK_SECONDS));
         }
         let mut metadata = self.metadata(&self.pod_name(role), role.name());
         metadata["annotations"] = json!({"karpenter.sh/do-not-disrupt": "true"});

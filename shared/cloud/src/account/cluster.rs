@@ -348,6 +348,8 @@ pub struct NewAddOn {
     pub name: String,
     /// The role that its pods have, where they need one.
     pub role_arn: Option<String>,
+    /// What is to be different from its defaults, in JSON that fits the add-on's schema.
+    pub configuration: Option<String>,
     /// Its tags.
     pub tags: Tags,
     /// What makes it one add-on.

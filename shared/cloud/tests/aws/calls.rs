@@ -180,6 +180,7 @@ async fn the_adapter_calls_what_it_is_permitted_and_no_more() {
         cluster: cluster.to_owned(),
         name: "vpc-cni".to_owned(),
         role_arn: Some(ROLE.to_owned()),
+        configuration: None,
         tags: tags(),
         token: token("t"),
     };

@@ -41,6 +41,7 @@ fn add_on() -> NewAddOn {
         cluster: "mainsheet-c".to_owned(),
         name: "vpc-cni".to_owned(),
         role_arn: None,
+        configuration: Some(r#"{"enableNetworkPolicy":"true"}"#.to_owned()),
         tags: tags(),
         token: token("t-1"),
     }
@@ -105,6 +106,7 @@ async fn what_is_made_says_which_call_made_it() {
     let sent = body(&world.endpoint.call("eks:CreateAddon"));
     assert_eq!((&sent["clientRequestToken"], &sent["tags"]), (&json!("t-1"), &wanted_tags));
     assert_eq!(sent["resolveConflicts"], "OVERWRITE");
+    assert_eq!(sent["configurationValues"], r#"{"enableNetworkPolicy":"true"}"#);
 
     assert_eq!(account.create_stack(&stack()).await.unwrap(), "arn:stack");
     let sent = world.endpoint.call("cloudformation:CreateStack").body;

@@ -12,6 +12,7 @@ use bytes::Bytes;
 use http::{Method, Request, Response};
 use http_body_util::BodyExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
+use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::storage::v1::StorageClass;
 use k8s_openapi::jiff::Timestamp;
 use kube::client::Body as Question;
@@ -30,13 +31,15 @@ const POLL: Duration = Duration::from_millis(20);
 type Key = (String, String);
 
 /// A moment at which the agent is killed: a call, and whether it took effect.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Moment {
     pub(crate) verb: &'static str,
     pub(crate) resource: &'static str,
     /// How the name ends.
     pub(crate) name: &'static str,
     pub(crate) took_effect: bool,
+    /// How many such calls come before it.
+    pub(crate) passed: usize,
 }
 
 #[derive(Default)]
@@ -110,16 +113,20 @@ impl Cluster {
 
     fn is_killed_at(&self, call: &Call, took_effect: bool) -> bool {
         let mut objects = self.objects();
-        let hit = objects.kill_at.as_ref().is_some_and(|moment| {
+        let meant = objects.kill_at.as_mut().filter(|moment| {
             moment.verb == call.verb
                 && moment.resource == call.resource
                 && call.name.ends_with(moment.name)
                 && moment.took_effect == took_effect
         });
+        let Some(moment) = meant else { return false };
+        let hit = moment.passed == 0;
         if hit {
             objects.kill_at = None;
             objects.killed = true;
             self.killed.notify_one();
+        } else {
+            moment.passed -= 1;
         }
         hit
     }
@@ -296,6 +303,13 @@ impl Cluster {
         self.objects().log_breaks_after = Some(lines);
     }
 
+    /// The agent that made an object has set this field, such as `/data/pod.py`, otherwise.
+    pub(crate) fn alter(&self, resource: &str, name: &str, field: &str, value: Value) {
+        let mut objects = self.objects();
+        let object = objects.objects.get_mut(&(resource.to_owned(), name.to_owned())).unwrap();
+        *object.pointer_mut(field).unwrap() = value;
+    }
+
     /// Somebody else has set this field, such as `/data/pod.py`, to something else.
     pub(crate) fn take_over(&self, resource: &str, name: &str, field: &str) {
         self.objects().foreign.entry((resource.to_owned(), name.to_owned())).or_default().push(field.to_owned());
@@ -328,7 +342,9 @@ impl Call {
         let bytes = body.collect().await.unwrap().to_bytes();
         let path = parts.uri.path().to_owned();
         let core = format!("/api/v1/namespaces/{NAMESPACE}/");
-        let rest = path.strip_prefix(&core).or_else(|| path.strip_prefix("/apis/storage.k8s.io/v1/"));
+        let networking = format!("/apis/networking.k8s.io/v1/namespaces/{NAMESPACE}/");
+        let prefixes = [core.as_str(), networking.as_str(), "/apis/storage.k8s.io/v1/"];
+        let rest = prefixes.into_iter().find_map(|prefix| path.strip_prefix(prefix));
         let mut segments = rest.unwrap().split('/');
         let mut resource = segments.next().unwrap().to_owned();
         let name = segments.next().unwrap_or_default().to_owned();
@@ -458,6 +474,7 @@ impl Objects {
             "configmaps" => unknown_fields::<ConfigMap>(object),
             "secrets" => unknown_fields::<Secret>(object),
             "pods" => unknown_fields::<Pod>(object),
+            "networkpolicies" => unknown_fields::<NetworkPolicy>(object),
             "storageclasses" => unknown_fields::<StorageClass>(object),
             resource => vec![resource.to_owned()],
         };
@@ -469,6 +486,14 @@ impl Objects {
             if self.objects.get(&key).map(|found| &found["metadata"]["uid"]) != Some(&owner["uid"]) {
                 self.violations.push(format!("{name} has an owner that is not there: {owner}"));
             }
+        }
+        let is_key = |key: &str| {
+            let is_letter = |letter: char| letter.is_ascii_alphanumeric() || matches!(letter, '-' | '.' | '_');
+            (1..=253).contains(&key.len()) && key.chars().all(is_letter)
+        };
+        let mut data = [&object["data"], &object["stringData"]].into_iter().filter_map(Value::as_object).flatten();
+        if let Some((key, _)) = data.find(|(key, _)| !is_key(key)) {
+            return Err(invalid(format!("data[{key}]: Invalid value")));
         }
         if call.resource == "pods" {
             self.check_pod(object)?;
@@ -485,6 +510,11 @@ impl Objects {
             || spec["securityContext"]["seccompProfile"]["type"] != "RuntimeDefault"
         {
             return refuse("securityContext");
+        }
+        let deadline = &spec["activeDeadlineSeconds"];
+        if !deadline.is_null() && deadline.as_i64().is_none_or(|seconds| !(1..=i64::from(i32::MAX)).contains(&seconds))
+        {
+            return Err(Refusal(422, "Invalid", format!("spec.activeDeadlineSeconds: Invalid value: {deadline}")));
         }
         let volumes: Vec<&Value> = spec["volumes"].as_array().unwrap().iter().collect();
         for container in
@@ -508,6 +538,13 @@ impl Objects {
                     }
                 }
             }
+        }
+        let is_guarded = self.objects.iter().any(|((resource, _), policy)| {
+            let run = &policy["spec"]["podSelector"]["matchLabels"]["mainsheet.dev/run"];
+            resource == "networkpolicies" && run.is_string() && *run == pod["metadata"]["labels"]["mainsheet.dev/run"]
+        });
+        if !is_guarded {
+            self.violations.push(format!("whoever is in the namespace reaches {}", pod["metadata"]["name"]));
         }
         for volume in volumes {
             let references =

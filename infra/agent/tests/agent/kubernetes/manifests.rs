@@ -86,6 +86,16 @@ fn the_base_holds_what_an_agent_needs_in_the_namespaces_that_it_belongs_to() {
 }
 
 #[test]
+fn nobody_reaches_a_pod_of_a_run_but_by_a_policy_of_that_run() {
+    use k8s_openapi::api::networking::v1::NetworkPolicy;
+
+    let policies = documents("network-policy.yaml");
+    let unknown = super::cluster::unknown_fields::<NetworkPolicy>(&policies[0]);
+    assert_eq!((policies.len(), unknown), (1, Vec::new()));
+    assert_eq!(policies[0]["spec"], json!({"podSelector": {}, "policyTypes": ["Ingress"]}));
+}
+
+#[test]
 fn the_agent_s_pod_is_confined_and_is_what_kubernetes_knows() {
     use k8s_openapi::api::apps::v1::Deployment;
 

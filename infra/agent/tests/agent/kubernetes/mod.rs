@@ -300,7 +300,12 @@ async fn a_pod_that_vanishes_fails_the_run(#[case] pod: &str, #[case] expected: 
 }
 
 fn moment(verb: &'static str, resource: &'static str, name: &'static str, took_effect: bool) -> Moment {
-    Moment { verb, resource, name, took_effect }
+    Moment { verb, resource, name, took_effect, passed: 0 }
+}
+
+/// The call after so many of the same.
+fn after(passed: usize, moment: Moment) -> Moment {
+    Moment { passed, ..moment }
 }
 
 #[rstest]
@@ -308,6 +313,7 @@ fn moment(verb: &'static str, resource: &'static str, name: &'static str, took_e
 #[case::owner_made(moment("patch", "configmaps", "-1", true))]
 #[case::secret(moment("patch", "secrets", "-1", false))]
 #[case::secret_made(moment("patch", "secrets", "-1", true))]
+#[case::policy_made(moment("patch", "networkpolicies", "-1", true))]
 #[case::sail(moment("patch", "pods", "-sail", false))]
 #[case::sail_made(moment("patch", "pods", "-sail", true))]
 #[case::runner(moment("patch", "pods", "-runner", false))]
@@ -316,7 +322,7 @@ fn moment(verb: &'static str, resource: &'static str, name: &'static str, took_e
 #[case::sail_not_ended(moment("delete", "pods", "-sail", false))]
 #[case::removed(moment("delete", "configmaps", "-1", true))]
 #[case::not_removed(moment("delete", "configmaps", "-1", false))]
-#[case::seen_removed(moment("get", "configmaps", "-1", true))]
+#[case::seen_removed(after(2, moment("get", "configmaps", "-1", true)))]
 #[tokio::test(flavor = "multi_thread")]
 async fn an_agent_killed_at_any_call_is_followed_by_one_that_goes_on(#[case] moment: Moment) {
     let mut site = Site::new().await;
@@ -338,6 +344,36 @@ async fn an_agent_killed_at_any_call_is_followed_by_one_that_goes_on(#[case] mom
     assert_eq!(run.lines(LogSource::Runner, LogStream::Stdout), ["once"]);
     assert_eq!(site.cluster.times_made("-sail"), 1);
     assert_eq!(site.cluster.times_made("-runner"), 1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_goes_on_under_an_agent_that_would_have_made_its_objects_otherwise() {
+    let mut site = Site::new().await;
+    // The pod is there, and the agent before has not written it down.
+    site.cluster.kill_at(moment("patch", "pods", "-sail", true));
+    let id = site.add(|_| {});
+    site.cluster.killed().await;
+    site.kill_agent().await;
+    let sail = site.cluster.pod("-sail").await;
+    let name = sail.trim_end_matches("-sail");
+    let earlier = [
+        ("configmaps", name, "/data/pod.py", json!("what it was before")),
+        ("secrets", name, "/stringData/job.json", json!("{\"before\": true}")),
+        ("pods", sail.as_str(), "/spec/containers/0/image", json!("mainsheet-runtime:before")),
+    ];
+    for (resource, name, field, value) in &earlier {
+        site.cluster.alter(resource, name, field, value.clone());
+    }
+    site.start_agent();
+    site.sail_comes_up().await;
+    let runner = site.runner_comes_up().await;
+    for (resource, name, field, value) in &earlier {
+        assert_eq!(site.cluster.object(resource, name).unwrap().pointer(field), Some(value));
+    }
+    site.runner_succeeds(&runner, 0);
+    let run = site.finished(&id).await;
+    assert_eq!(run.status, RunStatus::Succeeded, "{:?}", run.last());
+    assert_eq!(site.cluster.times_made("-sail"), 1);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -408,6 +444,23 @@ async fn a_run_that_takes_too_long_times_out_and_its_pods_would_not_outlive_it_b
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn what_a_job_takes_at_most_kubernetes_takes_too() {
+    let site = Site::new().await;
+    let variable = "A".repeat(249);
+    let id = site.add(|lease| {
+        lease.timeout_seconds = Some(2_147_483_647);
+        lease.environment = BTreeMap::from([(variable.clone(), "1".to_owned())]);
+    });
+    let sail = site.sail_comes_up().await;
+    let spec = site.cluster.object("pods", &sail).unwrap()["spec"].clone();
+    assert_eq!(spec["activeDeadlineSeconds"], 2_147_483_647);
+    assert!(secret_variables(&spec["containers"][0]).contains_key(variable.as_str()));
+    let runner = site.runner_comes_up().await;
+    site.runner_succeeds(&runner, 0);
+    assert_eq!(site.finished(&id).await.status, RunStatus::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_is_somebody_else_s_is_dropped_with_all_that_it_has() {
     let site = Site::new().await;
     let id = site.add(|_| {});
@@ -431,7 +484,9 @@ async fn a_kept_run_keeps_ended_pods_and_no_secret_and_is_not_swept_away() {
     assert_eq!(site.ended(&id).await.status, RunStatus::Succeeded);
     let kept = || site.data_dir().join("runs").join(format!("{id}-1")).join("kept").exists();
     until("it is kept", || kept().then_some(())).await;
-    let left = [("configmaps".to_owned(), runner.replace("-runner", "")), ("pods".to_owned(), runner)];
+    let name = runner.replace("-runner", "");
+    let left = [("configmaps", name.clone()), ("networkpolicies", name), ("pods", runner)]
+        .map(|(resource, name)| (resource.to_owned(), name));
     assert_eq!(site.cluster.left(), left);
     site.restart_agent().await;
     let next = site.add(|_| {});
@@ -439,6 +494,30 @@ async fn a_kept_run_keeps_ended_pods_and_no_secret_and_is_not_swept_away() {
     assert!(left.iter().all(|key| site.cluster.left().contains(key)));
     site.plane.cancel(&next);
     until("the other one is gone", || (site.cluster.left() == left).then_some(())).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_pods_of_a_run_are_reached_by_each_other_alone() {
+    let site = Site::new().await;
+    let ids = [site.add(everything), site.add(|_| {})];
+    for id in &ids {
+        let name = format!("ms-{}-1", id.as_str().to_lowercase());
+        let sail = site.cluster.pod(&format!("{name}-sail")).await;
+        let pod = site.cluster.object("pods", &sail).unwrap();
+        // Workers have it, too: it is in the template that Sail makes them from.
+        assert_eq!(pod["metadata"]["labels"]["mainsheet.dev/run"], name);
+        let own = json!({"matchLabels": {"mainsheet.dev/run": name}});
+        let policy = site.cluster.object("networkpolicies", &name).unwrap();
+        let expected = json!({
+            "podSelector": own,
+            "policyTypes": ["Ingress"],
+            "ingress": [{"from": [{"podSelector": own}]}],
+        });
+        assert_eq!(policy["spec"], expected);
+        site.plane.cancel(id);
+    }
+    until("nothing is left", || site.cluster.left().is_empty().then_some(())).await;
+    site.nothing_is_wrong();
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -475,7 +554,7 @@ async fn what_the_api_refuses_fails_the_run_in_its_own_words() {
     let id = site.add(|_| {});
     let run = site.ended(&id).await;
     let message = run.last().message.clone().unwrap();
-    assert!(message.contains("Kubernetes refuses") && message.contains("cannot patch secrets"), "{message}");
+    assert!(message.contains("Kubernetes refuses") && message.contains("cannot get secrets"), "{message}");
 
     let site = Site::new().await;
     let id = site.plane.add(LeasedSource::Sql { text: "select 1".to_owned() }, |lease| {

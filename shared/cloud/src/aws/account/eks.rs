@@ -225,6 +225,7 @@ impl Clusters for Session {
             .cluster_name(&new.cluster)
             .addon_name(&new.name)
             .set_service_account_role_arn(new.role_arn.clone())
+            .set_configuration_values(new.configuration.clone())
             .resolve_conflicts(ResolveConflicts::Overwrite)
             .set_tags(Some(tags(&new.tags, &new.token)))
             .client_request_token(new.token.as_str());
