@@ -2,16 +2,21 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mainsheet_auth::Caller;
 use mainsheet_auth::sealed::{Context, Sealer};
-use mainsheet_cloud::account::{Access, CloudAccount, CloudAccounts, CloudError};
+use mainsheet_cloud::account::{Access, CloudAccount, CloudAccounts, CloudError, CloudResult};
 use mainsheet_core::connection::{Connection, EXTERNAL_ID_FIELD, RoleArn};
 use mainsheet_core::region::Region;
 use mainsheet_core::{Error, Result};
+use secrecy::SecretString;
 
 /// How long to leave a provider alone that asks for patience and does not say for how long.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+const PATIENCE: Duration = Duration::from_secs(5);
+/// How long a look into an account may take with all of its calls, while somebody waits for it: less than the function has
+/// (`template.yaml`), and that less than API Gateway waits for it.
+pub const LOOK: Duration = Duration::from_secs(22);
 
 /// Enters accounts, with the external ids that connections keep.
 #[derive(Clone)]
@@ -69,16 +74,58 @@ impl Cloud {
         Ok(self.accounts.open(&access).await)
     }
 
+    /// Whether a role lets the platform in for whoever knows the role's name: with an external id that is no connection's. Then
+    /// every other organization could have it entered, too (AWS, the confused deputy problem). The outer error is ours, the inner
+    /// one the account's.
+    pub(crate) async fn is_open_to_all(
+        &self,
+        caller: &Caller,
+        connection: &Connection,
+        role: &RoleArn,
+    ) -> Result<CloudResult<bool>> {
+        let access = Access {
+            role_arn: role.clone(),
+            external_id: random_external_id()?,
+            region: connection.region.clone(),
+            session_name: session_name(caller),
+        };
+        Ok(match self.accounts.open(&access).await {
+            Ok(_) => Ok(true),
+            Err(CloudError::RoleNotAssumable { .. }) => Ok(false),
+            Err(error) => Err(error),
+        })
+    }
+
     /// The platform's own account.
     pub(crate) fn account_id(&self) -> &str {
         self.principal_arn.split(':').nth(4).unwrap_or_default()
     }
 
     /// A connection's external id.
-    pub(crate) fn external_id(&self, caller: &Caller, connection: &Connection) -> Result<secrecy::SecretString> {
+    pub(crate) fn external_id(&self, caller: &Caller, connection: &Connection) -> Result<SecretString> {
         let context = Context::organization(caller.tenant().organization_id(), EXTERNAL_ID_FIELD);
         self.sealer.open(&context, &connection.external_id)
     }
+}
+
+/// What a look into an account finds, in time. One that is given up has changed nothing: looks make nothing.
+///
+/// # Errors
+/// [`Error::ProviderUnavailable`] after [`LOOK`]; those of the look.
+pub(crate) async fn in_time<T>(look: impl Future<Output = Result<T>>) -> Result<T> {
+    within(LOOK, look).await
+}
+
+async fn within<T>(patience: Duration, look: impl Future<Output = Result<T>>) -> Result<T> {
+    let late = |_| Error::provider_unavailable(format!("a customer's account was looked at for {patience:?}"));
+    tokio::time::timeout(patience, look).await.map_err(late)?
+}
+
+/// A random UUID (RFC 9562, version 4).
+pub(crate) fn random_external_id() -> Result<SecretString> {
+    let mut bytes = [0; 16];
+    getrandom::fill(&mut bytes).map_err(Error::internal)?;
+    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string().into())
 }
 
 /// What a request is called in the customer's audit trail.
@@ -100,7 +147,7 @@ pub(crate) fn refused(error: CloudError) -> Error {
         CloudError::Throttled { retry_after } => {
             Error::TooManyRequests { retry_after: retry_after.unwrap_or(PATIENCE) }
         }
-        CloudError::Unavailable { message } => Error::unavailable(message),
+        CloudError::Unavailable { message } => Error::provider_unavailable(message),
         CloudError::Invalid { message } => Error::internal(message),
     }
 }
@@ -143,5 +190,19 @@ pub(crate) fn describe(error: &CloudError) -> String {
         CloudError::Throttled { .. } | CloudError::Unavailable { .. } => {
             "AWS does not answer at the moment. Try again later.".to_owned()
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_waits_for_an_account_is_told_in_time_to_try_again() {
+        let late = within(Duration::ZERO, pending::<Result<()>>()).await.unwrap_err();
+        assert!(matches!(late, Error::ProviderUnavailable { .. }) && late.is_retryable(), "{late}");
+        assert_eq!(within(Duration::ZERO, ready(Ok(1))).await, Ok(1));
     }
 }

@@ -15,7 +15,7 @@ use mainsheet_auth::sealed::Sealer;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-pub use cloud::Cloud;
+pub use cloud::{Cloud, LOOK};
 use routes::{
     cluster_teams, clusters, connections, my_clusters, networks, operations, provisioned_catalogs, provisioned_clusters,
 };

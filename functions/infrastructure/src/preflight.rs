@@ -10,7 +10,7 @@ use mainsheet_core::region::Region;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::cloud::{Cloud, describe_of_active, refused};
+use crate::cloud::{Cloud, describe_of_active, in_time, refused};
 
 /// What was looked at.
 #[derive(Debug, Serialize, ToSchema)]
@@ -99,7 +99,8 @@ pub(crate) enum Wanted<'r> {
 /// Looks whether an account would let something be built in a region.
 ///
 /// # Errors
-/// [`mainsheet_core::Error::Conflict`] when the connection is not active.
+/// [`mainsheet_core::Error::Conflict`] when the connection is not active; [`mainsheet_core::Error::ProviderUnavailable`] when the
+/// account does not say in time.
 pub(crate) async fn look(
     cloud: &Cloud,
     caller: &Caller,
@@ -108,6 +109,16 @@ pub(crate) async fn look(
     wanted: &Wanted<'_>,
 ) -> Result<Preflight> {
     connection.require_active()?;
+    in_time(check(cloud, caller, connection, region, wanted)).await
+}
+
+async fn check(
+    cloud: &Cloud,
+    caller: &Caller,
+    connection: &Connection,
+    region: &Region,
+    wanted: &Wanted<'_>,
+) -> Result<Preflight> {
     let Some(role) = &connection.role_arn else { return Ok(Preflight::from(Vec::new())) };
     let account = match cloud.try_role(caller, connection, role, Some(region)).await? {
         Ok(account) => account,

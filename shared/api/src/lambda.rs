@@ -50,7 +50,8 @@ async fn measure(State((store, measured)): State<(Store, Measured)>, request: Re
     let path = request.extensions().get::<MatchedPath>().map_or("", MatchedPath::as_str);
     let (operation, begun) = (format!("{} {path}", request.method()), Instant::now());
     let response = next.run(request).await;
-    let answer = Answer::of_status(response.status().as_u16());
+    let of_status = || Answer::of_status(response.status().as_u16());
+    let answer = response.extensions().get::<Answer>().copied().unwrap_or_else(of_status);
     if measured == Measured::All || answer == Answer::Failed {
         store.measure(&Measurement::Request { operation, answer, took: begun.elapsed() });
     }

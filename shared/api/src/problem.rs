@@ -8,6 +8,7 @@ use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use mainsheet_core::measurement::Answer;
 use mainsheet_core::{Error, RequestId};
 use serde::Serialize;
 
@@ -98,6 +99,10 @@ pub(crate) async fn render(mut request: Request, next: Next, now: mainsheet_core
             Error::Internal { .. } | Error::Unavailable { .. } => {
                 tracing::error!(%request_id, %method, path, %error, "failed");
             }
+            Error::ProviderUnavailable { .. } => {
+                tracing::warn!(%request_id, %method, path, %error, "hindered");
+                response.extensions_mut().insert(Answer::Hindered);
+            }
             _ => tracing::debug!(%request_id, %method, path, %error, "refused"),
         }
     }
@@ -173,7 +178,14 @@ fn describe(error: &Error) -> Described {
             StatusCode::SERVICE_UNAVAILABLE,
             "unavailable",
             "unavailable",
-            "Something that Mainsheet stands on does not answer. Nothing was changed; try again.",
+            "Something that Mainsheet stands on does not answer. A change may have been made all the same: look, or send the \
+             request again with the same `Idempotency-Key`.",
+        ),
+        Error::ProviderUnavailable { .. } => described(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "provider_unavailable",
+            "unavailable",
+            "The provider of your account does not answer. Nothing was changed; try again.",
         ),
         Error::Internal { .. } => described(
             StatusCode::INTERNAL_SERVER_ERROR,
@@ -188,7 +200,7 @@ fn body(error: &Error, request_id: &RequestId) -> Response {
     let Described { status, code, error_type, message } = describe(error);
     let retry_after = match error {
         Error::TooManyRequests { retry_after } => Some(retry_after.as_secs().max(1)),
-        Error::Unavailable { .. } => Some(1),
+        Error::Unavailable { .. } | Error::ProviderUnavailable { .. } => Some(1),
         _ => None,
     };
     let field_errors = match error {

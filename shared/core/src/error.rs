@@ -84,6 +84,13 @@ pub enum Error {
         /// What failed; for the log.
         internal: String,
     },
+    /// The provider of a customer's account does not answer, or what the customer runs there; the same request may succeed later.
+    /// It says nothing about the platform.
+    #[error("provider unavailable: {internal}")]
+    ProviderUnavailable {
+        /// What failed; for the log.
+        internal: String,
+    },
     /// A defect of ours.
     #[error("internal: {internal}")]
     Internal {
@@ -128,10 +135,21 @@ impl Error {
         Self::Unavailable { internal: internal.to_string() }
     }
 
+    /// A customer's account that does not answer; the text goes to the log alone.
+    pub fn provider_unavailable(internal: impl Display) -> Self {
+        Self::ProviderUnavailable { internal: internal.to_string() }
+    }
+
     /// Whether the very same request may succeed later without anything else changing.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
-        matches!(self, Self::TooManyRequests { .. } | Self::Unavailable { .. } | Self::Internal { .. })
+        matches!(
+            self,
+            Self::TooManyRequests { .. }
+                | Self::Unavailable { .. }
+                | Self::ProviderUnavailable { .. }
+                | Self::Internal { .. }
+        )
     }
 }
 

@@ -213,3 +213,43 @@ async fn the_boundary_has_the_name_that_the_customer_chose() {
     let _ = place.owner.post(&format!("{path}/networks"), network("main")).await.expect(201);
     place.app.deliver().await;
 }
+
+/// Whoever knows such a role's name could have the platform enter it for them (AWS, the confused deputy problem).
+#[tokio::test]
+async fn a_role_that_demands_no_external_id_is_refused() {
+    let place = Place::start().await;
+    place.app.cloud().trust_anybody(&place.role.parse().unwrap()).unwrap();
+    let stranger = place.app.sign_up("stranger@example.com").await;
+    let theirs = stranger.create("/infra/connections", json!({ "name": "theirs", "provider": "aws" })).await;
+    let verify = async |person: &Person, connection: &str| {
+        let path = format!("/infra/connections/{connection}/verify");
+        person.post(&path, json!({ "roleArn": place.role })).await.expect(200)
+    };
+    for (person, connection) in [(&stranger, theirs.as_str()), (&place.owner, place.connection.as_str())] {
+        let refused = verify(person, connection).await;
+        assert_eq!(refused.text("status"), "failed");
+        assert!(refused.text("statusMessage").contains("sts:ExternalId"), "{}", refused.json());
+    }
+
+    // The template has its trust policy demand one.
+    let role = place.app.deploy(&place.owner, &place.connection).await;
+    assert_eq!(role, place.role);
+    assert_eq!(verify(&place.owner, place.connection.as_str()).await.text("status"), "active");
+    assert_eq!(verify(&stranger, theirs.as_str()).await.text("status"), "failed");
+    place.app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_role_of_the_platforms_own_account_is_refused() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let connection = owner.create("/infra/connections", json!({ "name": "prod", "provider": "aws" })).await;
+    let path = format!("/infra/connections/{connection}");
+    let template = owner.get(&format!("{path}/template")).await.expect(200).json();
+    let principal = template["parameters"]["LakeSailPrincipal"].as_str().unwrap();
+    let role = principal.replace(":root", ":role/mainsheet-OrganizationRole");
+    assert!(role.ends_with(":role/mainsheet-OrganizationRole"), "{principal}");
+    let before = app.dump();
+    owner.post(&format!("{path}/verify"), json!({ "roleArn": role })).await.assert_names_field("roleArn");
+    app.dump().assert_same_as(&before, "a refused role");
+}

@@ -95,6 +95,7 @@ impl EmbeddedMetrics {
                 vec![Metric("OperationsEnded", Unit::Count, 1.0)],
                 Vec::new(),
             ),
+            Measurement::StepFailed => (Vec::new(), vec![Metric("StepsFailed", Unit::Count, 1.0)], Vec::new()),
             Measurement::Mail(delivery) => {
                 (vec![("Delivery", delivery.as_str().to_owned())], vec![Metric("Mails", Unit::Count, 1.0)], Vec::new())
             }
@@ -142,7 +143,7 @@ mod tests {
     fn measurements() -> Vec<Measurement> {
         let took = Duration::from_micros(12_500);
         let operation = "GET /api/v1/workloads/jobs/{job}".to_owned();
-        let answers = [Answer::Accepted, Answer::Refused, Answer::Failed];
+        let answers = [Answer::Accepted, Answer::Refused, Answer::Failed, Answer::Hindered];
         let requests = answers.map(|answer| Measurement::Request { operation: operation.clone(), answer, took });
         let runs = [RunStatus::Succeeded, RunStatus::Failed, RunStatus::Cancelled, RunStatus::Timeout];
         let ended =
@@ -153,7 +154,7 @@ mod tests {
             .into_iter()
             .chain(runs.map(|status| Measurement::RunEnded { status }))
             .chain(ended)
-            .chain([tick])
+            .chain([tick, Measurement::StepFailed])
             .chain(mails)
             .collect()
     }

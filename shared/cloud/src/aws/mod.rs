@@ -17,7 +17,7 @@ pub use account::AwsAccounts;
 pub use mailer::SesMailer;
 pub use meter::EmbeddedMetrics;
 pub use queues::SqsQueues;
-pub use secrets::secret;
+pub use secrets::{SecretBefore, secret, secret_before};
 pub use settings::{list, optional, required};
 pub use table::store;
 pub use workflows::StepFunctions;

@@ -10,10 +10,11 @@ use mainsheet_auth::needs::CanManageConnections;
 use mainsheet_auth::sealed::{Context, Sealer};
 use mainsheet_core::connection::{AccountId, CloudProvider, Connection, ConnectionStatus, EXTERNAL_ID_FIELD, RoleArn};
 use mainsheet_core::region::Region;
-use mainsheet_core::{ConnectionId, Error, FieldErrors};
+use mainsheet_core::{ConnectionId, FieldErrors};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::cloud::random_external_id;
 use crate::view::connection::ConnectionView;
 
 /// A new connection.
@@ -53,7 +54,7 @@ impl ConnectionProviderConfigWrite {
     /// Nothing in it is for the platform alone to say.
     ///
     /// # Errors
-    /// [`Error::Invalid`] that names the fields.
+    /// [`mainsheet_core::Error::Invalid`] that names the fields.
     pub(crate) fn check(&self) -> mainsheet_core::Result<()> {
         let mut errors = FieldErrors::default();
         if self.role_arn.is_some() {
@@ -105,7 +106,7 @@ pub(crate) async fn create(
         role_arn: None,
         stack_arn: None,
         boundary_name: None,
-        external_id: sealer.seal(&context, &new_external_id()?.into())?,
+        external_id: sealer.seal(&context, &random_external_id()?)?,
         status: ConnectionStatus::Pending,
         status_message: None,
         live_operation: None,
@@ -123,11 +124,4 @@ pub(crate) async fn create(
         .commit()
         .await?;
     Ok(created(ConnectionView::with(&connection, None), 1))
-}
-
-/// A random UUID (RFC 9562, version 4), of one connection alone.
-fn new_external_id() -> Result<String> {
-    let mut bytes = [0; 16];
-    getrandom::fill(&mut bytes).map_err(Error::internal)?;
-    Ok(uuid::Builder::from_random_bytes(bytes).into_uuid().to_string())
 }

@@ -12,7 +12,7 @@ use mainsheet_core::region::Region;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::cloud::{Cloud, refused};
+use crate::cloud::{Cloud, in_time, refused};
 
 /// Which machines are wanted.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
@@ -192,13 +192,16 @@ pub(crate) async fn instance_types(
     Query(query): Query<InstanceTypeQuery>,
 ) -> Result<Json<InstanceTypeList>> {
     let connection = app.store.connection(caller.tenant(), &connection).await?.value;
-    let account = cloud.enter(&caller, &connection, query.region.as_ref()).await?;
     let filter = InstanceTypeFilter {
         architecture: query.architecture.map(Into::into),
         min_vcpus: query.min_vcpus,
         min_memory_mib: query.min_memory_mib,
     };
-    let found = account.instance_types(&filter).await.map_err(refused)?;
+    let look = async {
+        let account = cloud.enter(&caller, &connection, query.region.as_ref()).await?;
+        account.instance_types(&filter).await.map_err(refused)
+    };
+    let found = in_time(look).await?;
     let page = mainsheet_api::PageQuery { limit: query.limit, page: query.page };
     let items = page.cut(found.iter()).map(Into::into).collect();
     Ok(Json(InstanceTypeList { total: found.len() as u64, items, metadata: InstanceTypeMetadata::current() }))

@@ -19,7 +19,7 @@ use mainsheet_store::{PageRequest, Row};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::cloud::{Cloud, refused};
+use crate::cloud::{Cloud, in_time, refused};
 
 /// What belongs to nothing.
 #[derive(Debug, Serialize, ToSchema)]
@@ -66,16 +66,8 @@ pub(crate) async fn orphans(
     let connection = app.store.connection(caller.tenant(), &id).await?.value;
     connection.require_active()?;
     let regions = regions(&app, &caller, &connection).await?;
-    let mut found = Vec::new();
-    for region in &regions {
-        let owned = match owned(&cloud, &caller, &connection, region).await? {
-            Ok(owned) => owned,
-            // Nothing can be there.
-            Err(CloudError::RegionUnavailable { .. }) => continue,
-            Err(error) => return Err(refused(error).into()),
-        };
-        found.extend(owned.into_iter().map(|resource| (region.clone(), owner(&resource), resource)));
-    }
+    let found = in_time(owned(&cloud, &caller, &connection, &regions)).await?;
+    let found: Vec<_> = found.into_iter().map(|(region, resource)| (region, owner(&resource), resource)).collect();
     // What is there was looked at first: what comes to be known meanwhile is no orphan.
     let known =
         app.store.pointed(caller.tenant(), &pointers(found.iter().filter_map(|(_, owner, _)| owner.as_ref()))).await?;
@@ -94,8 +86,27 @@ pub(crate) async fn orphans(
     Ok(Json(OrphanList { items: items.collect(), regions: regions.iter().cloned().collect() }))
 }
 
-/// What an account has in a region on behalf of a connection; the inner error is the account's.
+/// What an account has on behalf of a connection, region by region.
 async fn owned(
+    cloud: &Cloud,
+    caller: &Caller,
+    connection: &Connection,
+    regions: &BTreeSet<Region>,
+) -> CoreResult<Vec<(Region, OwnedResource)>> {
+    let mut found = Vec::new();
+    for region in regions {
+        match owned_in(cloud, caller, connection, region).await? {
+            Ok(owned) => found.extend(owned.into_iter().map(|resource| (region.clone(), resource))),
+            // Nothing can be there.
+            Err(CloudError::RegionUnavailable { .. }) => {}
+            Err(error) => return Err(refused(error)),
+        }
+    }
+    Ok(found)
+}
+
+/// What it has in one region; the inner error is the account's.
+async fn owned_in(
     cloud: &Cloud,
     caller: &Caller,
     connection: &Connection,

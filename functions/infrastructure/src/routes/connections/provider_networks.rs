@@ -14,7 +14,7 @@ use mainsheet_core::region::Region;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::cloud::{Cloud, refused};
+use crate::cloud::{Cloud, in_time, refused};
 
 /// Where to look.
 #[derive(Debug, Deserialize, Validate, IntoParams)]
@@ -82,7 +82,10 @@ pub(crate) async fn provider_networks(
     Query(query): Query<RegionQuery>,
 ) -> Result<Json<ProviderNetworkList>> {
     let connection = app.store.connection(caller.tenant(), &connection).await?.value;
-    let account = cloud.enter(&caller, &connection, query.region.as_ref()).await?;
-    let networks = account.provider_networks().await.map_err(refused)?;
+    let look = async {
+        let account = cloud.enter(&caller, &connection, query.region.as_ref()).await?;
+        account.provider_networks().await.map_err(refused)
+    };
+    let networks = in_time(look).await?;
     Ok(Json(ProviderNetworkList { items: networks.into_iter().map(Into::into).collect() }))
 }

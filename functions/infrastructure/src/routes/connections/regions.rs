@@ -11,7 +11,7 @@ use mainsheet_core::region::Region;
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::cloud::{Cloud, refused};
+use crate::cloud::{Cloud, in_time, refused};
 
 /// The regions of an account.
 #[derive(Debug, Serialize, ToSchema)]
@@ -55,7 +55,7 @@ pub(crate) async fn regions(
     Path(connection): Path<ConnectionId>,
 ) -> Result<Json<RegionList>> {
     let connection = app.store.connection(caller.tenant(), &connection).await?.value;
-    let account = cloud.enter(&caller, &connection, None).await?;
-    let regions = account.regions().await.map_err(refused)?;
+    let look = async { cloud.enter(&caller, &connection, None).await?.regions().await.map_err(refused) };
+    let regions = in_time(look).await?;
     Ok(Json(RegionList { items: regions.into_iter().map(Into::into).collect() }))
 }

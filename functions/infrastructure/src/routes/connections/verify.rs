@@ -11,14 +11,15 @@ use mainsheet_core::{ConnectionId, Error};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::cloud::{Cloud, describe, refused};
+use crate::cloud::{Cloud, describe, in_time, refused};
 use crate::view::connection::ConnectionView;
 
 /// Which role is tried.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct ConnectionVerify {
-    /// The role that the stack created: its output `RoleArn`. It is in the connection's account, where that is known.
+    /// The role that the stack created: its output `RoleArn`. It is in the connection's account, where that is known, and demands
+    /// the connection's external id.
     #[garde(skip)]
     role_arn: RoleArn,
 }
@@ -45,8 +46,8 @@ pub(crate) async fn verify(
     if idempotent.earlier::<ConnectionId>()?.is_some() {
         return Ok(Tagged { body: ConnectionView::from(&row), version: row.version });
     }
-    require_account(&row.value, &body.role_arn)?;
-    let found = try_role(&cloud, &caller, &row.value, &body.role_arn).await?;
+    require_account(&cloud, &row.value, &body.role_arn)?;
+    let found = in_time(try_role(&cloud, &caller, &row.value, &body.role_arn)).await?;
     let change = app.store.change(caller.audit("connection.verify", &id));
     let (mut connection, now) = (row.value.clone(), change.now());
     match found {
@@ -68,11 +69,15 @@ pub(crate) async fn verify(
     Ok(Tagged { body: ConnectionView::with(&connection, Some(now)), version: row.version + 1 })
 }
 
-/// The role is in the connection's account.
-fn require_account(connection: &Connection, role: &RoleArn) -> mainsheet_core::Result<()> {
+/// The role is in the connection's account, and not in the platform's own, whose roles are for itself alone.
+fn require_account(cloud: &Cloud, connection: &Connection, role: &RoleArn) -> mainsheet_core::Result<()> {
+    let account = role.account_id();
+    if account.as_str() == cloud.account_id() {
+        return Err(Error::invalid("roleArn", "must be a role of your own account: this one is in the platform's"));
+    }
     match &connection.account_id {
-        Some(account) if *account != role.account_id() => {
-            Err(Error::invalid("roleArn", format!("must be a role of the connection's account, which is {account}")))
+        Some(known) if *known != account => {
+            Err(Error::invalid("roleArn", format!("must be a role of the connection's account, which is {known}")))
         }
         _ => Ok(()),
     }
@@ -85,20 +90,38 @@ async fn try_role(
     connection: &Connection,
     role: &RoleArn,
 ) -> mainsheet_core::Result<Result<Verification, String>> {
-    let tried = match cloud.try_role(caller, connection, role, None).await? {
-        Ok(account) => account.verify().await,
-        Err(error) => Err(error),
+    let account = match cloud.try_role(caller, connection, role, None).await? {
+        Ok(account) => account,
+        Err(error) => return no_good(error),
     };
-    match tried {
+    match cloud.is_open_to_all(caller, connection, role).await? {
+        Ok(false) => {}
+        Ok(true) => return Ok(Err(open_to_all(role))),
+        Err(error) => return no_good(error),
+    }
+    match account.verify().await {
         Ok(verification) if verification.account_id != role.account_id() => {
             Ok(Err(format!("The role leads into the account {}, which is not its own.", verification.account_id)))
         }
         Ok(verification) if !verification.missing_actions.is_empty() => Ok(Err(missing(&verification))),
         Ok(verification) => Ok(Ok(verification)),
-        // Nothing was found out.
-        Err(error @ (CloudError::Throttled { .. } | CloudError::Unavailable { .. })) => Err(refused(error)),
-        Err(error) => Ok(Err(describe(&error))),
+        Err(error) => no_good(error),
     }
+}
+
+/// Why a role is no good, unless nothing was found out about it.
+fn no_good<T>(error: CloudError) -> mainsheet_core::Result<Result<T, String>> {
+    match error {
+        CloudError::Throttled { .. } | CloudError::Unavailable { .. } => Err(refused(error)),
+        error => Ok(Err(describe(&error))),
+    }
+}
+
+fn open_to_all(role: &RoleArn) -> String {
+    format!(
+        "The role {role} lets the platform in without this connection's external id, so whoever knows the role's name could connect \
+         your account. Have its trust policy demand `sts:ExternalId`, as the connection's template does, and verify it again."
+    )
 }
 
 fn missing(verification: &Verification) -> String {

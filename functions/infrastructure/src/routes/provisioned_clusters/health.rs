@@ -3,20 +3,23 @@
 use axum::Json;
 use axum::extract::State;
 use mainsheet_api::{App, Path, Permitted, Result};
+use mainsheet_auth::Caller;
 use mainsheet_auth::needs::CanViewClusters;
 use mainsheet_cloud::account::{
     CloudAccount, CloudError, CloudResult, ClusterStatus as ControlPlaneStatus, EksCluster, NodeGroup, NodeGroupStatus,
 };
 use mainsheet_core::cluster::ClusterStatus;
+use mainsheet_core::connection::Connection;
 use mainsheet_core::provisioned_cluster::{HealthStatus, ProvisionedCluster};
 use mainsheet_core::provisioning::ProvisioningStatus;
+use mainsheet_core::region::Region;
 use mainsheet_core::{ClusterId, ConnectionId, Error, Timestamp};
 use mainsheet_store::clusters::pulse;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::ClusterPath;
-use crate::cloud::{Cloud, describe};
+use crate::cloud::{Cloud, describe, in_time};
 
 /// Where the agent is (`infra/agent/kubernetes`).
 const AGENT: (&str, &str) = ("mainsheet-agent", "mainsheet");
@@ -102,14 +105,7 @@ pub(crate) async fn health(
         phase: if pulse.status(app.now()) == ClusterStatus::Active { "Running" } else { "Unknown" },
         message: pulse.message,
     };
-    let account = match &connection.role_arn {
-        Some(role) => cloud.try_role(&caller, &connection, role, Some(&row.value.region)).await?,
-        None => return Err(Error::internal("a provisioned cluster of a connection without a role").into()),
-    };
-    let seen = match account {
-        Ok(account) => look(account.as_ref(), &name).await,
-        Err(error) => Err(error),
-    };
+    let seen = in_time(look(&cloud, &caller, &connection, (&row.value.region, &name))).await?;
     Ok(Json(reckon(seen, agent, app.now())))
 }
 
@@ -124,8 +120,23 @@ fn name(cluster: &ProvisionedCluster) -> mainsheet_core::Result<String> {
     })
 }
 
-/// Control plane and node groups as the account has them.
-async fn look(account: &dyn CloudAccount, name: &str) -> CloudResult<(EksCluster, Vec<NodeGroup>)> {
+/// The cluster of a name as the account has it; the inner error is the account's.
+async fn look(
+    cloud: &Cloud,
+    caller: &Caller,
+    connection: &Connection,
+    (region, name): (&Region, &str),
+) -> mainsheet_core::Result<CloudResult<(EksCluster, Vec<NodeGroup>)>> {
+    let role = connection.role_arn.as_ref();
+    let role = role.ok_or_else(|| Error::internal("a provisioned cluster of a connection without a role"))?;
+    Ok(match cloud.try_role(caller, connection, role, Some(region)).await? {
+        Ok(account) => parts(account.as_ref(), name).await,
+        Err(error) => Err(error),
+    })
+}
+
+/// Its control plane and its node groups.
+async fn parts(account: &dyn CloudAccount, name: &str) -> CloudResult<(EksCluster, Vec<NodeGroup>)> {
     let cluster = account.cluster(name).await?;
     let mut groups = Vec::new();
     for group in account.node_groups(name).await? {
