@@ -26,6 +26,10 @@ async fn main() -> Result<(), Error> {
     app.warm().await?;
     let table = store.clone();
     let login_codes = LoginCodeKey::derive(&aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?)?;
+    let login_codes = match aws::secret_before(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await? {
+        Some(before) => login_codes.with_before(&before.text, before.changed_at)?,
+        None => login_codes,
+    };
     let sealing_secret = aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?;
     let sso = SingleSignOn {
         http,

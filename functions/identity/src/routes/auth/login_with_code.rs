@@ -63,8 +63,8 @@ pub(crate) async fn login_with_code(
     };
     let door = store.at_the_door(&user_id, beside).await?;
     let row = tried(&state, door.login_code).await?;
-    let is_right =
-        |row: &Row<LoginCode>| state.login_codes.is_code(body.code.expose_secret(), &row.value.id, email.as_str());
+    let (code, now) = (body.code.expose_secret(), state.app.now());
+    let is_right = |row: &Row<LoginCode>| state.login_codes.is_code(code, &row.value.id, email.as_str(), now);
     let (mut person, row) = match (door.person, row.filter(is_right)) {
         (Some(person), Some(row)) => (person, row),
         (person, _) => {
