@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use mainsheet_auth::sealed::Context;
 use mainsheet_core::catalog::{Catalog, LeasedCatalog, LeasedCatalogs, SECRET_FIELD};
-use mainsheet_core::query::Query;
-use mainsheet_core::{CatalogId, Error, Result};
+use mainsheet_core::job_run::QueryDefaults;
+use mainsheet_core::{CatalogId, Result};
 use mainsheet_store::Tenant;
 use mainsheet_store::job_runs::RunOfJob;
 
@@ -20,15 +20,11 @@ pub(crate) async fn catalogs(
     state: &AgentsState,
     tenant: &Tenant,
     found: &RunOfJob,
+    defaults: QueryDefaults,
 ) -> Result<std::result::Result<Option<LeasedCatalogs>, String>> {
-    let query = match query_of(state, tenant, found).await? {
-        Ok(query) => query,
-        Err(reason) => return Ok(Err(reason)),
-    };
-    let (query_catalog, query_schema) = query.map(|query| (query.catalog_id, query.catalog_schema)).unwrap_or_default();
     let engine = found.version.config.lakesail.clone().unwrap_or_default();
-    let default = engine.default_catalog_id.or(query_catalog);
-    let schema = engine.default_schema.or(query_schema);
+    let default = engine.default_catalog_id.or(defaults.catalog_id);
+    let schema = engine.default_schema.or(defaults.schema);
     let mut wanted: Vec<&CatalogId> = Vec::new();
     for id in engine.catalog_ids.iter().chain(&default) {
         if !wanted.contains(&id) {
@@ -57,21 +53,6 @@ pub(crate) async fn catalogs(
     }
     let default_database = database.iter().flat_map(|name| name.split('.')).map(str::to_owned).collect();
     Ok(Ok(Some(LeasedCatalogs { list, default_catalog, default_database })))
-}
-
-/// The saved query that a run executes, for the catalog that it names.
-async fn query_of(
-    state: &AgentsState,
-    tenant: &Tenant,
-    found: &RunOfJob,
-) -> Result<std::result::Result<Option<Query>, String>> {
-    let Some(id) = found.version.config.sql.as_ref().and_then(|sql| sql.query_id.as_ref()) else { return Ok(Ok(None)) };
-    match state.app.store.query_saved(tenant, id).await {
-        Ok(row) => Ok(Ok(Some(row.value.query))),
-        // What it named as its catalog is not known any more, and its text means nothing without that.
-        Err(Error::NotFound) => Ok(Err(format!("The saved query {id} is gone."))),
-        Err(error) => Err(error),
-    }
 }
 
 fn opened(state: &AgentsState, tenant: &Tenant, catalog: Catalog) -> Result<LeasedCatalog> {

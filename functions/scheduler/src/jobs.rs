@@ -187,9 +187,16 @@ fn run_of(job: &DueJob, tick: Timestamp, now: Timestamp) -> Result<JobRun> {
     let replaces = version.schedule.concurrency_policy == ConcurrencyPolicy::Replace && live_runs(row) > 0;
     if replaces || !version.depends_on.is_empty() {
         let jobs = version.depends_on.iter().map(|dependency| dependency.job_key.clone()).collect();
-        run.waiting = Some(Waiting { jobs, since: latest_moment(row), replaces });
+        let since = latest_moment(row).map(|latest| latest.min(before(tick)));
+        run.waiting = Some(Waiting { jobs, since, replaces });
     } else {
         run.apply(RunEvent::Release, now).map_err(Error::internal)?;
     }
     Ok(run)
+}
+
+/// The last moment before a tick. Somebody may ask for a run between a tick and the scheduler; what other jobs have of that tick
+/// was created since the job's run before it all the same.
+fn before(tick: Timestamp) -> Timestamp {
+    tick - Duration::from_millis(1)
 }

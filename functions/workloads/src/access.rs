@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use axum::extract::FromRequestParts;
 use axum::http::request::Parts;
-use mainsheet_api::{HasApp, Member, Path, Problem, Result};
+use mainsheet_api::{App, HasApp, Member, Path, Problem, Result};
 use mainsheet_auth::{Caller, Needs, Relation};
 use mainsheet_core::catalog::Catalog;
 use mainsheet_core::job::{Job, JobDraft};
@@ -131,9 +131,21 @@ impl<S: HasApp, N: Needs> FromRequestParts<S> for JobFor<N> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let Member(caller) = Member::from_request_parts(parts, state).await?;
         let Path(JobPath { job }) = Path::from_request_parts(parts, state).await?;
-        let row = state.app().store.job(caller.tenant(), &job).await?;
-        caller.require_in_any(N::RELATION, Relation::CanViewJobs, &row.value.team_ids)?;
+        let row = Self::load(&state.app(), &caller, &job).await?;
         Ok(Self { caller, row, needs: PhantomData })
+    }
+}
+
+impl<N: Needs> JobFor<N> {
+    async fn load(app: &App, caller: &Caller, job: &JobId) -> mainsheet_core::Result<Row<Job>> {
+        let row = app.store.job(caller.tenant(), job).await?;
+        caller.require_in_any(N::RELATION, Relation::CanViewJobs, &row.value.team_ids)?;
+        Ok(row)
+    }
+
+    /// The job as it is by now.
+    pub(crate) async fn read_again(&self, app: &App) -> mainsheet_core::Result<Row<Job>> {
+        Self::load(app, &self.caller, &self.row.value.id).await
     }
 }
 
@@ -143,9 +155,25 @@ impl<S: HasApp, N: Needs> FromRequestParts<S> for DraftFor<N> {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         let Member(caller) = Member::from_request_parts(parts, state).await?;
         let Path(JobPath { job }) = Path::from_request_parts(parts, state).await?;
-        let (job, draft) = state.app().store.job_and_draft(caller.tenant(), &job).await?;
-        caller.require_in_any(N::RELATION, Relation::CanViewJobs, &job.value.team_ids)?;
+        let (job, draft) = Self::load(&state.app(), &caller, &job).await?;
         Ok(Self { caller, job, draft, needs: PhantomData })
+    }
+}
+
+impl<N: Needs> DraftFor<N> {
+    async fn load(
+        app: &App,
+        caller: &Caller,
+        job: &JobId,
+    ) -> mainsheet_core::Result<(Row<Job>, Option<Row<JobDraft>>)> {
+        let (job, draft) = app.store.job_and_draft(caller.tenant(), job).await?;
+        caller.require_in_any(N::RELATION, Relation::CanViewJobs, &job.value.team_ids)?;
+        Ok((job, draft))
+    }
+
+    /// Both as they are by now.
+    pub(crate) async fn read_again(&self, app: &App) -> mainsheet_core::Result<(Row<Job>, Option<Row<JobDraft>>)> {
+        Self::load(app, &self.caller, &self.job.value.id).await
     }
 }
 
@@ -159,11 +187,23 @@ impl<S: HasApp> FromRequestParts<S> for KeyedJob {
             let message = "`jobKey` in the path takes 1 to 255 lower-case letters, digits, `-` and `_`.";
             return Err(Error::malformed("malformed_key", message).into());
         }
-        let row = state.app().store.job_by_key(caller.tenant(), &job_key).await?;
+        let row = Self::load(&state.app(), &caller, &job_key).await?;
+        Ok(Self { caller, row })
+    }
+}
+
+impl KeyedJob {
+    async fn load(app: &App, caller: &Caller, key: &str) -> mainsheet_core::Result<Option<Row<Job>>> {
+        let row = app.store.job_by_key(caller.tenant(), key).await?;
         if let Some(row) = &row {
             caller.require_in_any(Relation::CanManageJobs, Relation::CanViewJobs, &row.value.team_ids)?;
         }
-        Ok(Self { caller, row })
+        Ok(row)
+    }
+
+    /// The job that has this key by now, if any.
+    pub(crate) async fn read_again(&self, app: &App, key: &str) -> mainsheet_core::Result<Option<Row<Job>>> {
+        Self::load(app, &self.caller, key).await
     }
 }
 

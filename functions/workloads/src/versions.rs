@@ -1,7 +1,7 @@
 //! What a version of a job says, the rules that it has to keep, and what has to be there when it comes into force.
 
 use garde::Validate;
-use mainsheet_api::{App, Result, text};
+use mainsheet_api::{App, text};
 use mainsheet_auth::{Caller, Relation};
 use mainsheet_core::job::{
     ConcurrencyPolicy, EngineConfig, ExecutionMode, Job, JobConfig, JobDependency, JobVersion, Library,
@@ -9,7 +9,8 @@ use mainsheet_core::job::{
 };
 use mainsheet_core::query::SavedQuery;
 use mainsheet_core::schedule::{self, check_time_zone};
-use mainsheet_core::{ClusterId, Error, FieldErrors, MemberId, Timestamp};
+use mainsheet_core::{ClusterId, Error, FieldErrors, MemberId, Result, Timestamp};
+use mainsheet_store::jobs::query_gone;
 use mainsheet_store::{Change, Row};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -68,7 +69,7 @@ impl VersionSettings {
 }
 
 /// What is different in a version from the one that it is made from. What is absent stays.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[derive(Debug, Clone, Deserialize, Validate, ToSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct JobVersionWrite {
     /// Where it runs.
@@ -113,6 +114,11 @@ pub(crate) struct JobVersionWrite {
 }
 
 impl JobVersionWrite {
+    /// Whether it says what the job is for.
+    pub(crate) fn describes(&self) -> bool {
+        self.description.is_some()
+    }
+
     /// What a version says that is made from another one.
     pub(crate) fn over(self, base: VersionSettings) -> VersionSettings {
         let cron = self.cron_expression.map(|text| Some(text).filter(|text| !text.trim().is_empty()));
@@ -144,8 +150,8 @@ fn few(dependencies: &Option<Vec<JobDependency>>, (): &()) -> garde::Result {
     }
 }
 
-/// What a version names has to be there when it is written: the jobs that it depends on and its catalogs. `query` is its saved
-/// query, where that was read.
+/// What a version names has to be there when it is written: the jobs that it depends on, its catalogs, and that of `query`, the
+/// saved query that it runs.
 pub(crate) fn require_named<'s>(
     change: Change<'s>,
     caller: &Caller,
@@ -181,7 +187,7 @@ pub(crate) fn check_rules(job_key: &str, version: &JobVersion) -> Result<()> {
     if serde_json::to_vec(&version.config).map_or(usize::MAX, |text| text.len()) > MAX_CONFIG_BYTES {
         errors.add("config", "must not be longer than 80 KiB as JSON; keep large sources in a file and give its URI");
     }
-    Ok(errors.into_result()?)
+    errors.into_result()
 }
 
 fn check_source(config: &JobConfig, errors: &mut FieldErrors) {
@@ -273,24 +279,54 @@ pub(crate) fn dependencies(version: &JobVersion) -> impl Iterator<Item = &str> {
     version.depends_on.iter().map(|dependency| dependency.job_key.as_str())
 }
 
-/// What a version points at that the one in force does not has to be there and to be the caller's to use: nothing is read
-/// where the two point at the same.
-pub(crate) async fn check_targets(app: &App, caller: &Caller, job: &Job, version: &JobVersion) -> Result<()> {
+/// What a version points at that the one in force does not has to be there and to be the caller's to use. Answers the saved query
+/// that the version runs; one that the version in force runs as well may be gone. Nothing is read for a version on the same
+/// cluster that runs none.
+pub(crate) async fn check_targets(
+    app: &App,
+    caller: &Caller,
+    job: &Job,
+    version: &JobVersion,
+) -> Result<Option<SavedQuery>> {
     let moves = version.cluster_id != job.current.cluster_id;
-    let query = version.query_id().filter(|query| Some(*query) != job.query_id());
+    let query = version.query_id();
     if !moves && query.is_none() {
-        return Ok(());
+        return Ok(None);
     }
     let found = app.store.job_prerequisites(caller.tenant(), &version.cluster_id, &[], query).await?;
     let mut errors = FieldErrors::default();
-    let sees = |row: &Row<SavedQuery>| caller.may_in_any(Relation::CanViewQueries, &row.value.team_ids);
-    if query.is_some() && !found.query.as_ref().is_some_and(sees) {
+    if runs_another_query(job, version) && !found.query.as_ref().is_some_and(|row| sees_query(caller, row)) {
         errors.add("config.sql.queryId", "is no saved query that you can see");
     }
     if moves && found.cluster.is_none() {
         errors.add("clusterId", "is no cluster of this organization");
     }
-    Ok(errors.into_result()?)
+    errors.into_result()?;
+    Ok(found.query.map(|row| row.value))
+}
+
+/// The saved query of a version or draft that was written before it comes into force. Where the version in force runs another one,
+/// it has to be there and to be the caller's to see: they name it by bringing the version into force.
+pub(crate) async fn query_taken_up(
+    app: &App,
+    caller: &Caller,
+    job: &Job,
+    version: &JobVersion,
+) -> Result<Option<SavedQuery>> {
+    let query = app.store.query_of(caller.tenant(), version).await?;
+    if runs_another_query(job, version) && !query.as_ref().is_some_and(|row| sees_query(caller, row)) {
+        return Err(query_gone());
+    }
+    Ok(query.map(|row| row.value))
+}
+
+/// Whether a version runs a saved query that the one in force does not.
+fn runs_another_query(job: &Job, version: &JobVersion) -> bool {
+    version.query_id().is_some() && version.query_id() != job.query_id()
+}
+
+fn sees_query(caller: &Caller, query: &Row<SavedQuery>) -> bool {
+    caller.may_in_any(Relation::CanViewQueries, &query.value.team_ids)
 }
 
 /// The transaction in which another version comes into force takes place only if its cluster can be used, where that is not the
@@ -313,7 +349,7 @@ pub(crate) async fn query_left(
     if job.query_id() == next.query_id() {
         return Ok(None);
     }
-    Ok(app.store.query_of(caller.tenant(), &job.current).await?)
+    app.store.query_of(caller.tenant(), &job.current).await
 }
 
 /// A draft stands against what would publish or activate past it.
@@ -322,7 +358,7 @@ pub(crate) fn require_no_draft(job: &Job) -> Result<()> {
         None => Ok(()),
         Some(_) => {
             let message = "The job has a draft. Publish or discard it first.";
-            Err(Error::conflict("draft_exists", message).into())
+            Err(Error::conflict("draft_exists", message))
         }
     }
 }

@@ -202,8 +202,9 @@ impl JobVersionView {
         Self::of(job, version, JobVersionStatus::Published, version.created_at, &version.created_by)
     }
 
-    pub(crate) fn draft(job: &JobId, draft: &JobDraft) -> Self {
-        Self::of(job, &draft.version, JobVersionStatus::Draft, draft.updated_at, &draft.updated_by)
+    pub(crate) fn draft(job: &Job, draft: &JobDraft) -> Self {
+        let view = Self::of(&job.id, &draft.version, JobVersionStatus::Draft, draft.updated_at, &draft.updated_by);
+        Self { description: draft.description(job), ..view }
     }
 
     fn of(

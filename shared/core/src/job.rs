@@ -14,6 +14,8 @@ pub const DEFAULT_TIMEOUT_SECONDS: u32 = 86_400;
 
 /// Settings of the engine that begin so are environment variables of the job's code.
 pub const VARIABLE_PREFIX: &str = "env.";
+/// The longest name of such a setting, in bytes: what a key of a Kubernetes Secret can have.
+const MAX_VARIABLE_SETTING: usize = 253;
 /// Settings of the engine that begin so are secrets among those.
 const SECRET_PREFIX: &str = "secret.";
 /// Where an agent reads sources and libraries from.
@@ -119,6 +121,9 @@ pub struct JobVersion {
 pub struct JobDraft {
     /// What would be published.
     pub version: JobVersion,
+    /// Whether a description was given with it. Otherwise it has the job's, whatever that is by the time it is published.
+    #[serde(default)]
+    pub describes: bool,
     /// When it last changed.
     pub updated_at: Timestamp,
     /// Who changed it last.
@@ -255,8 +260,13 @@ pub struct Compute {
 pub struct DriverCompute {
     /// The provider's name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, min = 1, max = 64), pattern("^[a-z0-9-]+\\.[a-z0-9-]+$")))]
-    #[schema(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+\\.[a-z0-9-]+$", examples("c8g.2xlarge"))]
+    #[garde(custom(machine))]
+    #[schema(
+        min_length = 1,
+        max_length = 63,
+        pattern = "^[a-z0-9][a-z0-9-]*\\.[a-z0-9-]*[a-z0-9]$",
+        examples("c8g.2xlarge")
+    )]
     pub instance_type: Option<String>,
     /// Its volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -270,8 +280,13 @@ pub struct DriverCompute {
 pub struct WorkerCompute {
     /// The provider's name for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(inner(length(chars, min = 1, max = 64), pattern("^[a-z0-9-]+\\.[a-z0-9-]+$")))]
-    #[schema(min_length = 1, max_length = 64, pattern = "^[a-z0-9-]+\\.[a-z0-9-]+$", examples("c8g.4xlarge"))]
+    #[garde(custom(machine))]
+    #[schema(
+        min_length = 1,
+        max_length = 63,
+        pattern = "^[a-z0-9][a-z0-9-]*\\.[a-z0-9-]*[a-z0-9]$",
+        examples("c8g.4xlarge")
+    )]
     pub instance_type: Option<String>,
     /// Their volumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -523,6 +538,14 @@ impl Job {
     }
 }
 
+impl JobDraft {
+    /// What it would have its job be for.
+    #[must_use]
+    pub fn description(&self, job: &Job) -> Option<String> {
+        if self.describes { self.version.description.clone() } else { job.description.clone() }
+    }
+}
+
 impl PythonSource {
     /// Whether its source is the URI of a wheel; a signed one's query does not count.
     #[must_use]
@@ -558,6 +581,12 @@ impl EngineConfig {
             if !is_variable(name) {
                 return Err(refused(format!("has no name of an environment variable: `{name}`")));
             }
+            if setting.len() > MAX_VARIABLE_SETTING {
+                let most = MAX_VARIABLE_SETTING - VARIABLE_PREFIX.len();
+                return Err(refused(format!(
+                    "is too long: the name of an environment variable has at most {most} characters"
+                )));
+            }
             if is_reserved(name) {
                 return Err(refused(format!("is the platform's: `{name}` cannot be set")));
             }
@@ -590,6 +619,22 @@ impl JobVersion {
     #[must_use]
     pub fn query_id(&self) -> Option<&QueryId> {
         self.config.sql.as_ref()?.query_id.as_ref()
+    }
+}
+
+/// A provider's name for machines: two parts in lower case, as the label of a Kubernetes node can have it for its value.
+fn machine(name: &Option<String>, (): &()) -> garde::Result {
+    let is_part =
+        |part: &str| !part.is_empty() && part.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
+    let is_machine = |name: &String| {
+        let has_parts = name.split_once('.').is_some_and(|(family, size)| is_part(family) && is_part(size));
+        has_parts && name.len() <= 63 && !name.starts_with('-') && !name.ends_with('-')
+    };
+    match name {
+        Some(name) if !is_machine(name) => Err(garde::Error::new(
+            "takes a provider's name for machines such as `c8g.2xlarge`, with at most 63 characters",
+        )),
+        _ => Ok(()),
     }
 }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::agent_protocol::CANCEL_GRACE;
 use crate::job::JobVersion;
-use crate::{AgentId, ClusterId, JobId, JobRunId, MemberId, Timestamp};
+use crate::{AgentId, CatalogId, ClusterId, JobId, JobRunId, MemberId, Timestamp};
 
 /// Where a run stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
@@ -169,11 +169,21 @@ pub enum ResourceCleanupMode {
 pub struct Waiting {
     /// The keys of the jobs that have to succeed first.
     pub jobs: Vec<String>,
-    /// Their runs count that were [created](JobRun::moment) after this: the moment of the job's run before. All count when there
-    /// was none.
+    /// Their runs count that were [created](JobRun::moment) after this: the moment of the job's run before, and before its own. All
+    /// count when there was none.
     pub since: Option<Timestamp>,
     /// It takes the place of the job's runs that have not ended: those are stopped, and have to have ended. `false` once they have.
     pub replaces: bool,
+}
+
+/// What names in a saved query's text mean that say no more, unless its job says it.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueryDefaults {
+    /// The catalog.
+    pub catalog_id: Option<CatalogId>,
+    /// The database there.
+    pub schema: Option<String>,
 }
 
 /// What started a run.
@@ -226,7 +236,10 @@ pub struct JobRun {
     pub trigger: RunTrigger,
     /// Seconds it may take from its lease on; 0 means no limit.
     pub timeout_seconds: u32,
-    /// Automatic tries that are left after its agent is lost.
+    /// Automatic tries after its agent is lost, as often as somebody starts it.
+    #[serde(default)]
+    pub max_retries: u32,
+    /// Those that are left.
     pub retries_left: u32,
     /// When it became ready.
     pub ready_at: Option<Timestamp>,
@@ -262,6 +275,9 @@ pub struct JobRun {
     pub cancel_requested_at: Option<Timestamp>,
     /// The SQL text that this run executes, as it was at its first lease.
     pub resolved_sql: Option<String>,
+    /// What names in it mean where it is a saved query's, as it was at its first lease.
+    #[serde(default)]
+    pub query_defaults: Option<QueryDefaults>,
     /// The tick that it was created for.
     #[serde(default)]
     pub scheduled_at: Option<Timestamp>,
@@ -277,6 +293,7 @@ impl JobRun {
     /// A new run of a version: `pending`, not held, on the version's cluster and under its limits.
     #[must_use]
     pub fn of(job: &JobId, version: &JobVersion, trigger: RunTrigger, by: &MemberId, now: Timestamp) -> Self {
+        let max_retries = version.config.lakesail.as_ref().map_or(0, |engine| engine.max_retries);
         Self {
             id: JobRunId::generate(now),
             job_id: job.clone(),
@@ -288,7 +305,8 @@ impl JobRun {
             resource_cleanup_mode: ResourceCleanupMode::default(),
             trigger,
             timeout_seconds: version.timeout_seconds,
-            retries_left: version.config.lakesail.as_ref().map_or(0, |engine| engine.max_retries),
+            max_retries,
+            retries_left: max_retries,
             ready_at: None,
             dispatched_at: None,
             runner_started_at: None,
@@ -306,6 +324,7 @@ impl JobRun {
             last_report: 0,
             cancel_requested_at: None,
             resolved_sql: None,
+            query_defaults: None,
             scheduled_at: None,
             waiting: None,
             replaced_by: None,
@@ -357,6 +376,7 @@ impl JobRun {
             RunEvent::Retry | RunEvent::RetryHeld => {
                 self.forget_last_attempt();
                 self.trigger = RunTrigger::Retry;
+                self.retries_left = self.max_retries;
                 self.hold = event == RunEvent::RetryHeld;
             }
             RunEvent::Release => self.hold = false,

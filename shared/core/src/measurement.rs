@@ -40,6 +40,8 @@ pub enum Measurement {
         /// How it ended; a terminal one.
         status: OperationStatus,
     },
+    /// A step of a workflow failed for another reason than the customer's account.
+    StepFailed,
     /// A mail was handed over to whoever delivers it, or not.
     Mail(Delivery),
 }
@@ -53,6 +55,8 @@ pub enum Answer {
     Refused,
     /// With what is wrong with the platform: 5xx.
     Failed,
+    /// With what is wrong with the customer's own account: 503. No sign of how the platform is.
+    Hindered,
 }
 
 /// What became of a mail.
@@ -96,6 +100,7 @@ impl Answer {
             Self::Accepted => "accepted",
             Self::Refused => "refused",
             Self::Failed => "failed",
+            Self::Hindered => "hindered",
         }
     }
 }

@@ -8,6 +8,7 @@ use dynoxide::actions::describe_stream::DescribeStreamRequest;
 use dynoxide::actions::get_records::GetRecordsRequest;
 use dynoxide::actions::get_shard_iterator::GetShardIteratorRequest;
 use dynoxide::actions::list_streams::ListStreamsRequest;
+use dynoxide::types::Item;
 use mainsheet_core::{Error, Result};
 use mainsheet_store::outbox::OutboxEvent;
 
@@ -29,6 +30,8 @@ pub struct Stream {
 pub struct Record {
     /// Its place in the stream.
     pub sequence_number: String,
+    /// The row's primary key.
+    pub key: Item,
     /// The event that it brought into being, if the row is one.
     pub event: Option<OutboxEvent>,
 }
@@ -113,7 +116,7 @@ fn record(record: &dynoxide::actions::get_records::Record) -> Record {
         tracing::error!(sequence_number, %error, "an event cannot be read");
         None
     });
-    Record { sequence_number, event }
+    Record { sequence_number, key: record.dynamodb.keys.clone(), event }
 }
 
 fn event(record: &dynoxide::actions::get_records::Record) -> Result<Option<OutboxEvent>> {

@@ -309,7 +309,7 @@ impl Store {
     ) -> Result<Page<Row<AuditRecord>>> {
         let (now, listing) = (self.now(), filter.listing(tenant));
         let start = self.start_of(&listing, request.marker.as_deref()).await?;
-        let mut page = Page { rows: Vec::new(), marker: None };
+        let mut page = Page::of(Vec::new(), None);
         if request.limit == 0 {
             return Ok(page);
         }

@@ -406,6 +406,31 @@ where
     attempt.retry(brief_backoff()).when(lost).await
 }
 
+/// Like [`retry_races`] for a change of what is `known` already: only further tries `read` it.
+///
+/// # Errors
+/// What the last try answered, or reading for it.
+pub async fn retry_races_from<K, T, R, G, A, F>(known: K, read: R, attempt: A) -> Result<T>
+where
+    R: Fn() -> G,
+    G: Future<Output = Result<K>>,
+    A: Fn(K) -> F,
+    F: Future<Output = Result<T>>,
+{
+    let mut known = Some(known);
+    let attempt = || {
+        let known = known.take();
+        async {
+            let known = match known {
+                Some(known) => known,
+                None => read().await?,
+            };
+            attempt(known).await
+        }
+    };
+    retry_races(attempt).await
+}
+
 /// A dozen tries within about a second.
 pub(crate) fn brief_backoff() -> ExponentialBuilder {
     ExponentialBuilder::default()

@@ -60,7 +60,7 @@ impl Store {
         }
         let lines = lines_key(tenant);
         let drawn = self.get_batch([lines.clone()]).await?.count(&lines, LINES);
-        let mut walk = Walk::from(after);
+        let mut walk = Walk::from(after)?;
         for _ in 0..LONGEST_CHAIN {
             let keys = std::mem::take(&mut walk.ahead);
             for job in self.jobs_by_keys(tenant, &keys).await? {
@@ -118,12 +118,11 @@ struct Walk<'j> {
 }
 
 impl<'j> Walk<'j> {
-    fn from(job: &'j Job) -> Self {
+    /// Begins with a job's own lines. One that was right when it was written leads back to the job once that has its key.
+    fn from(job: &'j Job) -> Result<Self> {
         let mut walk = Self { start: &job.job_key, from: HashMap::new(), ahead: Vec::new() };
-        for key in needs(job) {
-            walk.come_to(key, &job.job_key);
-        }
-        walk
+        walk.pass(job)?;
+        Ok(walk)
     }
 
     /// Looks where a job leads to.

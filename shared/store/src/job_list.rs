@@ -85,14 +85,14 @@ impl Store {
             let Some(item) = batch.take_item(key) else { continue };
             if !room.takes_item(&item, rows.len()) {
                 let last = listed.rows[..index].last().map(Row::attributes);
-                return Ok(Page { rows, marker: self.cut_off(&listing, request, last).await? });
+                return Ok(Page::of(rows, self.cut_off(&listing, request, last).await?));
             }
             let row: Row<Job> = Row::of_item(item)?;
             if is_right(&row.value.team_ids) {
                 rows.push(row);
             }
         }
-        Ok(Page { rows, marker: listed.marker })
+        Ok(listed.with_rows(rows))
     }
 }
 

@@ -243,12 +243,12 @@ impl Store {
                 if rows.len() == wanted {
                     let more = index + 1 < links.rows.len() || links.marker.is_some();
                     let marker = if more { Some(self.marker(&listing, &link.key.to_item()).await?) } else { None };
-                    return Ok(Page { rows, marker });
+                    return Ok(Page::of(rows, marker));
                 }
             }
             request.marker = links.marker;
             if request.marker.is_none() {
-                return Ok(Page { rows, marker: None });
+                return Ok(Page::of(rows, None));
             }
         }
     }
@@ -335,7 +335,7 @@ impl Change<'_> {
     /// A new run of a job that is there, of a version that is published, on a cluster that can be used.
     pub fn create_run(self, tenant: &Tenant, run: &JobRun) -> Self {
         let unpublished = Error::invalid("jobVersion", "is no published version of this job");
-        let latest = latest_of(run).into_iter().collect();
+        let latest = latest_of(run, run.moment()).into_iter().collect();
         self.annotate(&job_key(tenant, &run.job_id), latest, &ONE_RUN_MORE, Error::NotFound)
             .require(&version_key(tenant, &run.job_id, run.job_version), unpublished)
             .add_run(tenant, run)
@@ -501,11 +501,11 @@ impl Change<'_> {
 /// A new run, in its job's counters.
 pub(crate) const ONE_RUN_MORE: [(&str, i64); 2] = [(RUNS, 1), (LIVE_RUNS, 1)];
 
-/// What a job says of its newest run.
-pub(crate) fn latest_of(run: &JobRun) -> [(String, AttributeValue); 2] {
+/// What a job says of its newest run, and the latest moment of its runs.
+pub(crate) fn latest_of(run: &JobRun, moment: Timestamp) -> [(String, AttributeValue); 2] {
     [
         (LATEST_RUN.to_owned(), AttributeValue::S(run.id.to_string())),
-        (LATEST_MOMENT.to_owned(), AttributeValue::S(run.moment().to_string())),
+        (LATEST_MOMENT.to_owned(), AttributeValue::S(moment.to_string())),
     ]
 }
 

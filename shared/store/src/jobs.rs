@@ -22,7 +22,7 @@ use crate::{Change, Entity, Key, Listing, Page, PageRequest, Row, Store, Tenant}
 
 /// Beside a job: its latest run.
 pub(crate) const LATEST_RUN: &str = "latest_run_id";
-/// Beside a job: the moment of its latest run, which the runs that it depends on are measured by.
+/// Beside a job: the latest moment of its runs, which the runs that it depends on are measured by.
 pub(crate) const LATEST_MOMENT: &str = "latest_run_moment";
 /// Beside a job: how many of its runs have not ended.
 pub(crate) const LIVE_RUNS: &str = "live_runs";
@@ -82,7 +82,7 @@ pub fn latest_run(row: &Row<Job>) -> Option<JobRunId> {
     row.text(LATEST_RUN)?.parse().ok()
 }
 
-/// The moment of the latest run that a job ever had, also when that run was deleted.
+/// The latest moment of the runs that a job ever had, also when that run was deleted.
 #[must_use]
 pub fn latest_moment(row: &Row<Job>) -> Option<Timestamp> {
     row.text(LATEST_MOMENT)?.parse().ok()
@@ -263,6 +263,29 @@ impl Store {
     }
 }
 
+/// What becomes of a job's saved query when the job is created or changed.
+enum QueryUse<'j> {
+    /// It runs the one that it ran, or none.
+    AsBefore,
+    /// It runs the one that it ran, and counts again after a pause: the query may be gone.
+    Resumed(&'j QueryId),
+    /// It did not run it before.
+    Begun(&'j QueryId),
+}
+
+impl<'j> QueryUse<'j> {
+    fn of(before: Option<&Job>, after: &'j Job) -> Self {
+        match (before, after.query_id()) {
+            (_, None) => Self::AsBefore,
+            (Some(before), Some(query)) if before.query_id() == Some(query) => {
+                let resumes = before.status == JobStatus::Paused && after.status == JobStatus::Active;
+                if resumes { Self::Resumed(query) } else { Self::AsBefore }
+            }
+            (_, Some(query)) => Self::Begun(query),
+        }
+    }
+}
+
 impl Change<'_> {
     /// A new job with its first published version.
     pub fn create_job(self, tenant: &Tenant, job: &Job) -> Self {
@@ -271,7 +294,7 @@ impl Change<'_> {
         let claim = JobKeyClaim { job_id: job.id.clone() };
         let change = self
             .create(&claim_key(tenant, &job.job_key), &claim, taken)
-            .put_scheduled_job(&job_key(tenant, &job.id), job, used())
+            .put_scheduled_job(tenant, job, used())
             .create(&version_key(tenant, &job.id, job.current.number), &job.current, used())
             .list_job(tenant, job)
             .add(&count_key(tenant), "n", 1);
@@ -302,10 +325,27 @@ impl Change<'_> {
 
     /// A version is published and comes into force. `left` is the query that the one before ran.
     pub fn publish_version(self, tenant: &Tenant, row: &Row<Job>, job: &Job, left: Option<&Row<SavedQuery>>) -> Self {
+        self.put_version(tenant, row, job).move_query(tenant, row, job, left, no_query())
+    }
+
+    /// A job's draft is published and comes into force. `left` is the query that the version before ran.
+    pub fn publish_draft(
+        self,
+        tenant: &Tenant,
+        (row, draft): (&Row<Job>, &Row<JobDraft>),
+        job: &Job,
+        left: Option<&Row<SavedQuery>>,
+    ) -> Self {
+        self.put_version(tenant, row, job).move_query(tenant, row, job, left, query_gone()).delete(draft)
+    }
+
+    fn put_version(self, tenant: &Tenant, row: &Row<Job>, job: &Job) -> Self {
         // A draft and its job are not read at one moment: the draft may be that of the version before.
-        self.replace_scheduled_job(tenant, row, job)
-            .create(&version_key(tenant, &job.id, job.current.number), &job.current, changed_meanwhile())
-            .move_query(tenant, row, job, left, no_query())
+        self.replace_scheduled_job(tenant, row, job).create(
+            &version_key(tenant, &job.id, job.current.number),
+            &job.current,
+            changed_meanwhile(),
+        )
     }
 
     /// The first state of a job's draft; `job` says that it has one.
@@ -324,11 +364,6 @@ impl Change<'_> {
         self.replace(row, job, Due::Keep).delete(draft)
     }
 
-    /// The end of a draft that becomes a version.
-    pub fn leave_draft(self, draft: &Row<JobDraft>) -> Self {
-        self.delete(draft)
-    }
-
     /// The saved queries that a job ran and runs know of it. Who is about to delete one that a job runs again has to look
     /// again.
     fn move_query(
@@ -339,20 +374,23 @@ impl Change<'_> {
         left: Option<&Row<SavedQuery>>,
         missing: Error,
     ) -> Self {
-        if before.value.query_id() == after.query_id() {
-            let resumes = before.value.status == JobStatus::Paused && after.status == JobStatus::Active;
-            return match after.query_id() {
-                Some(query) if resumes => self.touch_query(tenant, query, query_gone()),
-                _ => self,
-            };
-        }
         let change = match left {
             Some(left) => self.unlink_job(left, &after.id),
             None => self,
         };
-        match after.query_id() {
-            Some(query) => change.link_job(tenant, query, &after.id, missing),
-            None => change,
+        match QueryUse::of(Some(&before.value), after) {
+            QueryUse::AsBefore => change,
+            QueryUse::Resumed(query) => change.touch_query(tenant, query, query_gone()),
+            QueryUse::Begun(query) => change.link_job(tenant, query, &after.id, missing),
+        }
+    }
+
+    /// What a job's creation or change asks of its saved query, where nothing is written.
+    pub fn require_query(self, tenant: &Tenant, before: Option<&Job>, after: &Job) -> Self {
+        match QueryUse::of(before, after) {
+            QueryUse::AsBefore => self,
+            QueryUse::Resumed(query) => self.require(&query_key(tenant, query), query_gone()),
+            QueryUse::Begun(query) => self.require_room(tenant, query, no_query()),
         }
     }
 
@@ -392,7 +430,10 @@ fn no_query() -> Error {
     Error::invalid("config.sql.queryId", "is no saved query that can serve one more job (100 at most)")
 }
 
-fn query_gone() -> Error {
-    let message = "The saved query of this version is gone or serves 100 jobs. Publish a version with another source.";
+/// A version that was written before runs a saved query that it cannot run any more.
+#[must_use]
+pub fn query_gone() -> Error {
+    let message = "The saved query of this version is gone, is not one that you can see, or serves 100 jobs. Publish a version with \
+                   another source.";
     Error::conflict("query_gone", message)
 }

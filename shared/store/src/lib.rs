@@ -48,7 +48,7 @@ pub mod throttle;
 pub mod ticks;
 pub mod users;
 
-pub use change::{Change, retry_races};
+pub use change::{Change, retry_races, retry_races_from};
 pub use key::Key;
 pub use page::{Listing, Page, PageRequest};
 pub use read::{Batch, MOST_ROWS, Store};

@@ -113,7 +113,7 @@ impl Store {
                 for (number, line) in (first_line..).zip(chunk).skip(usize::try_from(skip).unwrap_or(usize::MAX)) {
                     if lines.len() == wanted {
                         let place = LogPlace { attempt, chunk: first_line, line: number };
-                        return Ok(Page { rows: lines, marker: Some(self.log_marker(&listing, &place).await?) });
+                        return Ok(Page::of(lines, Some(self.log_marker(&listing, &place).await?)));
                     }
                     lines.push(line);
                     place = LogPlace { attempt, chunk: number + 1, line: number + 1 };
@@ -123,7 +123,7 @@ impl Store {
                 place = LogPlace::beginning_of(place.attempt + 1);
             }
         }
-        Ok(Page { rows: lines, marker: None })
+        Ok(Page::of(lines, None))
     }
 
     /// What holds `wanted` lines of an attempt from a place on, and the line after them: by attempt and first line. Says whether

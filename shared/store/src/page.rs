@@ -16,6 +16,9 @@ pub(crate) const MAX_LIMIT: u32 = 100;
 /// comes along. Texts count as they stand in a function's answer.
 pub(crate) const MAX_PAGE_BYTES: usize = 1024 * 1024;
 
+/// The most queries that the rows of a list are counted by.
+const MOST_COUNTED: usize = 4;
+
 /// Which part of a list is wanted.
 #[derive(Debug, Clone, Default)]
 pub struct PageRequest {
@@ -37,18 +40,37 @@ pub struct Page<T> {
     pub rows: Vec<T>,
     /// Where it ended; `None` at the end of the list.
     pub marker: Option<String>,
+    /// How many there are in all, where they were counted because none was to be shown.
+    counted: Option<u64>,
 }
 
 impl<T> Page<T> {
-    /// The page with each row made into something else.
-    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
-        Page { rows: self.rows.into_iter().map(change).collect(), marker: self.marker }
+    pub(crate) fn of(rows: Vec<T>, marker: Option<String>) -> Self {
+        Self { rows, marker, counted: None }
     }
 
-    /// How many there are in all, where that is known without counting: the list ends with this page, and its beginning was not
-    /// left out by a marker.
+    /// No rows, of a list that has so many.
+    fn of_none(counted: Option<u64>) -> Self {
+        Self { rows: Vec::new(), marker: None, counted }
+    }
+
+    /// The page with each row made into something else.
+    pub fn map<U>(self, change: impl FnMut(T) -> U) -> Page<U> {
+        Page { rows: self.rows.into_iter().map(change).collect(), marker: self.marker, counted: self.counted }
+    }
+
+    /// The page with these rows in place of its own, each of which is of one of its own.
+    pub(crate) fn with_rows<U>(self, rows: Vec<U>) -> Page<U> {
+        Page { rows, marker: self.marker, counted: self.counted }
+    }
+
+    /// How many there are in all, where that is known: they were counted, or the list ends with this page, and its beginning was
+    /// not left out by a marker.
     #[must_use]
     pub fn known_total(&self, request: &PageRequest) -> Option<u64> {
+        if self.counted.is_some() {
+            return self.counted;
+        }
         let begins_before = request.marker.is_some() || (self.rows.is_empty() && request.skip > 0);
         let ends_here = request.limit > 0 && self.marker.is_none() && !begins_before;
         ends_here.then(|| u64::from(request.skip) + self.rows.len() as u64)
@@ -186,7 +208,7 @@ impl Store {
     pub(crate) async fn page<T: Entity>(&self, listing: &Listing, request: &PageRequest) -> Result<Page<Row<T>>> {
         let page = self.page_of_items(listing, request).await?;
         let rows = page.rows.into_iter().map(Row::of_item).collect::<Result<_>>()?;
-        Ok(Page { rows, marker: page.marker })
+        Ok(Page::of(rows, page.marker))
     }
 
     /// All of a list of small rows: one query for every megabyte.
@@ -198,12 +220,12 @@ impl Store {
     pub(crate) async fn page_of_items(&self, listing: &Listing, request: &PageRequest) -> Result<Page<Item>> {
         let mut start = self.start_of(listing, request.marker.as_deref()).await?;
         if request.limit == 0 {
-            return Ok(Page { rows: Vec::new(), marker: None });
+            return Ok(Page::of_none(None));
         }
         if request.skip > 0 {
             start = match self.skip(listing, start, request.skip).await? {
                 Some(start) => Some(start),
-                None => return Ok(Page { rows: Vec::new(), marker: None }),
+                None => return Ok(Page::of_none(None)),
             };
         }
         // One more than asked for tells whether there is a next page without a read of its own.
@@ -233,7 +255,7 @@ impl Store {
             Some(last) if is_cut => Some(self.marker(listing, last).await?),
             _ => None,
         };
-        Ok(Page { rows, marker })
+        Ok(Page::of(rows, marker))
     }
 
     /// Where a page goes on that ends before its time after a row of its list.
@@ -261,7 +283,7 @@ impl Store {
     ) -> Result<Page<Row<T>>> {
         let mut start = self.start_of(listing, request.marker.as_deref()).await?;
         if request.limit == 0 {
-            return Ok(Page { rows: Vec::new(), marker: None });
+            return Ok(Page::of_none(self.count_where(listing, keep).await?));
         }
         let wanted = request.limit.min(MAX_LIMIT) as usize;
         let mut room = Room::of_a_page();
@@ -304,7 +326,24 @@ impl Store {
             Some(last) if is_cut => Some(self.marker(listing, last.attributes()).await?),
             _ => None,
         };
-        Ok(Page { rows, marker })
+        Ok(Page::of(rows, marker))
+    }
+
+    /// How many rows of a list `keep` keeps: a query for each megabyte. `None` of a list that takes more than [`MOST_COUNTED`].
+    async fn count_where<T: Entity>(&self, listing: &Listing, keep: impl Fn(&Row<T>) -> bool) -> Result<Option<u64>> {
+        let (mut count, mut start) = (0, None);
+        for _ in 0..MOST_COUNTED {
+            let query = self.query(listing).limit(MOST_ROWS).set_exclusive_start_key(start);
+            let answer = query.send().await.map_err(failed)?;
+            for item in answer.items.unwrap_or_default() {
+                count += u64::from(keep(&Row::of_item(item)?));
+            }
+            start = answer.last_evaluated_key;
+            if start.is_none() {
+                return Ok(Some(count));
+            }
+        }
+        Ok(None)
     }
 
     /// A page up to where its rows weigh more than `most` together; its first row stays whatever it weighs.

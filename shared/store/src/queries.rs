@@ -1,6 +1,6 @@
 //! Saved queries.
 
-use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_dynamodb::types::{AttributeValue, ConditionCheck};
 use mainsheet_core::catalog::Catalog;
 use mainsheet_core::job::Job;
 use mainsheet_core::query::{MAX_JOBS, SavedQuery};
@@ -25,6 +25,9 @@ impl Entity for SavedQuery {
         vec![(BY_NAME, format!("{name}#{}", self.query.id)), (BY_TIME, self.query.updated_at.to_string())]
     }
 }
+
+/// The condition that a query is there and can serve one more job.
+const HAS_ROOM: &str = "attribute_exists(pk) AND size(#data.jobIds) < :most";
 
 /// The most jobs that a page of queries points at, unless its first query alone has more.
 const MAX_LINKED_JOBS: usize = 200;
@@ -148,6 +151,16 @@ impl Change<'_> {
         self.delete(row).add(&count_key(tenant), "n", -1).link_catalog(tenant, Some(&row.value), None)
     }
 
+    /// A query has to be there and has to have room for a job that would begin to run it.
+    pub(crate) fn require_room(self, tenant: &Tenant, query: &QueryId, missing: Error) -> Self {
+        let check = ConditionCheck::builder()
+            .set_key(Some(query_key(tenant, query).to_item()))
+            .condition_expression(HAS_ROOM)
+            .expression_attribute_names("#data", DATA)
+            .expression_attribute_values(":most", AttributeValue::N(MAX_JOBS.to_string()));
+        self.check(check, missing)
+    }
+
     /// A job that is active again runs a query; the query has to be there, and who is about to delete it has to look again.
     pub(crate) fn touch_query(self, tenant: &Tenant, query: &QueryId, missing: Error) -> Self {
         self.annotate(&query_key(tenant, query), Item::new(), &[(VERSION, 1)], missing)
@@ -164,7 +177,7 @@ impl Change<'_> {
     pub(crate) fn link_job(self, tenant: &Tenant, query: &QueryId, job: &JobId, missing: Error) -> Self {
         let update = update_of(&query_key(tenant, query), Vec::new(), &[], &[("version", 1)])
             .update_expression("SET #data.jobIds = list_append(#data.jobIds, :job) ADD #a0 :a0")
-            .condition_expression("attribute_exists(pk) AND size(#data.jobIds) < :most")
+            .condition_expression(HAS_ROOM)
             .expression_attribute_names("#data", DATA)
             .expression_attribute_values(":job", AttributeValue::L(vec![AttributeValue::S(job.to_string())]))
             .expression_attribute_values(":most", AttributeValue::N(MAX_JOBS.to_string()));

@@ -18,7 +18,7 @@ use mainsheet_core::{Error, JobId, Result, Timestamp};
 
 use crate::change::{Due, changed_meanwhile, update_of};
 use crate::job_runs::{ONE_RUN_MORE, latest_of};
-use crate::jobs::{LIVE_RUNS, live_runs};
+use crate::jobs::{LATEST_MOMENT, LIVE_RUNS, job_key, latest_moment, live_runs};
 use crate::key::tenant_partition;
 use crate::page::Listing;
 use crate::scheduler::tenant_of;
@@ -29,8 +29,10 @@ use crate::{Change, Entity, Item, Key, Page, PageRequest, Row, Store, Tenant};
 /// Eight take 4,000 ticks a second, of which ten thousand in a minute are a twentieth, and cost eight queries a minute when
 /// nothing is due.
 pub const JOB_SHARDS: u8 = 8;
-/// Keys that one query of a shard answers at most: with those of all shards, jobs of 80 KiB each come to 64 MB at once.
-const PER_QUERY: i32 = 100;
+/// Keys that one query of a shard answers at most. They are small; the jobs that they belong to are not.
+const PER_QUERY: i32 = 500;
+/// Jobs that are read at once: of 80 KiB each they come to 64 MB.
+const READ_AT_ONCE: usize = 800;
 /// How long the ledger is kept.
 pub const LEDGER_KEPT: Duration = Duration::from_secs(90 * 24 * 3600);
 
@@ -71,8 +73,15 @@ fn ledger_partition(tenant: &Tenant, job: &JobId) -> String {
 
 /// A pause can begin at the very moment of a tick.
 fn tick_key(tenant: &Tenant, job: &JobId, tick: &Tick) -> Key {
-    let kind = if tick.reason == TickReason::Paused { "PAUSE" } else { "TICK" };
-    Key::global(ledger_partition(tenant, job), format!("{}#{kind}", tick.scheduled_at))
+    if tick.reason == TickReason::Paused {
+        return Key::global(ledger_partition(tenant, job), format!("{}#PAUSE", tick.scheduled_at));
+    }
+    due_key(tenant, job, tick.scheduled_at)
+}
+
+/// The entry of a tick that was due.
+fn due_key(tenant: &Tenant, job: &JobId, scheduled_at: Timestamp) -> Key {
+    Key::global(ledger_partition(tenant, job), format!("{scheduled_at}#TICK"))
 }
 
 /// The shard of the due index that a job belongs to, always the same.
@@ -126,6 +135,9 @@ impl Rescheduled {
         let mut this = Self::due_as_it_was(None);
         this.move_to(next);
         this.counts_since(now);
+        if job.status == JobStatus::Paused {
+            this.pause(job.current.number, now);
+        }
         Ok(this)
     }
 
@@ -252,7 +264,8 @@ impl DueJob {
 
     /// Its oldest ticks were decided about: it is due at `next` now, and has a run more.
     pub fn advance(&mut self, run: Option<&JobRun>, next: Option<Timestamp>) {
-        for (attribute, value) in run.into_iter().flat_map(latest_of) {
+        let latest = run.map(|run| latest_of(run, self.latest_moment_with(run)));
+        for (attribute, value) in latest.into_iter().flatten() {
             self.row.note(attribute, value);
         }
         let live = live_runs(&self.row) + u64::from(run.is_some());
@@ -260,6 +273,11 @@ impl DueJob {
         if let Some(next) = next {
             self.row.note(DUE_AT, text(next));
         }
+    }
+
+    /// The latest moment of its runs when it has another one. That of a tick may come after one that somebody asked for since.
+    fn latest_moment_with(&self, run: &JobRun) -> Timestamp {
+        latest_moment(&self.row).map_or(run.moment(), |latest| latest.max(run.moment()))
     }
 
     /// What a change of the clock did to a tick; nothing to one that is of the schedule before.
@@ -283,24 +301,23 @@ pub struct DueJobs<'s> {
     now: Timestamp,
     /// The shards that have more, and where each goes on.
     shards: Vec<(String, Option<Item>)>,
+    /// Those that are found and not read.
+    found: Vec<Key>,
 }
 
 impl DueJobs<'_> {
-    /// The next of them: one query for each shard that has more, side by side, and one batch read for every 100 jobs. `None` when
-    /// there are no more.
+    /// The next of them: one query for each shard that has more, side by side, for every 500 jobs of it, and one batch read for
+    /// every 100 jobs. `None` when there are no more.
     ///
     /// # Errors
     /// When the table does not answer.
     pub async fn next(&mut self) -> Result<Option<Vec<DueJob>>> {
-        if self.shards.is_empty() {
-            return Ok(None);
+        if self.found.is_empty() {
+            self.find().await?;
         }
-        let asked = std::mem::take(&mut self.shards).into_iter();
-        let pages = try_join_all(asked.map(|(shard, start)| self.store.due_job_keys(shard, start, self.now))).await?;
-        let mut keys = Vec::new();
-        for (shard, found, next) in pages {
-            keys.extend(found);
-            self.shards.extend(next.map(|next| (shard, Some(next))));
+        let keys: Vec<Key> = self.found.drain(..self.found.len().min(READ_AT_ONCE)).collect();
+        if keys.is_empty() && self.shards.is_empty() {
+            return Ok(None);
         }
         let mut batch = self.store.get_batch(keys.iter().cloned()).await?;
         let mut due = Vec::with_capacity(keys.len());
@@ -312,6 +329,17 @@ impl DueJobs<'_> {
             }
         }
         Ok(Some(due))
+    }
+
+    /// Those that the shards have next. A page may be empty although the shard has more.
+    async fn find(&mut self) -> Result<()> {
+        let asked = std::mem::take(&mut self.shards).into_iter();
+        let pages = try_join_all(asked.map(|(shard, start)| self.store.due_job_keys(shard, start, self.now))).await?;
+        for (shard, found, next) in pages {
+            self.found.extend(found);
+            self.shards.extend(next.map(|next| (shard, Some(next))));
+        }
+        Ok(())
     }
 }
 
@@ -357,7 +385,7 @@ impl Store {
     #[must_use]
     pub fn due_jobs(&self, now: Timestamp) -> DueJobs<'_> {
         let shards = (0..JOB_SHARDS).map(|shard| (format!("TICK#{shard}"), None)).collect();
-        DueJobs { store: self, now, shards }
+        DueJobs { store: self, now, shards, found: Vec::new() }
     }
 
     async fn due_job_keys(
@@ -387,6 +415,16 @@ impl Store {
         let now = self.now();
         page.rows.retain(|tick| tick.expires_at().is_none_or(|expires_at| now < expires_at));
         Ok(page)
+    }
+
+    /// The entry of the tick that a run was created for. `None` for a run of nobody's schedule.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn tick_of(&self, tenant: &Tenant, run: &JobRun) -> Result<Option<Tick>> {
+        let Some(scheduled_at) = run.scheduled_at else { return Ok(None) };
+        let entry = self.get::<Tick>(&due_key(tenant, &run.job_id, scheduled_at)).await?;
+        Ok(entry.map(|row| row.value))
     }
 
     /// Those of the ticks that the ledger has an entry of already.
@@ -425,15 +463,15 @@ impl Store {
 }
 
 impl Change<'_> {
-    /// A new job's row, due at the first tick of its schedule.
-    pub(crate) fn put_scheduled_job(self, key: &Key, job: &Job, used: Error) -> Self {
+    /// A new job's row, due at the first tick of its schedule, and the beginning of its ledger where it is paused.
+    pub(crate) fn put_scheduled_job(self, tenant: &Tenant, job: &Job, used: Error) -> Self {
         let rescheduled = match Rescheduled::new(job, self.now()) {
             Ok(rescheduled) => rescheduled,
             Err(error) => return self.with_defect(error),
         };
-        let mut beside = rescheduled.beside;
-        beside.extend(rescheduled.next.into_iter().flat_map(|next| due(&job.id, next)));
-        self.create_with(key, job, beside, used)
+        let Rescheduled { next, mut beside, entries, .. } = rescheduled;
+        beside.extend(next.into_iter().flat_map(|next| due(&job.id, next)));
+        self.create_with(&job_key(tenant, &job.id), job, beside, used).enter_ticks(tenant, &job.id, &entries)
     }
 
     /// A job's new row, due as it is to be, and its place in the list.
@@ -451,37 +489,48 @@ impl Change<'_> {
             place => place,
         };
         let change = self.replace_with(row, job, place, beside).relist_job(tenant, &row.value, job);
-        let change = entries
-            .iter()
-            .fold(change, |change, tick| change.create(&tick_key(tenant, &job.id, tick), tick, changed_meanwhile()));
+        let change = change.enter_ticks(tenant, &job.id, &entries);
         match resumed {
             Some(pause) => change.overwrite(&tick_key(tenant, &job.id, &pause), &pause),
             None => change,
         }
     }
 
+    /// New entries of a job's ledger.
+    fn enter_ticks(self, tenant: &Tenant, job: &JobId, ticks: &[Tick]) -> Self {
+        ticks.iter().fold(self, |change, tick| change.create(&tick_key(tenant, job, tick), tick, changed_meanwhile()))
+    }
+
     /// What became of the oldest ticks that a job owes, and the run that was created for the last of them. It is due at `next`
     /// then, and not if it is another job, or due at another moment, than was read.
     pub fn decide_ticks(self, due_job: &DueJob, ticks: &[Tick], run: Option<&JobRun>, next: Option<Timestamp>) -> Self {
         let (tenant, row) = (&due_job.tenant, &due_job.row);
-        let mut sets: Vec<(String, AttributeValue)> = run.into_iter().flat_map(latest_of).collect();
+        let latest = run.map(|run| (run, due_job.latest_moment_with(run)));
+        let mut sets: Vec<(String, AttributeValue)> =
+            latest.into_iter().flat_map(|(run, moment)| latest_of(run, moment)).collect();
         sets.extend(next.into_iter().flat_map(|next| due(&row.value.id, next)));
         sets.extend(run.and_then(|run| run.scheduled_at).map(|tick| (LAST_SCHEDULED_AT.to_owned(), text(tick))));
         let removes: &[&str] = if next.is_none() { &[DUE_SHARD, DUE_AT] } else { &[] };
         let adds: &[(&str, i64)] = if run.is_some() { &ONE_RUN_MORE } else { &[] };
-        // Whether a run may begin was decided by how many had not ended: there are no more of them than were counted.
+        // Whether a run may begin was decided by how many had not ended: there are no more of them than were counted. And none has
+        // come since that is of a later moment.
         let condition = "#version = :read AND #due = :due";
-        let counted = format!("{condition} AND (attribute_not_exists(#live) OR #live <= :live)");
+        let counted = format!(
+            "{condition} AND (attribute_not_exists(#live) OR #live <= :live) \
+             AND (attribute_not_exists(#moment) OR #moment <= :moment)"
+        );
         let mut update = update_of(&row.key, sets, removes, adds)
             .condition_expression(if run.is_some() { &counted } else { condition })
             .expression_attribute_names("#version", crate::row::VERSION)
             .expression_attribute_names("#due", DUE_AT)
             .expression_attribute_values(":read", AttributeValue::N(row.version.to_string()))
             .expression_attribute_values(":due", AttributeValue::S(row.text(DUE_AT).unwrap_or_default().to_owned()));
-        if run.is_some() {
+        if let Some((_, moment)) = latest {
             update = update
                 .expression_attribute_names("#live", LIVE_RUNS)
-                .expression_attribute_values(":live", AttributeValue::N(live_runs(row).to_string()));
+                .expression_attribute_values(":live", AttributeValue::N(live_runs(row).to_string()))
+                .expression_attribute_names("#moment", LATEST_MOMENT)
+                .expression_attribute_values(":moment", text(moment));
         }
         let change = self.update(update, changed_meanwhile());
         let decided = || Error::conflict(TICK_DECIDED, "Another scheduler decided about this tick.");
@@ -497,12 +546,11 @@ impl Change<'_> {
         }
     }
 
-    /// A run that no agent has had gives way to that of a newer tick: the ledger says so of its own tick.
-    pub fn replace_tick(self, tenant: &Tenant, run: &JobRun) -> Self {
-        let Some(scheduled_at) = run.scheduled_at else { return self };
-        let entry = Stretch::of(scheduled_at).entry(TickReason::NewerTick, run.job_version, self.now());
-        let entry = Tick { job_run_id: Some(run.id.clone()), ..entry };
-        self.overwrite(&tick_key(tenant, &run.job_id, &entry), &entry)
+    /// A run that no agent has had gives way to that of a newer tick: its own tick, as [`Store::tick_of`] found it, has come to that.
+    pub fn replace_tick(self, tenant: &Tenant, job: &JobId, tick: Tick) -> Self {
+        let reason = TickReason::NewerTick;
+        let entry = Tick { outcome: reason.outcome(), reason, decided_at: self.now(), ..tick };
+        self.overwrite(&tick_key(tenant, job, &entry), &entry)
     }
 }
 

@@ -486,6 +486,7 @@ impl ReferenceStateMachine for Runs {
                     && run.stands != Stands::Succeeded
                 {
                     run.make_ready();
+                    run.retries_left = RETRIES;
                     if *hold {
                         (run.stands, run.is_held_back) = (Stands::Pending, true);
                     }

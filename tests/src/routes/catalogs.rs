@@ -1,8 +1,14 @@
 //! Catalogs: their settings and secrets, who may use them, and what an agent gets of them.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
 use mainsheet_core::role::{OrganizationRole, TeamRole};
-use mainsheet_testkit::{Person, TestApp, build};
+use mainsheet_testkit::{Person, TestApp, Verdict, build};
 use serde_json::{Value, json};
+
+use crate::world::leased_run;
 
 const TOKEN: &str = "open-sesame-of-the-lake";
 
@@ -215,7 +221,7 @@ async fn lists_are_cut_and_sorted_and_show_each_team_once() {
     let mut ids = Vec::new();
     for name in ["b", "C", "a"] {
         ids.push(owner.create("/workloads/catalogs", lake(name, &[&owner.team_id, &second])).await);
-        app.advance(std::time::Duration::from_millis(5));
+        app.advance(Duration::from_millis(5));
     }
     let _ = owner.patch(&format!("/workloads/catalogs/{}", ids[0]), json!({ "name": "b" })).await.expect(200);
     let list = async |query: &str| owner.get(&format!("/me/catalogs{query}")).await.expect(200).json();
@@ -253,7 +259,7 @@ async fn a_catalog_lists_the_queries_that_name_it_as_far_as_one_may_see_them() {
     let other = owner.create("/workloads/catalogs", lake("other", &[&owner.team_id])).await;
     let query = |name: &str, team: &str| build::with(build::query(name, team), "/catalogId", json!(id));
     let ours = owner.create("/workloads/queries", query("ours", &owner.team_id)).await;
-    app.advance(std::time::Duration::from_millis(1));
+    app.advance(Duration::from_millis(1));
     let theirs = owner.create("/workloads/queries", query("theirs", &second)).await;
     let list = async |who: &Person| {
         let page = who.get(&format!("/workloads/catalogs/{id}/queries")).await.expect(200).json();
@@ -339,6 +345,39 @@ async fn a_run_gets_its_catalogs_opened_while_its_job_may_use_them() {
 }
 
 #[tokio::test]
+async fn a_lease_whose_answer_was_lost_is_renewed_only_with_the_work_it_hands_out() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let agent = owner.cluster("main").await;
+    let id = owner.create("/workloads/catalogs", lake("lake", &[&owner.team_id])).await;
+    let body = build::job("daily", &agent.cluster_id, &owner.team_id);
+    let body = build::with(body, "/config/lakesail", json!({ "catalogIds": [id] }));
+    // It may take as long as it likes: nothing but its lease says that nobody has it.
+    let job = owner.create("/workloads/jobs", build::with(body, "/timeoutSeconds", json!(0))).await;
+    let leased = leased_run(&app, &owner, &agent, &job).await;
+    app.advance(Duration::from_secs(5));
+
+    // The run and its job are read, and its catalogs do not answer.
+    let before = app.dump();
+    let reads = AtomicUsize::new(0);
+    app.set_rule(Arc::new(move |call| {
+        let is_catalogs = call.operation == "BatchGetItem" && reads.fetch_add(1, Ordering::SeqCst) == 1;
+        if is_catalogs { Verdict::Deny } else { Verdict::Forward }
+    }));
+    assert_eq!(agent.lease(&[], 1).await.expect(200).json()["runs"], json!([]));
+    app.dump().assert_same_as(&before, "a lease that nothing was handed out for");
+
+    let _ = owner.delete(&format!("/workloads/catalogs/{id}/teams/{}", owner.team_id)).await.expect(204);
+    assert_eq!(agent.lease(&[], 1).await.expect(200).json()["runs"], json!([]));
+    let state = owner.run_state(&job, leased["jobRunId"].as_str().unwrap()).await.json();
+    assert_eq!(state["status"], "failed");
+    assert!(state["statusMessage"].as_str().unwrap().contains("lake"), "{state}");
+    let late = agent.report(&leased, 1, &["sail_requested"]).await.expect(200).json();
+    assert_eq!(late["order"], "abandon");
+    app.deliver().await;
+}
+
+#[tokio::test]
 async fn a_saved_query_brings_its_catalog_and_schema_where_the_job_has_none() {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;
@@ -360,5 +399,52 @@ async fn a_saved_query_brings_its_catalog_and_schema_where_the_job_has_none() {
     let leased = agent.lease(&[], 1).await.expect(200).json()["runs"][0]["catalogs"].clone();
     assert_eq!((&leased["defaultCatalog"], &leased["defaultDatabase"]), (&json!("lake"), &json!(["retail"])));
     assert_eq!(leased["list"][0]["token"], TOKEN);
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn the_catalog_of_a_saved_query_has_to_be_shared_with_the_team_of_each_job_that_comes_to_run_it() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let second = second_team(&owner).await;
+    let id = owner.create("/workloads/catalogs", lake("lake", &[&owner.team_id, &second])).await;
+    let query = build::with(build::query("daily", &second), "/catalogId", json!(id));
+    let query = owner.create("/workloads/queries", query).await;
+    let (runs_it, runs_no_query) = (
+        json!({ "config": { "sql": { "queryId": query } } }),
+        json!({ "config": { "sql": { "source": "SELECT 2" } } }),
+    );
+    let file =
+        |key: &str| build::with(build::job(key, &cluster, &owner.team_id), "/config/sql", json!({ "queryId": query }));
+    let path = format!("/workloads/jobs/{}", owner.job("daily", &cluster).await);
+    let drafted = format!("/workloads/jobs/{}/draft", owner.job("drafted", &cluster).await);
+    let (draft, versions) = (format!("{path}/draft"), format!("{path}/versions"));
+    // Version 2 runs it, and version 3 in force does not.
+    for version in [&runs_it, &runs_no_query] {
+        let _ = owner.post(&versions, version.clone()).await.expect(201);
+    }
+    let _ = owner.post(&drafted, runs_it.clone()).await.expect(201);
+    let _ = owner.delete(&format!("/workloads/catalogs/{id}/teams/{}", owner.team_id)).await.expect(204);
+
+    let before = app.dump();
+    let publish = format!("{drafted}/publish");
+    for refused in [
+        owner.put("/workloads/jobs/by-key/daily", file("daily")).await,
+        owner.put("/workloads/jobs/by-key/daily?dryRun=true", file("daily")).await,
+        owner.put("/workloads/jobs/by-key/another", file("another")).await,
+        owner.put("/workloads/jobs/by-key/another?dryRun=true", file("another")).await,
+        owner.post(&versions, runs_it.clone()).await,
+        owner.post(&format!("{path}/activate-version"), json!({ "version": 2 })).await,
+        owner.post(&draft, runs_it.clone()).await,
+        owner.patch(&drafted, runs_it.clone()).await,
+        owner.act(&publish).await,
+    ] {
+        refused.assert_names_field("config.sql.queryId");
+    }
+    app.dump().assert_same_as(&before, "jobs that would run a query whose catalog they cannot have");
+    let teams = json!({ "teamIds": [owner.team_id] });
+    let _ = owner.post(&format!("/workloads/catalogs/{id}/teams"), teams).await.expect(201);
+    let _ = owner.act(&publish).await.expect(200);
     app.deliver().await;
 }

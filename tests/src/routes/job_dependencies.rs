@@ -91,6 +91,29 @@ async fn no_key_closes_a_circle() {
     scene.app.deliver().await;
 }
 
+/// A version may have been written while another job had the key that the job has by now.
+#[tokio::test]
+async fn no_job_comes_to_depend_on_itself_by_its_key() {
+    let scene = Scene::start().await;
+    let owner = &scene.owner;
+    // Version 2 of `b` depends on `a`, and so does the draft; version 3 on nothing.
+    let _ = scene.publish(1, &[]).await.expect(201);
+    let _ = owner.post(&scene.path(1, "/draft"), on(&["a"])).await.expect(201);
+    let _ = owner.delete(&scene.path(0, "")).await.expect(204);
+    let _ = owner.patch(&scene.path(1, ""), json!({ "jobKey": "a" })).await.expect(200);
+    scene.app.deliver().await;
+    let before = scene.app.dump();
+    let refused = owner.act(&scene.path(1, "/draft/publish")).await.expect(422);
+    assert_eq!(circle(&refused), "closes a circle: a -> a");
+    scene.app.dump().assert_same_as(&before, "a draft that depends on its own job");
+    let _ = owner.delete(&scene.path(1, "/draft")).await.expect(204);
+    let before = scene.app.dump();
+    let refused = owner.post(&scene.path(1, "/activate-version"), json!({ "version": 2 })).await.expect(422);
+    assert_eq!(circle(&refused), "closes a circle: a -> a");
+    scene.app.dump().assert_same_as(&before, "a version that depends on its own job");
+    scene.app.deliver().await;
+}
+
 #[tokio::test]
 async fn a_chain_has_an_end() {
     let scene = Scene::start().await;

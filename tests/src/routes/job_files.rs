@@ -1,11 +1,14 @@
 //! Jobs that a repository holds.
 
+use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_testkit::{Person, TestApp, build};
 use serde_json::{Value, json};
 
 async fn applied(person: &Person, file: &Value) -> Value {
     let path = format!("/workloads/jobs/by-key/{}", file["jobKey"].as_str().unwrap());
-    person.put(&path, file.clone()).await.expect(200).json()
+    let answer = person.put(&path, file.clone()).await;
+    let is_new = answer.json()["action"] == "created";
+    answer.expect(if is_new { 201 } else { 200 }).json()
 }
 
 #[tokio::test]
@@ -149,13 +152,71 @@ async fn a_look_names_catalogs_and_teams_that_are_not_there() {
     let cluster = owner.cluster("main").await.cluster_id;
     let path = "/workloads/jobs/by-key/daily";
     let file = build::job("daily", &cluster, &owner.team_id);
-    let _ = owner.put(path, file.clone()).await.expect(200);
+    let _ = owner.put(path, file.clone()).await.expect(201);
     let catalogs = build::with(file.clone(), "/config/lakesail", json!({ "catalogIds": ["1M7YAZCV00QD9FWAFAY8"] }));
     let teams = build::with(file, "/teamIds", json!([owner.team_id, "1M7YAZCV00QD9FWAFAY8"]));
     for (file, field) in [(catalogs, "config.lakesail.catalogIds[0]"), (teams, "teamIds[1]")] {
         for query in ["?dryRun=true", ""] {
             owner.put(&format!("{path}{query}"), file.clone()).await.assert_names_field(field);
         }
+    }
+    app.deliver().await;
+}
+
+/// What a look at a file and applying it are refused with, which is the same.
+async fn refused(person: &Person, file: &Value, status: u16) -> (String, Vec<String>) {
+    let path = format!("/workloads/jobs/by-key/{}", file["jobKey"].as_str().unwrap());
+    let mut answers = Vec::new();
+    for query in ["?dryRun=true", ""] {
+        let problem = person.put(&format!("{path}{query}"), file.clone()).await.expect(status).problem();
+        answers.push((problem.code, problem.field_errors.into_keys().collect::<Vec<_>>()));
+    }
+    assert_eq!(answers[0], answers[1], "a look at {file}, and applying it");
+    answers.remove(0)
+}
+
+#[tokio::test]
+async fn a_look_refuses_a_cluster_that_a_job_cannot_move_to() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let seats = [(owner.team_id.as_str(), TeamRole::Editor)];
+    let editor = app.member("editor@example.com", &owner.organization_id, &[OrganizationRole::Member], &seats).await;
+    let file = build::job("daily", &cluster, &owner.team_id);
+    let _ = applied(&owner, &file).await;
+    let silent = owner.create("/workloads/clusters", build::cluster("silent")).await;
+    let unshared = owner.cluster("unshared").await.cluster_id;
+    let link = format!("/workloads/clusters/{unshared}/teams/{}", owner.team_id);
+    let _ = owner.delete(&link).await.expect(204);
+    let before = app.dump();
+    for (person, cluster) in [(&owner, &silent), (&editor, &unshared)] {
+        let moved = build::with(file.clone(), "/clusterId", json!(cluster));
+        assert_eq!(refused(person, &moved, 409).await.0, "cluster_not_active");
+    }
+    app.dump().assert_same_as(&before, "files that were refused");
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_look_refuses_a_saved_query_that_is_gone_or_serves_a_hundred_jobs() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let query = owner.query("daily").await;
+    let runs = |key: &str, query: &str| {
+        build::with(build::job(key, &cluster, &owner.team_id), "/config/sql", json!({ "queryId": query }))
+    };
+    let file = runs("daily", &query);
+    let _ = applied(&owner, &build::with(file.clone(), "/status", json!("paused"))).await;
+    let _ = owner.delete(&format!("/workloads/queries/{query}")).await.expect(204);
+    assert_eq!(refused(&owner, &file, 409).await.0, "query_gone");
+
+    let popular = owner.query("popular").await;
+    for number in 0..100 {
+        let _ = owner.post("/workloads/jobs", runs(&format!("job-{number}"), &popular)).await.expect(201);
+    }
+    for key in ["daily", "another"] {
+        assert_eq!(refused(&owner, &runs(key, &popular), 422).await.1, ["config.sql.queryId"]);
     }
     app.deliver().await;
 }

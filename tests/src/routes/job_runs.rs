@@ -325,6 +325,15 @@ async fn tries_run_out() {
     let _ = scene.silence(60).await;
     assert_eq!(scene.state(&run).await["status"], "failed");
     assert_eq!(scene.agent.lease(&[], 1).await.expect(200).json()["runs"], json!([]));
+    // Somebody who starts it again starts it with all of its tries.
+    let _ = scene.post(&run, "retry").await.expect(200);
+    scene.app.deliver().await;
+    for attempt in 4..=6 {
+        run = scene.agent.lease_one().await;
+        assert_eq!(run["attempt"], attempt);
+        let _ = scene.silence(60).await;
+    }
+    assert_eq!(scene.state(&run).await["status"], "failed");
 }
 
 #[tokio::test]

@@ -63,6 +63,7 @@ async fn what_could_only_fail_in_each_run_is_refused_at_once() {
     let python = |source: &str| json!({ "python": { "source": source } });
     let engine = |engine: Value| json!({ "python": { "source": "print(1)" }, "lakesail": engine });
     let library = |library: Value| engine(json!({ "libraries": [{ "whl": "file:///a.whl" }, library] }));
+    let variable = |length: usize| format!("env.{}", "A".repeat(length));
     let wheel = "https://code.example.com/etl-1.0-py3-none-any.whl?signature=a#b";
     let second = "config.lakesail.libraries[1]";
     let wrong = [
@@ -85,6 +86,7 @@ async fn what_could_only_fail_in_each_run_is_refused_at_once() {
         (engine(json!({ "env.LD_PRELOAD": "/tmp/x.so" })), "config.lakesail.env.LD_PRELOAD".to_owned()),
         (engine(json!({ "env.A=B": "1" })), "config.lakesail.env.A=B".to_owned()),
         (engine(json!({ "env.A": "\0" })), "config.lakesail.env.A".to_owned()),
+        (engine(json!({ variable(250): "1" })), format!("config.lakesail.{}", variable(250))),
         (engine(json!({ "secret.TOKEN": "my-token" })), "config.lakesail.secret.TOKEN".to_owned()),
     ];
     for (config, field) in wrong {
@@ -96,6 +98,7 @@ async fn what_could_only_fail_in_each_run_is_refused_at_once() {
         library(json!({ "requirements": { "source": "tabulate==0.9.0" } })),
         library(json!({ "pypi": { "package": "tabulate==0.9.0", "repo": "https://packages.example.com/simple" } })),
         engine(json!({ "env.REGION": "eu", "tier": "gold" })),
+        engine(json!({ variable(249): "1" })),
     ];
     for (index, config) in right.into_iter().enumerate() {
         let job = build::with(with_config(config), "/jobKey", json!(format!("job-{index}")));
@@ -140,6 +143,27 @@ async fn what_a_job_names_has_to_be_there() {
     let _ = owner.post("/workloads/jobs", right.clone()).await.expect(201);
     let taken = owner.post("/workloads/jobs", right).await.expect(409);
     assert_eq!(taken.problem().code, "job_key_taken");
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn machines_have_names_that_nodes_can_be_selected_by() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let on = |machine: &str| {
+        let compute = json!({ "driver": { "instanceType": machine } });
+        build::with(build::job("daily", &cluster, &owner.team_id), "/config/compute", compute)
+    };
+    let of = |length: usize| format!("c8g.{}", "x".repeat(length - 4));
+    for wrong in ["", ".", "c8g", "c8g.", ".large", "-c8g.large", "c8g.large-", "c8g.Large", "c8g.large.metal", &of(64)]
+    {
+        owner.post("/workloads/jobs", on(wrong)).await.assert_names_field("config.compute.driver.instanceType");
+    }
+    for (index, right) in ["c8g.2xlarge", "u-6tb1.metal", "c8g.metal-24xl", "a.b", &of(63)].into_iter().enumerate() {
+        let job = build::with(on(right), "/jobKey", json!(format!("job-{index}")));
+        let _ = owner.post("/workloads/jobs", job).await.expect(201);
+    }
     app.deliver().await;
 }
 

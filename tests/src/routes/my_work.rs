@@ -59,6 +59,15 @@ async fn lists_show_what_is_shared_with_ones_teams() {
         let _ = ada.get(&format!("/workloads/teams/{blue}/{what}")).await.expect(404);
         assert_eq!(owner.get(&format!("{path}?limit=0")).await.expect(200).json()["items"], json!([]));
     }
+    let lists = ["/me/jobs", "/me/queries"].map(str::to_owned);
+    let of_team = ["jobs", "queries"].map(|what| format!("/workloads/teams/{red}/{what}"));
+    for path in lists.into_iter().chain(of_team) {
+        let all = ada.get(&path).await.expect(200).json()["items"].as_array().unwrap().len();
+        let none = ada.get(&format!("{path}?limit=0")).await.expect(200).json();
+        assert_eq!((&none["items"], &none["total"]), (&json!([]), &json!(all)), "{path}");
+    }
+    let of_cluster = format!("/workloads/clusters/{}/jobs?limit=0", agent.cluster_id);
+    assert_eq!(owner.get(&of_cluster).await.expect(200).json()["total"], 12);
     let elsewhere = owner.cluster("other").await;
     let of_cluster = |cluster: &str| format!("/workloads/clusters/{cluster}/jobs?limit=100");
     assert_eq!(owner.get(&of_cluster(&agent.cluster_id)).await.expect(200).json()["total"], 12);

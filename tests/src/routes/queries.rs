@@ -1,6 +1,6 @@
 //! Saved queries.
 
-use mainsheet_testkit::{TestApp, build};
+use mainsheet_testkit::{TestApp, build, held};
 use serde_json::json;
 
 #[tokio::test]
@@ -44,6 +44,43 @@ async fn a_query_that_an_active_job_runs_stays() {
     assert!(refused.message.contains("daily"), "the refusal names the job: {}", refused.message);
     let _ = owner.delete(&format!("/workloads/jobs/{job}")).await.expect(204);
     let _ = owner.delete(&path).await.expect(204);
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_run_keeps_what_its_query_said_when_it_was_leased_first() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let agent = owner.cluster("main").await;
+    let catalog = owner.create("/workloads/catalogs", build::catalog("lake", &owner.team_id)).await;
+    let query = build::with(build::query("daily", &owner.team_id), "/catalogId", json!(catalog));
+    let query = owner.create("/workloads/queries", build::with(query, "/catalog_schema", json!("retail"))).await;
+    let job = build::job("daily", &agent.cluster_id, &owner.team_id);
+    let job = owner.create("/workloads/jobs", build::with(job, "/config/sql", json!({ "queryId": query }))).await;
+    let run = owner.run(&job).await;
+    app.deliver().await;
+    let first = agent.lease(&[], 1).await.expect(200).json()["runs"][0].clone();
+    assert_eq!(first["catalogs"]["defaultCatalog"], "lake");
+    let _ = agent.report(&held(&first), 1, &["fail"]).await.expect(200);
+
+    let _ = owner.patch(&format!("/workloads/jobs/{job}"), json!({ "status": "paused" })).await.expect(200);
+    let _ = owner.delete(&format!("/workloads/queries/{query}")).await.expect(204);
+    let _ = owner.post(&format!("/workloads/jobs/{job}/runs/{run}/retry"), json!({})).await.expect(200);
+    app.deliver().await;
+    let second = agent.lease(&[], 1).await.expect(200).json()["runs"][0].clone();
+    assert_eq!(second["attempt"], 2);
+    for what in ["source", "catalogs"] {
+        assert_eq!(second[what], first[what], "{what} of another try");
+    }
+    agent.succeed(&held(&second)).await;
+
+    // One that was never leased has nothing to keep.
+    let run = owner.run(&job).await;
+    app.deliver().await;
+    assert_eq!(agent.lease(&[], 1).await.expect(200).json()["runs"], json!([]));
+    let state = owner.run_state(&job, &run).await.json();
+    assert_eq!(state["status"], "failed");
+    assert!(state["statusMessage"].as_str().unwrap().contains(&query), "{state}");
     app.deliver().await;
 }
 

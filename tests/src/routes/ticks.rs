@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use mainsheet_core::job_run::{JobRun, RunEvent, RunTrigger};
 use mainsheet_core::{Error, Timestamp};
-use mainsheet_testkit::{Answer, PASSWORD, Person, TestAgent, TestApp, Verdict, build};
+use mainsheet_testkit::{Answer, PASSWORD, Pause, Person, TestAgent, TestApp, Verdict, build, held};
+use rstest::rstest;
 use serde_json::{Value, json};
 
 const MINUTE: u64 = 60;
@@ -106,6 +107,16 @@ impl Scene {
     async fn act(&self, job: &str, run: usize, action: &str) -> Answer {
         let run = self.runs(job).await[run]["id"].as_str().unwrap().to_owned();
         self.owner.act(&format!("/workloads/jobs/{job}/runs/{run}/{action}")).await
+    }
+
+    /// Somebody asks for a run at this moment, and it succeeds.
+    async fn run_by_hand_at(&mut self, job: &str, moment: &str) {
+        let moment: Timestamp = moment.parse().unwrap();
+        self.pass(moment.since(self.app.now()).as_secs()).await;
+        let _ = self.agent.heartbeat(&[]).await.expect(200);
+        let run = self.owner.run(job).await;
+        self.app.deliver().await;
+        assert_eq!(self.succeed_one().await["jobRunId"], run);
     }
 
     /// A run that the agent takes, and ends well.
@@ -263,6 +274,19 @@ async fn a_replacing_run_waits_for_the_end_of_what_it_replaces() {
 }
 
 #[tokio::test]
+async fn a_replaced_tick_still_tells_what_the_clock_did_to_it() {
+    let mut scene = Scene::start().await;
+    let nightly = json!({ "cronExpression": "30 2 * * *", "cronTimezone": "Europe/Berlin" });
+    let job = scene.job("replacing", with(nightly, "concurrencyPolicy", json!("replace"))).await;
+    for moment in ["2027-03-27T12:00:00Z", "2027-03-28T01:00:00Z", "2027-03-29T00:30:00Z"] {
+        let _ = scene.tick_at(moment).await;
+        scene.app.deliver().await;
+    }
+    let replaced = scene.ledger(&job, "limit=2").await.remove(1);
+    assert_eq!((&replaced["reason"], &replaced["clockChange"]), (&json!("newer_tick"), &json!("gap")), "{replaced}");
+}
+
+#[tokio::test]
 async fn a_run_that_waits_is_replaced_by_the_newest() {
     let mut scene = Scene::start().await;
     let job = scene.job("replacing", with(hourly(), "concurrencyPolicy", json!("replace"))).await;
@@ -399,6 +423,50 @@ async fn jobs_of_the_same_minute_wait_for_each_others_runs_of_that_minute() {
     }
 }
 
+/// The hourly job `source`, and another one that depends on it.
+async fn source_and_dependent(scene: &Scene) -> (String, String) {
+    let source = scene.job("source", hourly()).await;
+    let fields = with(hourly(), "dependsOn", json!([{ "jobKey": "source" }]));
+    let fields = with(with(fields, "concurrencyPolicy", json!("allow")), "maxConcurrentRuns", json!(5));
+    (source, scene.job("dependent", fields).await)
+}
+
+#[tokio::test]
+async fn a_run_by_hand_before_the_scheduler_comes_leaves_that_of_the_tick_its_success() {
+    let mut scene = Scene::start().await;
+    let (_, job) = source_and_dependent(&scene).await;
+    for time in ["09", "10"] {
+        scene.run_by_hand_at(&job, &format!("2026-11-21T{time}:00:10Z")).await;
+        assert_eq!(scene.tick_at(&format!("2026-11-21T{time}:00:30Z")).await, 2);
+        assert_eq!(scene.statuses(&job).await.last().unwrap(), "pending", "{time}");
+        let _ = scene.succeed_one().await;
+        assert_eq!(scene.statuses(&job).await.last().unwrap(), "ready", "{time}");
+        let _ = scene.succeed_one().await;
+    }
+}
+
+#[tokio::test]
+async fn a_success_from_before_a_run_by_hand_does_not_count_for_the_next_tick() {
+    let mut scene = Scene::start().await;
+    let (source, job) = source_and_dependent(&scene).await;
+    scene.run_by_hand_at(&source, "2026-11-21T09:00:05Z").await;
+    scene.run_by_hand_at(&job, "2026-11-21T09:00:10Z").await;
+    assert_eq!(scene.tick_at("2026-11-21T09:00:30Z").await, 2);
+    let leased = scene.agent.lease(&[], 10).await.expect(200).json();
+    assert_eq!(leased["runs"].as_array().unwrap().len(), 2, "the source succeeded after 09:00: {leased}");
+    for run in leased["runs"].as_array().unwrap() {
+        let run = held(run);
+        if run["jobId"] == source {
+            let _ = scene.agent.report(&run, 1, &["fail"]).await.expect(200);
+        } else {
+            scene.agent.succeed(&run).await;
+        }
+    }
+    scene.app.deliver().await;
+    assert_eq!(scene.tick_at("2026-11-21T10:00:00Z").await, 2);
+    assert_eq!(scene.statuses(&job).await.last().unwrap(), "pending", "the source has not succeeded since 09:00:10");
+}
+
 #[tokio::test]
 async fn while_a_job_is_paused_its_ticks_are_not_due() {
     let mut scene = Scene::start().await;
@@ -433,6 +501,28 @@ async fn while_a_job_is_paused_its_ticks_are_not_due() {
     let _ = scene.owner.run(&job).await;
     scene.app.deliver().await;
     let _ = scene.succeed_one().await;
+}
+
+#[tokio::test]
+async fn a_job_that_was_created_paused_tells_of_that_pause() {
+    let mut scene = Scene::start().await;
+    let paused = with(hourly(), "status", json!("paused"));
+    let mut file = build::job("applied", &scene.agent.cluster_id, &scene.owner.team_id);
+    file.as_object_mut().unwrap().extend(paused.as_object().unwrap().clone());
+    let applied = scene.owner.put("/workloads/jobs/by-key/applied", file).await.expect(201).json();
+    let jobs = [scene.job("posted", paused).await, applied["job"]["id"].as_str().unwrap().to_owned()];
+    for job in &jobs {
+        assert_eq!(scene.told(job).await, ["08:30 0 skipped paused"]);
+        assert_eq!(scene.ledger(job, "").await[0].get("through"), None);
+    }
+    assert_eq!(scene.pass_and_tick(24 * HOUR).await, 0);
+    for job in &jobs {
+        let active = json!({ "status": "active" });
+        let _ = scene.owner.patch(&format!("/workloads/jobs/{job}"), active).await.expect(200);
+        assert_eq!(scene.told(job).await, ["08:30 0 skipped paused"]);
+        assert_eq!(scene.ledger(job, "").await[0]["through"], "2026-11-22T08:30:00.000Z");
+    }
+    assert_eq!(scene.pass_and_tick(30 * MINUTE).await, 2);
 }
 
 #[tokio::test]
@@ -585,6 +675,54 @@ async fn publications_at_the_moment_of_a_tick_neither_lose_nor_double_it() {
         assert_exact(&scene, &job, hour).await;
         assert_eq!(scene.runs(&job).await.len(), hour);
     }
+}
+
+/// What ends a job's schedule finds the newest tick undecided, and by the time that it writes the scheduler has decided about it.
+#[rstest]
+#[case::pause("PATCH", "", json!({ "status": "paused" }))]
+#[case::file("PUT", "", json!({}))]
+#[case::version("POST", "/versions", json!({ "cronExpression": "" }))]
+#[case::activation("POST", "/activate-version", json!({ "version": 1 }))]
+#[case::publication("POST", "/draft/publish", json!({}))]
+#[tokio::test]
+async fn a_change_that_meets_a_tick_is_made_all_the_same(
+    #[case] method: &str,
+    #[case] rest: &str,
+    #[case] body: Value,
+) {
+    let mut scene = Scene::start().await;
+    let id = scene.job("hourly", json!({})).await;
+    let job = format!("/workloads/jobs/{id}");
+    let _ = scene.owner.post(&format!("{job}/versions"), hourly()).await.expect(201);
+    if rest == "/draft/publish" {
+        let _ = scene.owner.post(&format!("{job}/draft"), json!({ "cronExpression": "" })).await.expect(201);
+    }
+    let (path, body) = if method == "PUT" {
+        let file = scene.owner.get(&format!("{job}/export")).await.expect(200).json();
+        ("/workloads/jobs/by-key/hourly".to_owned(), build::with(file, "/status", json!("paused")))
+    } else {
+        (format!("{job}{rest}"), body)
+    };
+    scene.pass(30 * MINUTE).await;
+    let (pause, transactions) = (Pause::default(), AtomicUsize::new(0));
+    let held_back = pause.clone();
+    scene.app.set_rule(Arc::new(move |call| {
+        let is_first = call.operation == "TransactWriteItems" && transactions.fetch_add(1, Ordering::SeqCst) == 0;
+        if is_first { Verdict::Hold(held_back.clone()) } else { Verdict::Forward }
+    }));
+    let tick = async {
+        pause.reached().await;
+        let ticked = mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(60)).await.unwrap();
+        pause.end();
+        ticked.scheduled
+    };
+    let (changed, scheduled) = tokio::join!(scene.owner.call(method, &path).json(&body).send(), tick);
+    scene.app.heal();
+    assert_eq!(scheduled, 1);
+    assert!(changed.status.is_success(), "{changed}");
+    assert!(scene.told(&id).await.contains(&"09:00 1 ran due".to_owned()), "{:?}", scene.told(&id).await);
+    assert_eq!(scene.shown(&id).await.get("nextRunAt"), None);
+    scene.app.deliver().await;
 }
 
 #[tokio::test]

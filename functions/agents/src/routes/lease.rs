@@ -10,8 +10,9 @@ use mainsheet_core::agent_protocol::{
 };
 use mainsheet_core::catalog::LeasedCatalogs;
 use mainsheet_core::job::{ExecutionMode, VARIABLE_PREFIX};
-use mainsheet_core::job_run::{JobRun, RunEvent, RunStatus};
+use mainsheet_core::job_run::{JobRun, QueryDefaults, RunEvent, RunStatus};
 use mainsheet_core::{Error, Timestamp};
+use mainsheet_store::Change;
 use mainsheet_store::clusters::{InboxEntry, InboxKind};
 use mainsheet_store::job_runs::RunOfJob;
 use tokio::time::{Instant, sleep};
@@ -94,16 +95,11 @@ async fn take(
     caller: &AgentCaller,
     entry: &InboxEntry,
 ) -> mainsheet_core::Result<Option<LeasedRun>> {
-    let app = &state.app;
-    let Some(found) = app.store.run_of_job(&caller.tenant, entry).await? else { return Ok(None) };
+    let Some(found) = state.app.store.run_of_job(&caller.tenant, entry).await? else { return Ok(None) };
     match (entry.kind, found.run.value.status) {
-        (InboxKind::Ready, RunStatus::Ready) => lease_run(state, caller, found).await,
+        (InboxKind::Ready, RunStatus::Ready) => lease_run(state, caller, &found).await,
         (InboxKind::Leased, RunStatus::Starting) if found.run.value.attempt == entry.attempt => {
-            app.store.renew_lease(&found.run, &caller.agent.value).await?;
-            match work(state, caller, &found).await? {
-                Ok(work) => Ok(Some(leased(&found, &found.run.value, work, app.now()))),
-                Err(_) => Ok(None),
-            }
+            lease_again(state, caller, &found).await
         }
         // An agent that lost a run that was under way cannot go on with it: its lease runs out.
         _ => Ok(None),
@@ -113,7 +109,7 @@ async fn take(
 async fn lease_run(
     state: &AgentsState,
     caller: &AgentCaller,
-    found: RunOfJob,
+    found: &RunOfJob,
 ) -> mainsheet_core::Result<Option<LeasedRun>> {
     let app = &state.app;
     let change = app.store.change(caller.audit("job_run.lease", &found.run.value.id));
@@ -121,28 +117,59 @@ async fn lease_run(
     let mut run = found.run.value.clone();
     run.apply(RunEvent::Lease, now).map_err(Error::internal)?;
     run.leased_by = Some(caller.agent.value.id.clone());
-    let work = match work(state, caller, &found).await? {
+    let work = match work(state, caller, found).await? {
         Ok(work) => work,
-        Err(reason) => {
-            run.apply(RunEvent::Fail, now).map_err(Error::internal)?;
-            run.status_message = Some(reason);
-            change.replace_run(&caller.tenant, &found.run, &run).commit().await?;
-            return Ok(None);
-        }
+        Err(reason) => return fail(change, caller, found, run, reason).await,
     };
     if let LeasedSource::Sql { text } = &work.source {
         run.resolved_sql = Some(text.clone());
     }
+    run.query_defaults.clone_from(&work.query_defaults);
     // A request that waits was let in before; the agent may have been dismissed since.
     let dismissed = |error| if matches!(error, Error::NotFound) { Error::unauthenticated("dismissed") } else { error };
     let change = change.require_agent(&caller.agent.value.id).replace_run(&caller.tenant, &found.run, &run);
     change.commit().await.map_err(dismissed)?;
-    Ok(Some(leased(&found, &run, work, now)))
+    Ok(Some(leased(found, &run, work, now)))
+}
+
+/// Hands a leased run out again. The lease of one that cannot be handed out is not renewed: it would stand for ever.
+async fn lease_again(
+    state: &AgentsState,
+    caller: &AgentCaller,
+    found: &RunOfJob,
+) -> mainsheet_core::Result<Option<LeasedRun>> {
+    let app = &state.app;
+    match work(state, caller, found).await? {
+        Ok(work) => {
+            app.store.renew_lease(&found.run, &caller.agent.value).await?;
+            Ok(Some(leased(found, &found.run.value, work, app.now())))
+        }
+        Err(reason) => {
+            let change = app.store.change(caller.audit("job_run.lease", &found.run.value.id));
+            fail(change, caller, found, found.run.value.clone(), reason).await
+        }
+    }
+}
+
+/// Ends a leased run that cannot be executed, for this reason.
+async fn fail(
+    change: Change<'_>,
+    caller: &AgentCaller,
+    found: &RunOfJob,
+    mut run: JobRun,
+    reason: String,
+) -> mainsheet_core::Result<Option<LeasedRun>> {
+    run.apply(RunEvent::Fail, change.now()).map_err(Error::internal)?;
+    run.status_message = Some(reason);
+    change.replace_run(&caller.tenant, &found.run, &run).commit().await?;
+    Ok(None)
 }
 
 /// What a run executes, and in which catalogs.
 struct Work {
     source: LeasedSource,
+    /// What names in a saved query's text mean.
+    query_defaults: Option<QueryDefaults>,
     catalogs: Option<LeasedCatalogs>,
 }
 
@@ -152,12 +179,13 @@ async fn work(
     caller: &AgentCaller,
     found: &RunOfJob,
 ) -> mainsheet_core::Result<Result<Work, String>> {
-    let source = match resolve(&state.app.store, &caller.tenant, found).await? {
-        Resolved::Source(source) => source,
+    let (source, query_defaults) = match resolve(&state.app.store, &caller.tenant, found).await? {
+        Resolved::Source(source, query_defaults) => (source, query_defaults),
         Resolved::Impossible(reason) => return Ok(Err(reason)),
     };
-    let catalogs = crate::catalogs::catalogs(state, &caller.tenant, found).await?;
-    Ok(catalogs.map(|catalogs| Work { source, catalogs }))
+    let defaults = query_defaults.clone().unwrap_or_default();
+    let catalogs = crate::catalogs::catalogs(state, &caller.tenant, found, defaults).await?;
+    Ok(catalogs.map(|catalogs| Work { source, query_defaults, catalogs }))
 }
 
 fn leased(found: &RunOfJob, run: &JobRun, work: Work, now: Timestamp) -> LeasedRun {

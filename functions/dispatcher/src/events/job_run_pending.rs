@@ -111,7 +111,10 @@ async fn stop(store: &Store, tenant: &Tenant, row: &Row<JobRun>, by: &JobRun) ->
     }
     run.apply(RunEvent::Cancel, now).map_err(Error::internal)?;
     let change = change.replace_run(tenant, row, &run);
-    let change = if run.attempt == 0 { change.replace_tick(tenant, &run) } else { change };
+    let change = match store.tick_of(tenant, &run).await? {
+        Some(tick) if run.attempt == 0 => change.replace_tick(tenant, &run.job_id, tick),
+        _ => change,
+    };
     found(change.commit().await)?;
     Ok(true)
 }

@@ -44,7 +44,7 @@ impl Scene {
         let file: Value = serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
         let (status, applied) =
             self.owner.send(Method::PUT, &format!("/workloads/jobs/by-key/{key}"), Some(&file)).await.unwrap();
-        assert_eq!((status, &applied["action"]), (StatusCode::OK, &json!("created")), "{applied}");
+        assert_eq!((status, &applied["action"]), (StatusCode::CREATED, &json!("created")), "{applied}");
         text(&applied["job"]["id"])
     }
 }

@@ -30,21 +30,22 @@ pub(crate) async fn create(
     let (caller, row) = (&found.caller, &found.job);
     if idempotent.earlier::<JobId>()?.is_some() {
         let draft = existing(found.draft)?;
-        return Ok(created(JobVersionView::draft(&row.value.id, &draft.value), draft.version));
+        return Ok(created(JobVersionView::draft(&row.value, &draft.value), draft.version));
     }
     require_no_draft(&row.value)?;
     let change = app.store.change(caller.audit("job.draft.create", &row.value.id));
     let (now, mut job) = (change.now(), row.value.clone());
+    let describes = body.describes();
     let settings = body.over(VersionSettings::in_force(&job));
     let version = settings.published(job.next_version(), Some(job.current.number), caller.member_id(), now);
     check_rules(&job.job_key, &version)?;
-    check_targets(&app, caller, &job, &version).await?;
+    let query = check_targets(&app, caller, &job, &version).await?;
     job.draft_version = Some(version.number);
-    let draft = JobDraft { version, updated_at: now, updated_by: caller.member_id().clone() };
+    let draft = JobDraft { version, describes, updated_at: now, updated_by: caller.member_id().clone() };
     let change = change.create_draft(caller.tenant(), row, &job, &draft);
-    require_named(change, caller, &job, &draft.version, None)
+    require_named(change, caller, &job, &draft.version, query.as_ref())
         .idempotent(idempotent.request(), job.id.as_str())
         .commit()
         .await?;
-    Ok(created(JobVersionView::draft(&job.id, &draft), 1))
+    Ok(created(JobVersionView::draft(&job, &draft), 1))
 }

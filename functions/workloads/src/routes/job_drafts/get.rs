@@ -16,5 +16,5 @@ use crate::view::JobVersionView;
 )]
 pub(crate) async fn get(found: DraftFor<CanViewJobs>) -> Result<Tagged<JobVersionView>> {
     let draft = existing(found.draft)?;
-    Ok(Tagged { body: JobVersionView::draft(&found.job.value.id, &draft.value), version: draft.version })
+    Ok(Tagged { body: JobVersionView::draft(&found.job.value, &draft.value), version: draft.version })
 }

@@ -30,12 +30,13 @@ pub(crate) async fn update(
     if_match.check(row.version)?;
     let before = &row.value.version;
     let JobVersion { number, based_on, created_at, .. } = *before;
+    let describes = body.describes() || row.value.describes;
     let version = body.over(VersionSettings::of(before)).published(number, based_on, &before.created_by, created_at);
     check_rules(&job.job_key, &version)?;
-    check_targets(&app, caller, job, &version).await?;
+    let query = check_targets(&app, caller, job, &version).await?;
     let change = app.store.change(caller.audit("job.draft.update", &job.id));
-    let draft = JobDraft { version, updated_at: change.now(), updated_by: caller.member_id().clone() };
+    let draft = JobDraft { version, describes, updated_at: change.now(), updated_by: caller.member_id().clone() };
     let change = change.replace_draft(&row, &draft);
-    require_named(change, caller, job, &draft.version, None).commit().await?;
-    Ok(Tagged { body: JobVersionView::draft(&job.id, &draft), version: row.version + 1 })
+    require_named(change, caller, job, &draft.version, query.as_ref()).commit().await?;
+    Ok(Tagged { body: JobVersionView::draft(job, &draft), version: row.version + 1 })
 }

@@ -6,7 +6,7 @@ use mainsheet_auth::Caller;
 use mainsheet_auth::needs::CanRunJobs;
 use mainsheet_core::Error;
 use mainsheet_core::job_run::{JobRun, RunEvent};
-use mainsheet_store::{Row, retry_races};
+use mainsheet_store::{Row, retry_races_from};
 
 use crate::access::JobRunFor;
 use crate::view::JobRunView;
@@ -26,22 +26,14 @@ pub(crate) async fn cancel(
     run: JobRunFor<CanRunJobs>,
     Action(idempotent): Action,
 ) -> Result<Tagged<JobRunView>> {
-    let (caller, mut row) = (&run.caller, Some(run.row.clone()));
+    let caller = &run.caller;
     if idempotent.earlier::<mainsheet_core::JobRunId>()?.is_some() {
         return Ok(Tagged { body: JobRunView::from(&run.row.value), version: run.row.version });
     }
     // Its agent may report progress at the same moment: then the run is read again.
-    let attempt = || {
-        let known = row.take();
-        async {
-            let row = match known {
-                Some(row) => row,
-                None => app.store.job_run(caller.tenant(), &run.row.value.job_id, &run.row.value.id).await?,
-            };
-            cancel_once(&app, caller, row, &idempotent).await
-        }
-    };
-    let (run, version) = retry_races(attempt).await?;
+    let read_again = || app.store.job_run(caller.tenant(), &run.row.value.job_id, &run.row.value.id);
+    let once = |row| cancel_once(&app, caller, row, &idempotent);
+    let (run, version) = retry_races_from(run.row.clone(), read_again, once).await?;
     Ok(Tagged { body: JobRunView::from(&run), version })
 }
 

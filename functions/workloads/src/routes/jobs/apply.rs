@@ -1,13 +1,15 @@
 //! `PUT /workloads/jobs/by-key/{jobKey}`: a job becomes what a file says, if it is anything else.
 
 use axum::extract::State;
+use axum::http::StatusCode;
 use garde::Validate;
 use mainsheet_api::{App, Body, IfMatch, Path, Query, Result, Tagged};
 use mainsheet_auth::{Caller, Relation};
 use mainsheet_core::Error;
 use mainsheet_core::job::{Job, Shared};
+use mainsheet_core::query::SavedQuery;
 use mainsheet_store::dependencies::Dependencies;
-use mainsheet_store::{Change, Row};
+use mainsheet_store::{Change, Row, retry_races_from};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
@@ -87,6 +89,8 @@ struct Plan {
     action: JobAction,
     changes: Vec<FieldChange>,
     job: Job,
+    /// The saved query that a version which is new runs.
+    query: Option<SavedQuery>,
     dependencies: Dependencies,
 }
 
@@ -98,47 +102,66 @@ struct Plan {
     put, path = "/workloads/jobs/by-key/{jobKey}", operation_id = "applyJob", tag = "jobs",
     params(("jobKey" = String, Path, description = "The job's key, as the file has it."), ApplyQuery, ("If-Match" = Option<String>, Header, description = "The job's version to change.")),
     request_body = JobCreate,
-    responses((status = 200, description = "What became of the job, or would.", body = JobApplied, headers(("ETag" = String, description = "The job's version.")))),
+    responses(
+        (status = 200, description = "What became of the job, or would.", body = JobApplied, headers(("ETag" = String, description = "The job's version."))),
+        (status = 201, description = "There was no job with this key: it was created.", body = JobApplied, headers(("ETag" = String, description = "The job's version."))),
+    ),
     security(("accessToken" = [])), extensions(("x-required-relation" = json!("team:CanManageJobs")))
 )]
 pub(crate) async fn apply(
     State(app): State<App>,
-    KeyedJob { caller, row }: KeyedJob,
+    found: KeyedJob,
     Path(KeyPath { job_key }): Path<KeyPath>,
     Query(query): Query<ApplyQuery>,
     if_match: IfMatch,
     Body(file): Body<JobCreate>,
-) -> Result<Tagged<JobApplied>> {
+) -> Result<(StatusCode, Tagged<JobApplied>)> {
     if file.job_key != job_key {
         let message = "`jobKey` is another job than the one in the path.";
         return Err(Error::malformed("contradictory_keys", message).into());
     }
-    if_match.check_if_there(row.as_ref().map(|row| row.version))?;
+    // A tick of the job may be decided, or something else of it changed, at the same moment: then the job is read again.
+    let once = |row| apply_once(&app, &found.caller, row, &file, &if_match, query.dry_run);
+    Ok(retry_races_from(found.row.clone(), || found.read_again(&app, &job_key), once).await?)
+}
+
+async fn apply_once(
+    app: &App,
+    caller: &Caller,
+    row: Option<Row<Job>>,
+    file: &JobCreate,
+    if_match: &IfMatch,
+    dry_run: bool,
+) -> mainsheet_core::Result<(StatusCode, Tagged<JobApplied>)> {
+    if_match.check_if_there(row.as_ref().map(|row| row.version)).map_err(|problem| problem.0)?;
     let plan = match &row {
-        None => plan_new(&app, &caller, file).await?,
-        Some(row) => plan_change(&app, &caller, row, file).await?,
+        None => plan_new(app, caller, file.clone()).await?,
+        Some(row) => plan_change(app, caller, row, file.clone()).await?,
     };
     let now = app.now();
-    let writes = !query.dry_run && plan.action != JobAction::Unchanged;
+    let writes = !dry_run && plan.action != JobAction::Unchanged;
     if writes {
-        carry_out(&app, &caller, row.as_ref(), &plan).await?;
-    } else if query.dry_run {
-        required(app.store.conditions(), &caller, row.as_ref(), &plan).commit().await?;
+        carry_out(app, caller, row.as_ref(), &plan).await?;
+    } else if dry_run {
+        let before = row.as_ref().map(|row| &row.value);
+        let look = app.store.conditions().require_query(caller.tenant(), before, &plan.job);
+        required(look, caller, row.as_ref(), &plan).commit().await?;
     }
     let version = row.as_ref().map_or(0, |row| row.version) + u64::from(writes);
     let job = JobView::after(row.as_ref(), &plan.job, now)?;
-    let body = JobApplied { action: plan.action, dry_run: query.dry_run, changes: plan.changes, job };
-    Ok(Tagged { body, version })
+    let body = JobApplied { action: plan.action, dry_run, changes: plan.changes, job };
+    let is_new = writes && plan.action == JobAction::Created;
+    Ok((if is_new { StatusCode::CREATED } else { StatusCode::OK }, Tagged { body, version }))
 }
 
-async fn plan_new(app: &App, caller: &Caller, file: JobCreate) -> Result<Plan> {
+async fn plan_new(app: &App, caller: &Caller, file: JobCreate) -> mainsheet_core::Result<Plan> {
     caller.require_in_all(Relation::CanManageJobs, &file.team_ids)?;
-    let (job, _) = prepare(app, caller, file).await?;
+    let (job, query) = prepare(app, caller, file).await?;
     let dependencies = app.store.dependencies(caller.tenant(), None, &job).await?;
-    Ok(Plan { action: JobAction::Created, changes: Vec::new(), job, dependencies })
+    Ok(Plan { action: JobAction::Created, changes: Vec::new(), job, query, dependencies })
 }
 
-async fn plan_change(app: &App, caller: &Caller, row: &Row<Job>, file: JobCreate) -> Result<Plan> {
+async fn plan_change(app: &App, caller: &Caller, row: &Row<Job>, file: JobCreate) -> mainsheet_core::Result<Plan> {
     let before = &row.value;
     let (settings, own) = file.into_parts();
     let now = app.now();
@@ -146,18 +169,19 @@ async fn plan_change(app: &App, caller: &Caller, row: &Row<Job>, file: JobCreate
     let publishes = described != VersionSettings::in_force(before);
     let mut job = before.clone();
     job.description = settings.description.clone();
+    let mut query = None;
     if publishes {
         let version = settings.published(before.next_version(), Some(before.current.number), caller.member_id(), now);
         check_rules(&before.job_key, &version)?;
         require_no_draft(before)?;
-        check_targets(app, caller, before, &version).await?;
+        query = check_targets(app, caller, before, &version).await?;
         job = before.published(version);
     }
     let added: Vec<_> = own.team_ids.iter().filter(|team| !before.team_ids.contains(team)).cloned().collect();
     caller.require_in_all(Relation::CanManageJobs, &added)?;
     if added.len() + job.current.depends_on.len() > MAX_CHECKED {
         let message = "adds more teams at once than go with that many jobs in `dependsOn`; add some of them first";
-        return Err(Error::invalid("teamIds", message).into());
+        return Err(Error::invalid("teamIds", message));
     }
     let since = Shared { created_at: now, created_by: caller.member_id().clone() };
     job.shared.retain(|team, _| own.team_ids.contains(team));
@@ -179,42 +203,49 @@ async fn plan_change(app: &App, caller: &Caller, row: &Row<Job>, file: JobCreate
         job.updated_by = caller.member_id().clone();
     }
     let dependencies = app.store.dependencies(caller.tenant(), Some(before), &job).await?;
-    Ok(Plan { action, changes, job, dependencies })
+    Ok(Plan { action, changes, job, query, dependencies })
 }
 
-/// What the transaction sees to beside the job itself: whatever the file names has to be there.
+/// What the transaction sees to beside the job itself: whatever the file names has to be there and usable.
 fn required<'s>(change: Change<'s>, caller: &Caller, row: Option<&Row<Job>>, plan: &Plan) -> Change<'s> {
     let job = &plan.job;
     let before = row.map_or(&[][..], |row| &row.value.team_ids);
     let added: Vec<_> = job.team_ids.iter().filter(|team| !before.contains(team)).cloned().collect();
     let change = match plan.action {
-        JobAction::Created | JobAction::Published => require_named(change, caller, job, &job.current, None),
+        JobAction::Created | JobAction::Published => {
+            require_named(change, caller, job, &job.current, plan.query.as_ref())
+        }
         JobAction::Updated | JobAction::Unchanged => change,
     };
-    // A transaction sees to the teams of a job that is new when it lists it.
-    if row.is_some() { require_added(change, caller, &job.team_ids, &added) } else { change }
+    match row {
+        Some(row) => {
+            let change = require_cluster(change, caller, &row.value, job);
+            require_added(change, caller, &job.team_ids, &added)
+        }
+        // Cluster and teams of a job that is new were read.
+        None => change,
+    }
 }
 
-async fn carry_out(app: &App, caller: &Caller, row: Option<&Row<Job>>, plan: &Plan) -> Result<()> {
+async fn carry_out(app: &App, caller: &Caller, row: Option<&Row<Job>>, plan: &Plan) -> mainsheet_core::Result<()> {
     let (tenant, job) = (caller.tenant(), &plan.job);
     let Some(row) = row else {
         let change = app.store.change(caller.audit("job.create", &job.id));
         let change = required(change, caller, None, plan).create_job(tenant, job);
-        return Ok(change.depend(tenant, &plan.dependencies).commit().await?);
+        return change.depend(tenant, &plan.dependencies).commit().await;
     };
     let change = app.store.change(caller.audit("job.apply", &job.id));
     let change = if plan.action == JobAction::Published {
         let left = query_left(app, caller, &row.value, &job.current).await?;
-        let change = change.publish_version(tenant, row, job, left.as_ref()).depend(tenant, &plan.dependencies);
-        require_cluster(change, caller, &row.value, job)
+        change.publish_version(tenant, row, job, left.as_ref()).depend(tenant, &plan.dependencies)
     } else {
         change.replace_job(tenant, row, job)
     };
-    Ok(required(change, caller, Some(row), plan).commit().await?)
+    required(change, caller, Some(row), plan).commit().await
 }
 
-fn as_json(job: &Job) -> Result<Value> {
-    Ok(serde_json::to_value(JobCreate::from(job)).map_err(Error::internal)?)
+fn as_json(job: &Job) -> mainsheet_core::Result<Value> {
+    serde_json::to_value(JobCreate::from(job)).map_err(Error::internal)
 }
 
 /// The fields in which two values differ, down to what is no object.

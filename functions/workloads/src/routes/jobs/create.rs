@@ -192,7 +192,11 @@ pub(crate) async fn create(
 }
 
 /// The job that a body describes and its saved query, if all of its rules are kept and what it points at is there.
-pub(crate) async fn prepare(app: &App, caller: &Caller, body: JobCreate) -> Result<(Job, Option<SavedQuery>)> {
+pub(crate) async fn prepare(
+    app: &App,
+    caller: &Caller,
+    body: JobCreate,
+) -> mainsheet_core::Result<(Job, Option<SavedQuery>)> {
     let job = new_job(caller, body, app.now());
     check_rules(&job.job_key, &job.current)?;
     let query = job.query_id();
@@ -223,7 +227,7 @@ fn new_job(caller: &Caller, body: JobCreate, now: Timestamp) -> Job {
 }
 
 /// What the job points at has to be there and to be the caller's to use.
-fn check_prerequisites(app: &App, caller: &Caller, job: &Job, found: &JobPrerequisites) -> Result<()> {
+fn check_prerequisites(app: &App, caller: &Caller, job: &Job, found: &JobPrerequisites) -> mainsheet_core::Result<()> {
     let mut errors = FieldErrors::default();
     for (index, team) in job.team_ids.iter().enumerate() {
         if !found.teams.contains_key(team) {
@@ -237,10 +241,10 @@ fn check_prerequisites(app: &App, caller: &Caller, job: &Job, found: &JobPrerequ
     }
     let Some(cluster) = &found.cluster else {
         errors.add("clusterId", "is no cluster of this organization");
-        return Ok(errors.into_result()?);
+        return errors.into_result();
     };
     errors.into_result()?;
     let shared = job.team_ids.iter().any(|team| cluster.value.teams.contains_key(team));
     let active = pulse(cluster).status(app.now()) == ClusterStatus::Active;
-    if active && (shared || caller.may(Relation::CanManageClusters)) { Ok(()) } else { Err(cluster_unusable().into()) }
+    if active && (shared || caller.may(Relation::CanManageClusters)) { Ok(()) } else { Err(cluster_unusable()) }
 }

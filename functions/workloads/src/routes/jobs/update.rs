@@ -3,9 +3,11 @@
 use axum::extract::State;
 use garde::Validate;
 use mainsheet_api::{App, Body, IfMatch, Result, Tagged, text};
+use mainsheet_auth::Caller;
 use mainsheet_auth::needs::CanManageJobs;
 use mainsheet_core::Error;
-use mainsheet_core::job::JobStatus;
+use mainsheet_core::job::{Job, JobStatus};
+use mainsheet_store::{Row, retry_races_from};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -51,24 +53,35 @@ pub(crate) async fn update(
     if_match: IfMatch,
     Body(body): Body<JobUpdate>,
 ) -> Result<Tagged<JobView>> {
-    let (caller, row) = (&found.caller, &found.row);
-    if_match.check(row.version)?;
+    // A tick of the job may be decided, or something else of it changed, at the same moment: then the job is read again.
+    let once = |row| update_once(&app, &found.caller, row, &if_match, &body);
+    Ok(retry_races_from(found.row.clone(), || found.read_again(&app), once).await?)
+}
+
+async fn update_once(
+    app: &App,
+    caller: &Caller,
+    row: Row<Job>,
+    if_match: &IfMatch,
+    body: &JobUpdate,
+) -> mainsheet_core::Result<Tagged<JobView>> {
+    if_match.check(row.version).map_err(|problem| problem.0)?;
     if body.version.is_some_and(|version| version != row.value.current.number) {
         let message = format!("Version {} of the job is in force.", row.value.current.number);
-        return Err(Error::conflict("other_version_in_force", message).into());
+        return Err(Error::conflict("other_version_in_force", message));
     }
     let change = app.store.change(caller.audit("job.update", &row.value.id));
     let mut job = row.value.clone();
-    job.job_key = body.job_key.unwrap_or(job.job_key);
+    job.job_key = body.job_key.clone().unwrap_or(job.job_key);
     job.status = body.status.unwrap_or(job.status);
-    job.description = body.description.or(job.description);
+    job.description = body.description.clone().or(job.description);
     job.updated_at = change.now();
     job.updated_by = caller.member_id().clone();
     if job.current.depends_on.iter().any(|dependency| dependency.job_key == job.job_key) {
-        return Err(Error::invalid("jobKey", "is the key of a job that this one depends on").into());
+        return Err(Error::invalid("jobKey", "is the key of a job that this one depends on"));
     }
-    let view = JobView::after(Some(row), &job, change.now())?;
+    let view = JobView::after(Some(&row), &job, change.now())?;
     let dependencies = app.store.dependencies(caller.tenant(), Some(&row.value), &job).await?;
-    change.replace_job(caller.tenant(), row, &job).depend(caller.tenant(), &dependencies).commit().await?;
+    change.replace_job(caller.tenant(), &row, &job).depend(caller.tenant(), &dependencies).commit().await?;
     Ok(Tagged { body: view, version: row.version + 1 })
 }
