@@ -33,8 +33,9 @@ use crate::doors::{Seating, join, leave_all};
 use crate::fault::{Fault, Lasting};
 use crate::mail::{CatchingMailer, CaughtMail};
 use crate::person::Person;
+use crate::port::Ports;
 use crate::proxy::Rule;
-use crate::table::{Dump, TestTable};
+use crate::table::{Dump, Rows, TestTable};
 
 /// The secrets that tests sign with.
 const ACCESS_SECRET: &str = "the secret of the tests' access tokens, of no use elsewhere";
@@ -58,6 +59,8 @@ const BEGINNING: &str = "2026-11-21T08:30:00.000Z";
 pub struct Snapshot {
     folder: tempfile::TempDir,
     stream: Stream,
+    mails: usize,
+    workflows: usize,
 }
 
 /// The control plane. Dropping it while events or messages wait fails the test: call [`TestApp::deliver`] first.
@@ -71,6 +74,7 @@ pub struct TestApp {
     mailer: CatchingMailer,
     notifier: Notifier,
     outbox: Outbox,
+    ports: Ports,
     queues: MemoryQueues,
     workflows: StartedWorkflows,
     cloud: CloudSimulator,
@@ -117,12 +121,13 @@ impl TestApp {
         let paths = functions.iter().map(|(name, router)| (*name, paths_of(router))).collect();
         let (router, document) = assemble(&clock.clock(), functions.into_iter().map(|(_, router)| router));
         let outbox = Outbox::of(table.stream());
-        let mailer = CatchingMailer::default();
+        let ports = Ports::default();
+        let mailer = CatchingMailer::behind(&ports);
         let keys = MailKeys { links: mail_key, codes: Arc::new(login_code_key()) };
         let notifier = Notifier::new(Arc::new(mailer.clone()), keys, clock.clock(), PUBLIC_URL.to_owned()).unwrap();
         let _ = table.take_operations();
-        let (queues, workflows) = (MemoryQueues::default(), StartedWorkflows::default());
-        Self { router, document, paths, table, store, clock, mailer, notifier, outbox, queues, workflows, cloud }
+        let (queues, workflows) = (MemoryQueues::behind(&ports), StartedWorkflows::behind(&ports));
+        Self { router, document, paths, table, store, clock, mailer, notifier, outbox, ports, queues, workflows, cloud }
     }
 
     /// The OpenAPI document of all routers.
@@ -166,6 +171,12 @@ impl TestApp {
     #[must_use]
     pub fn dump(&self) -> Dump {
         self.table.dump()
+    }
+
+    /// The table's rows as they are now, to see later what has changed. No event may wait.
+    #[must_use]
+    pub fn rows(&self) -> Rows {
+        self.table.rows(self.outbox.stream())
     }
 
     /// Decides from now on what becomes of each round trip to the table. Until [`TestApp::heal`] it does not shake.
@@ -290,9 +301,18 @@ impl TestApp {
         receive: impl Fn(&MemoryQueues) -> Option<(Queue, Message)>,
     ) -> Option<(Queue, Message)> {
         while let Some(event) = self.outbox.take() {
-            mainsheet_relay::carry(&self.queues, &self.workflows, &event).await.unwrap();
+            self.carry_once(&event).await;
         }
         receive(&self.queues)
+    }
+
+    /// Carries an event until that goes well.
+    async fn carry_once(&self, event: &OutboxEvent) {
+        let mut failures = 0;
+        while let Err(error) = mainsheet_relay::carry(&self.queues, &self.workflows, event).await {
+            failures += 1;
+            assert!(failures < 20, "{event:?} cannot be carried: {error}");
+        }
     }
 
     /// Handles a message until that goes well, and answers how often it did not.
@@ -318,12 +338,15 @@ impl TestApp {
         assert!(self.queues.is_empty(), "messages wait");
         let folder = tempfile::tempdir().unwrap();
         self.table.save(&folder.path().join("table"));
-        Snapshot { folder, stream: self.outbox.stream() }
+        let (mails, workflows) = (self.mailer.caught().len(), self.workflows.all().len());
+        Snapshot { folder, stream: self.outbox.stream(), mails, workflows }
     }
 
-    /// Goes back to what there was at a moment; the clock does not.
+    /// Goes back to what there was at a moment; the clock does not, nor do customers' accounts.
     pub fn restore(&self, snapshot: &Snapshot) {
         self.queues.clear();
+        self.mailer.truncate(snapshot.mails);
+        self.workflows.truncate(snapshot.workflows);
         self.table.load(&snapshot.folder.path().join("table"));
         self.outbox.go_to(snapshot.stream.clone());
     }
@@ -334,9 +357,21 @@ impl TestApp {
         self.table.set_rule(crate::fault::at(index, fault, lasting));
     }
 
+    /// How often workers called a queue, a workflow or the mailer since the last call of this.
+    #[must_use]
+    pub fn take_port_calls(&self) -> usize {
+        self.ports.take_calls()
+    }
+
+    /// From now on those calls are counted from 0, and the one at `index` goes wrong, once.
+    pub fn fault_of_port(&self, index: usize, fault: Fault) {
+        self.ports.fault(index, fault);
+    }
+
     /// Nothing goes wrong any more.
     pub fn heal(&self) {
         self.table.heal();
+        self.ports.heal();
     }
 
     /// The scheduler's tick, and what follows from it. Where the index was late, it ticks once more when the index shows everything.

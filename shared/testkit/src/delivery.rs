@@ -10,58 +10,77 @@ use mainsheet_core::Result;
 use mainsheet_embedded::Stream;
 use mainsheet_store::outbox::OutboxEvent;
 
+use crate::port::Ports;
+
 /// Messages that were delivered: queues may deliver them again at any time.
 #[derive(Debug, Default)]
 pub struct Delivered(pub(crate) Vec<(Queue, Message)>);
 
 /// Queues in memory.
-#[derive(Default)]
-pub(crate) struct MemoryQueues(Mutex<VecDeque<(Queue, Message)>>);
+pub(crate) struct MemoryQueues {
+    ports: Ports,
+    waiting: Mutex<VecDeque<(Queue, Message)>>,
+}
 
 #[async_trait]
 impl Queues for MemoryQueues {
     async fn send(&self, queue: Queue, message: Message) -> Result<()> {
-        self.0.lock().unwrap().push_back((queue, message));
-        Ok(())
+        self.ports.call(|| self.waiting.lock().unwrap().push_back((queue, message)))
     }
 }
 
 impl MemoryQueues {
+    pub(crate) fn behind(ports: &Ports) -> Self {
+        Self { ports: ports.clone(), waiting: Mutex::default() }
+    }
+
     pub(crate) fn receive(&self) -> Option<(Queue, Message)> {
-        self.0.lock().unwrap().pop_front()
+        self.waiting.lock().unwrap().pop_front()
     }
 
     pub(crate) fn receive_newest(&self) -> Option<(Queue, Message)> {
-        self.0.lock().unwrap().pop_back()
+        self.waiting.lock().unwrap().pop_back()
     }
 
     pub(crate) fn clear(&self) {
-        self.0.lock().unwrap().clear();
+        self.waiting.lock().unwrap().clear();
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().unwrap().is_empty()
+        self.waiting.lock().unwrap().is_empty()
     }
 }
 
 /// Workflows that were started. Nobody does their steps.
-#[derive(Default)]
-pub(crate) struct StartedWorkflows(Mutex<Vec<WorkflowStart>>);
+pub(crate) struct StartedWorkflows {
+    ports: Ports,
+    started: Mutex<Vec<WorkflowStart>>,
+}
 
 #[async_trait]
 impl Workflows for StartedWorkflows {
     async fn start(&self, start: WorkflowStart) -> Result<()> {
-        let mut started = self.0.lock().unwrap();
-        if !started.contains(&start) {
-            started.push(start);
-        }
-        Ok(())
+        self.ports.call(|| {
+            let mut started = self.started.lock().unwrap();
+            if !started.contains(&start) {
+                started.push(start);
+            }
+        })
     }
 }
 
 impl StartedWorkflows {
+    pub(crate) fn behind(ports: &Ports) -> Self {
+        Self { ports: ports.clone(), started: Mutex::default() }
+    }
+
     pub(crate) fn all(&self) -> Vec<WorkflowStart> {
-        self.0.lock().unwrap().clone()
+        self.started.lock().unwrap().clone()
+    }
+
+    /// Forgets all but the first ones.
+    pub(crate) fn truncate(&self, count: usize) {
+        self.started.lock().unwrap().truncate(count);
     }
 }
 

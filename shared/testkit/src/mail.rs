@@ -6,9 +6,14 @@ use async_trait::async_trait;
 use mainsheet_cloud::mail::{Mail, Mailer};
 use mainsheet_core::Result;
 
+use crate::port::Ports;
+
 /// Catches mail. Clones are the same one.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct CatchingMailer(Arc<Mutex<Vec<CaughtMail>>>);
+pub(crate) struct CatchingMailer {
+    ports: Ports,
+    caught: Arc<Mutex<Vec<CaughtMail>>>,
+}
 
 /// A mail that was handed over.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,17 +23,27 @@ pub struct CaughtMail(pub Mail);
 impl Mailer for CatchingMailer {
     /// A mail that was handed over before is the same one: a person would find it once.
     async fn send(&self, mail: Mail) -> Result<()> {
-        let mut caught = self.0.lock().unwrap();
-        if !caught.iter().any(|known| known.0.id == mail.id) {
-            caught.push(CaughtMail(mail));
-        }
-        Ok(())
+        self.ports.call(|| {
+            let mut caught = self.caught.lock().unwrap();
+            if !caught.iter().any(|known| known.0.id == mail.id) {
+                caught.push(CaughtMail(mail));
+            }
+        })
     }
 }
 
 impl CatchingMailer {
+    pub(crate) fn behind(ports: &Ports) -> Self {
+        Self { ports: ports.clone(), ..Self::default() }
+    }
+
     pub(crate) fn caught(&self) -> Vec<CaughtMail> {
-        self.0.lock().unwrap().clone()
+        self.caught.lock().unwrap().clone()
+    }
+
+    /// Forgets all but the first mails.
+    pub(crate) fn truncate(&self, count: usize) {
+        self.caught.lock().unwrap().truncate(count);
     }
 }
 

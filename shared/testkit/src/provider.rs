@@ -31,11 +31,14 @@ pub struct TestProvider {
     inner: Arc<Mutex<Inner>>,
 }
 
+/// Codes that were given out and not traded yet, with what each was asked for with.
+pub type Codes = HashMap<String, HashMap<String, String>>;
+
 struct Inner {
     key: TestKey,
     now: Timestamp,
     clients: HashMap<String, String>,
-    codes: HashMap<String, HashMap<String, String>>,
+    codes: Codes,
     /// Changes the discovery document, ID tokens' headers and claims, and what userinfo tells.
     discovery: Value,
     header: Value,
@@ -102,6 +105,17 @@ impl TestProvider {
     #[must_use]
     pub fn registered(&self) -> Vec<Value> {
         self.inner().registered.clone()
+    }
+
+    /// The codes that can be traded.
+    #[must_use]
+    pub fn codes(&self) -> Codes {
+        self.inner().codes.clone()
+    }
+
+    /// Goes back to the codes of a moment, as [`crate::TestApp::restore`] does with the table.
+    pub fn restore(&self, codes: &Codes) {
+        self.inner().codes.clone_from(codes);
     }
 
     /// The person signs in at the page that a browser was sent to: where the browser is sent back to.

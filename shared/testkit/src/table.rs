@@ -1,6 +1,6 @@
 //! The embedded table, with a proxy in front of it that counts, guards and shakes, and a side door for tests to look in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,6 +9,7 @@ use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use dynoxide::Database;
 use dynoxide::actions::describe_table::DescribeTableRequest;
+use dynoxide::actions::get_item::GetItemRequest;
 use dynoxide::actions::scan::ScanRequest;
 use dynoxide::types::{AttributeValue, Item};
 use mainsheet_core::Clock;
@@ -190,12 +191,7 @@ impl TestTable {
     /// All that is in the table.
     #[must_use]
     pub fn dump(&self) -> Dump {
-        let rows = self.raw_rows().into_iter().map(|row| {
-            let row = serde_json::json!({ "M": row });
-            let text = |name: &str| row["M"][name]["S"].as_str().unwrap().to_owned();
-            ((text("pk"), text("sk")), plain(&row))
-        });
-        Dump { rows: rows.collect() }
+        Dump { rows: self.raw_rows().iter().map(|row| (key_of(row), plain_row(row))).collect() }
     }
 
     /// Puts copies of a row beside it until there are `count`. Each has an id of its own wherever the row has its own.
@@ -221,6 +217,35 @@ impl TestTable {
         self.database().import_items(TABLE, copies, dynoxide::ImportOptions::default()).unwrap();
     }
 
+    /// The rows as they are now, to see later what has changed. `stream` is at its end.
+    #[must_use]
+    pub fn rows(&self, stream: Stream) -> Rows {
+        Rows { rows: self.raw_rows().into_iter().map(|row| (key_of(&row), row)).collect(), stream }
+    }
+
+    /// The rows that came, changed or went since a moment, by the stream: cheaper than to look at all rows.
+    #[must_use]
+    pub fn changes_since(&self, earlier: &Rows) -> Vec<ChangedRow> {
+        let mut stream = earlier.stream.clone();
+        let mut touched = BTreeMap::new();
+        loop {
+            let records = stream.peek().unwrap();
+            if records.is_empty() {
+                break;
+            }
+            touched.extend(records.into_iter().map(|record| (key_of(&record.key), record.key)));
+            stream.acknowledge();
+        }
+        let changed = |(key, item): (Key, Item)| {
+            let request = GetItemRequest { table_name: TABLE.to_owned(), key: item, ..GetItemRequest::default() };
+            let after = self.database().get_item(request).unwrap().item;
+            let before = earlier.rows.get(&key);
+            let row = || ChangedRow { before: before.map(plain_row), after: after.as_ref().map(plain_row), key };
+            (before != after.as_ref()).then(row)
+        };
+        touched.into_iter().filter_map(changed).collect()
+    }
+
     /// All that is in the table, as the database has it.
     #[must_use]
     pub fn raw_rows(&self) -> Vec<Item> {
@@ -237,6 +262,22 @@ impl TestTable {
             }
         }
     }
+}
+
+/// A row's primary key.
+type Key = (String, String);
+
+fn key_of(row: &Item) -> Key {
+    let text = |name: &str| match row.get(name) {
+        Some(AttributeValue::S(text)) => text.clone(),
+        _ => panic!("a row without `{name}`"),
+    };
+    (text("pk"), text("sk"))
+}
+
+/// A row's attributes as plain JSON.
+fn plain_row(row: &Item) -> Value {
+    plain(&serde_json::json!({ "M": row }))
 }
 
 /// A value with a text of it replaced wherever it stands.
@@ -260,6 +301,23 @@ fn plain(typed: &Value) -> Value {
         "NULL" => Value::Null,
         _ => value.clone(),
     }
+}
+
+/// A table's rows at one moment, as the database has them, by primary key.
+pub struct Rows {
+    rows: HashMap<Key, Item>,
+    stream: Stream,
+}
+
+/// A row that came, changed or went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangedRow {
+    /// Its primary key.
+    pub key: (String, String),
+    /// What it was, attributes as plain JSON; none when it came.
+    pub before: Option<Value>,
+    /// What it is; none when it went.
+    pub after: Option<Value>,
 }
 
 /// A table's rows at one moment, by primary key.

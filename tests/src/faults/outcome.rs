@@ -1,35 +1,90 @@
-//! What a request has come to, such that two of them can be compared whose ids differ.
+//! What something has come to, such that two outcomes can be compared whose ids and secrets differ.
 
 use std::collections::HashSet;
 
-use mainsheet_testkit::Dump;
+use mainsheet_testkit::{ChangedRow, Dump, Rows, TestApp};
 use serde_json::{Value, json};
 
-/// The rows of a table, with one name for all ids and digests that were not there before.
+/// How everything was before.
+pub(super) struct Before {
+    rows: Rows,
+    /// The names that the table has: ids, and digests in hex.
+    names: HashSet<String>,
+    mails: usize,
+    workflows: usize,
+}
+
+/// What is different since: rows, mails and workflows, with one name for all ids and digests that were not there before.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Outcome(Vec<String>);
 
-/// The names that a table has: ids, and digests in hex.
-pub(super) struct Names(HashSet<String>);
+/// Begins the line of a row that is gone.
+const GONE: &str = "gone:";
 
-impl Names {
-    pub(super) fn of(dump: &Dump) -> Self {
-        let rows = dump.rows.iter().map(|((pk, sk), row)| format!("{pk} {sk} {row}"));
-        Self(
-            rows.flat_map(|row| words(&row).filter(|word| is_name(word)).map(str::to_owned).collect::<Vec<_>>())
-                .collect(),
-        )
+impl Before {
+    pub(super) fn of(app: &TestApp) -> Self {
+        let (mails, workflows) = (app.mails().len(), app.started_workflows().len());
+        Self { rows: app.rows(), names: names_of(&app.dump()), mails, workflows }
+    }
+
+    /// What became of a row; nothing where that does not count.
+    fn tell(&self, row: &ChangedRow) -> Option<String> {
+        let (pk, sk) = &row.key;
+        let told =
+            |row: &Value| Some(format!("{} {}", self.rename(&format!("{pk} {sk}")), self.text(&comparable(row)?)));
+        let (was, is) = (row.before.as_ref().and_then(told), row.after.as_ref().and_then(told));
+        match (was, is) {
+            (Some(_), None) => Some(format!("{GONE} {}", self.rename(&format!("{pk} {sk}")))),
+            (was, is) => is.filter(|is| was.as_ref() != Some(is)),
+        }
+    }
+
+    /// A value with its new names renamed, and its fields in the order that they have then.
+    fn text(&self, value: &Value) -> String {
+        match value {
+            Value::Object(fields) => {
+                let field = |(name, value): (&String, &Value)| format!("{}: {}", self.rename(name), self.text(value));
+                let mut fields: Vec<String> = fields.iter().map(field).collect();
+                fields.sort();
+                format!("{{{}}}", fields.join(", "))
+            }
+            Value::Array(items) => {
+                format!("[{}]", items.iter().map(|item| self.text(item)).collect::<Vec<_>>().join(", "))
+            }
+            other => self.rename(&other.to_string()),
+        }
+    }
+
+    fn rename(&self, text: &str) -> String {
+        let mut renamed = String::with_capacity(text.len());
+        let mut rest = text;
+        while !rest.is_empty() {
+            let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(rest.len());
+            let (word, after) = rest.split_at(end);
+            // Which shard of those that wait for a block an audit record is in, its id decides.
+            let is_new = renamed.ends_with("SEAL#") || (is_name(word) && !self.names.contains(word));
+            renamed.push_str(if is_new { "NEW" } else { word });
+            let next = after.chars().next().map_or(0, char::len_utf8);
+            renamed.push_str(&after[..next]);
+            rest = &after[next..];
+        }
+        renamed
     }
 }
 
 impl Outcome {
-    pub(super) fn of(dump: &Dump, known: &Names) -> Self {
-        // Whoever sends a heartbeat again has sent two.
-        let rows = dump.rows.iter().filter(|(_, row)| row.get("beats").is_none());
-        let rows = rows.filter_map(|((pk, sk), row)| Some(format!("{pk} {sk} {}", uncut(row)?)));
-        let mut rows: Vec<String> = rows.map(|row| rename(&row, known)).collect();
-        rows.sort();
-        Self(rows)
+    pub(super) fn of(app: &TestApp, before: &Before) -> Self {
+        let rows = app.table().changes_since(&before.rows);
+        let rows = rows.iter().filter_map(|row| before.tell(row));
+        let mails = app.mails().into_iter().skip(before.mails).map(|mail| {
+            // A code that somebody signs in with is part of its mail's subject.
+            format!("a mail to {}: {}", mail.0.to, mail.0.subject.replace(|letter: char| letter.is_ascii_digit(), ""))
+        });
+        let workflows = app.started_workflows().into_iter().skip(before.workflows);
+        let workflows = workflows.map(|start| before.rename(&format!("{start:?}")));
+        let mut lines: Vec<String> = rows.chain(mails).chain(workflows).collect();
+        lines.sort();
+        Self(lines)
     }
 
     /// Asserts that both are the same.
@@ -48,9 +103,27 @@ impl Outcome {
         };
         if self != expected {
             let (more, less) = (lacks(self, expected).join("\n+ "), lacks(expected, self).join("\n- "));
-            panic!("{context}: the table is not what it is without the fault:\n+ {more}\n- {less}");
+            panic!("{context}: what came of it is not what it is without the fault:\n+ {more}\n- {less}");
         }
     }
+
+    /// Asserts that things are gone, and that nothing came or changed.
+    #[track_caller]
+    pub(super) fn assert_nothing_new(&self, context: &str) {
+        let new: Vec<&String> = self.0.iter().filter(|line| !line.starts_with(GONE)).collect();
+        assert!(new.is_empty(), "{context}: half of it was done: {new:#?}");
+    }
+}
+
+/// A row as far as it is the same each time.
+fn comparable(row: &Value) -> Option<Value> {
+    // Whoever sends a heartbeat again has sent two.
+    if row.get("beats").is_some() {
+        return None;
+    }
+    let mut row = uncut(row)?;
+    blank_secrets(&mut row);
+    Some(row)
 }
 
 /// How a trail is cut into blocks tells when somebody came to seal it. That its records are sealed, and how many, is what counts.
@@ -65,6 +138,22 @@ fn uncut(row: &Value) -> Option<Value> {
     Some(row)
 }
 
+/// Sealed secrets, hashed passwords and beginnings of keys are different each time that they are made.
+fn blank_secrets(value: &mut Value) {
+    match value {
+        Value::String(text) if ["$argon2id$", "msk_"].iter().any(|kind| text.starts_with(kind)) => text.clear(),
+        Value::Object(fields) if fields.len() == 2 && fields.contains_key("dataKey") => fields.clear(),
+        Value::Object(fields) => fields.values_mut().for_each(blank_secrets),
+        Value::Array(items) => items.iter_mut().for_each(blank_secrets),
+        _ => {}
+    }
+}
+
+fn names_of(dump: &Dump) -> HashSet<String> {
+    let rows = dump.rows.iter().map(|((pk, sk), row)| format!("{pk} {sk} {row}"));
+    rows.flat_map(|row| words(&row).filter(|word| is_name(word)).map(str::to_owned).collect::<Vec<_>>()).collect()
+}
+
 fn words(text: &str) -> impl Iterator<Item = &str> {
     text.split(|letter: char| !letter.is_ascii_alphanumeric())
 }
@@ -74,20 +163,4 @@ fn is_name(word: &str) -> bool {
     let is_id = word.len() == 20 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
     let is_digest = word.len() == 64 && word.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     is_id || is_digest
-}
-
-fn rename(text: &str, known: &Names) -> String {
-    let mut renamed = String::with_capacity(text.len());
-    let mut rest = text;
-    while !rest.is_empty() {
-        let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(rest.len());
-        let (word, after) = rest.split_at(end);
-        // Which shard of those that wait for a block an audit record is in, its id decides.
-        let is_new = renamed.ends_with("SEAL#") || (is_name(word) && !known.0.contains(word));
-        renamed.push_str(if is_new { "NEW" } else { word });
-        let next = after.chars().next().map_or(0, char::len_utf8);
-        renamed.push_str(&after[..next]);
-        rest = &after[next..];
-    }
-    renamed
 }

@@ -1,14 +1,17 @@
-//! The scheduler's tick, and what the dispatcher makes of it. What the relay carries and the dispatcher does is tried behind each
-//! operation as well.
+//! The scheduler's tick and what follows from it, and what the dispatcher does that no operation of the world asks for. Relay,
+//! dispatcher and notifier are tried behind each operation as well.
 
 use std::time::Duration;
 
+use mainsheet_core::role::OrganizationRole;
+use mainsheet_testkit::provider::TestProvider;
 use mainsheet_testkit::{Person, TestAgent, TestApp, build};
 use serde_json::{Value, json};
 
-use super::outcome::{Names, Outcome};
-use super::{report, tried};
-use crate::world::leased_run;
+use super::outcome::{Before, Outcome};
+use super::stage::{Again, Stage, Trial};
+use super::{PORT_FAULTS, report, tried};
+use crate::world::{ended_run, leased_run};
 
 const HOUR: Duration = Duration::from_secs(3600);
 
@@ -49,14 +52,16 @@ impl Scene {
     async fn try_tick(&self, check: impl Fn(&Self)) {
         let app = &self.app;
         app.deliver().await;
-        let (snapshot, names) = (app.snapshot(), Names::of(&app.dump()));
+        let (snapshot, before) = (app.snapshot(), Before::of(app));
         let tick = || mainsheet_scheduler::tick(app.store(), mainsheet_scheduler::INTERVAL);
         let (ticked, calls) = Box::pin(app.measure(tick())).await;
         let _ = ticked.unwrap();
+        let _ = app.take_port_calls();
         let (_, later_calls) = Box::pin(app.measure(app.deliver_through_faults())).await;
+        let port_calls = app.take_port_calls();
         settle(app).await;
         check(self);
-        let expected = Outcome::of(&app.dump(), &names);
+        let expected = Outcome::of(app, &before);
         let mut count = 0;
         for (index, call) in calls.iter().enumerate() {
             for (fault, lasting) in tried(call) {
@@ -66,7 +71,7 @@ impl Scene {
                 app.heal();
                 settle(app).await;
                 let context = format!("a tick with {fault:?} {lasting:?} at call {index} of {calls:?}");
-                Outcome::of(&app.dump(), &names).assert_is(&expected, &context);
+                Outcome::of(app, &before).assert_is(&expected, &context);
                 count += 1;
             }
         }
@@ -80,12 +85,55 @@ impl Scene {
                 settle(app).await;
                 let context =
                     format!("a tick, delivered with {fault:?} {lasting:?} at call {index} of {later_calls:?}");
-                Outcome::of(&app.dump(), &names).assert_is(&expected, &context);
+                Outcome::of(app, &before).assert_is(&expected, &context);
                 count += 1;
             }
         }
+        for (index, fault) in (0..port_calls).flat_map(|index| PORT_FAULTS.map(|fault| (index, fault))) {
+            app.restore(&snapshot);
+            let _ = tick().await.unwrap();
+            app.fault_of_port(index, fault);
+            let _ = app.deliver_through_faults().await;
+            app.heal();
+            settle(app).await;
+            let context = format!("a tick, delivered with {fault:?} at a port, call {index} of {port_calls}");
+            Outcome::of(app, &before).assert_is(&expected, &context);
+            count += 1;
+        }
         report("a tick", count);
     }
+}
+
+/// A request by somebody who acts in an emergency, of which all owners hear.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_call_fails_owners_hear_of_an_emergency_once() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let helper = app.member("helper@example.com", &owner.organization_id, &[OrganizationRole::Emergency], &[]).await;
+    let provider = TestProvider::start(app.now()).await;
+    let stage = Stage::set(&app, &provider).await;
+    let request = || helper.call("PATCH", "/org").json(&json!({ "name": "Saved" }));
+    let trial = Trial { name: "an emergency", request: &request, success: 200, again: Again::Change };
+    report("an emergency", stage.try_out(&trial).await);
+}
+
+/// A job whose runs ended, go on and wait is deleted: the dispatcher clears away what it leaves.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_call_fails_what_a_deleted_job_leaves_is_cleared_away() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let agent = owner.cluster("main").await;
+    let job = owner.job("daily", &agent.cluster_id).await;
+    let path = format!("/workloads/jobs/{job}");
+    let _ = owner.post(&format!("{path}/versions"), json!({ "timeoutSeconds": 60 })).await.expect(201);
+    let _ = ended_run(&app, &owner, &agent, &job).await;
+    let _ = leased_run(&app, &owner, &agent, &job).await;
+    let _ = owner.create(&format!("{path}/runs"), json!({ "hold": true })).await;
+    let provider = TestProvider::start(app.now()).await;
+    let stage = Stage::set(&app, &provider).await;
+    let request = || owner.call("DELETE", &path);
+    let trial = Trial { name: "a job with runs", request: &request, success: 204, again: Again::Change };
+    report("a job with runs", stage.try_out(&trial).await);
 }
 
 /// What follows, and ticks with what follows of them, until nothing is left to do.
