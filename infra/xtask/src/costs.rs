@@ -39,6 +39,8 @@ struct Units {
 struct Month {
     of_agents: f64,
     of_people: f64,
+    /// Those of people that the function `Identity` answers, which has more memory.
+    of_identity: f64,
     of_workers: f64,
     events: f64,
     units: Units,
@@ -121,6 +123,8 @@ impl Book {
         let (of_agents, of_people) = (self.counts("requestsPerRun"), self.counts("requestsOfPeoplePerRun"));
         let always = self.counts("requestsOfPeoplePerDay");
         let sum = |counts: &BTreeMap<String, f64>| counts.values().sum::<f64>();
+        let of_identity: f64 =
+            always.iter().filter(|(request, _)| request.contains(" /auth/")).map(|(_, count)| count).sum();
         let events = self.assumed("eventsPerRun") * runs;
         let units = Units::default()
             .plus(runs, self.units_of_requests(&of_agents))
@@ -131,6 +135,7 @@ impl Book {
         Month {
             of_agents: sum(&of_agents) * runs,
             of_people: sum(&of_people) * runs + sum(&always) * DAYS,
+            of_identity: of_identity * DAYS,
             // The relay and the dispatcher are asked once for each event, at the most, and the scheduler every minute.
             of_workers: 2.0 * events + MINUTES,
             events,
@@ -140,10 +145,11 @@ impl Book {
 
     /// What each part costs a month at so many runs a day.
     fn bill(&self, runs_a_day: f64) -> Vec<(&'static str, f64)> {
-        let Month { of_agents, of_people, of_workers, events, units } = self.month(runs_a_day);
+        let Month { of_agents, of_people, of_identity, of_workers, events, units } = self.month(runs_a_day);
         let invocations = of_agents + of_people + of_workers;
-        let seconds = invocations * self.assumed("millisecondsPerRequest") / 1000.0;
-        let gigabyte_seconds = seconds * self.assumed("megabytesOfMemory") / 1024.0;
+        let megabytes = (invocations - of_identity) * self.assumed("megabytesOfMemory")
+            + of_identity * self.assumed("megabytesOfIdentity");
+        let gigabyte_seconds = megabytes / 1024.0 * self.assumed("millisecondsPerRequest") / 1000.0;
         let lambda =
             self.million("Lambda, requests", invocations) + self.million("Lambda, GB-seconds", gigabyte_seconds);
         let kept = runs_a_day * self.assumed("daysKept") * self.assumed("kilobytesKeptPerRun") / KILOBYTES_IN_GIGABYTE;
@@ -160,12 +166,14 @@ impl Book {
         let keys = self.each("KMS, key", 1.0)
             + self.each("Secrets Manager, secret", self.secrets)
             + self.million("KMS, requests", 0.1 * invocations);
+        let transitions = self.assumed("operationsPerMonth") * self.assumed("transitionsPerOperation");
         let agents = (runs_a_day / self.assumed("runsPerAgentAndDay")).ceil();
         vec![
             ("AWS Lambda", lambda),
             ("API Gateway", self.million("API Gateway, requests", of_people)),
             ("DynamoDB", table),
             ("SQS", self.million("SQS, requests", 3.0 * events + EMPTY_READS)),
+            ("Step Functions", self.million("Step Functions, transitions", transitions)),
             ("agents that ask for work", self.each("an idle agent, a month", agents)),
             ("X-Ray", self.million("X-Ray, traces", traced(of_people + of_workers))),
             ("CloudWatch", watching),
@@ -206,6 +214,12 @@ mod tests {
             "infra/docs/operations.md has other costs than `cargo xtask costs` prints:\n{}",
             table()
         );
+    }
+
+    #[test]
+    fn identity_has_the_memory_that_is_paid_for() {
+        let (template, book) = (include_str!("../../../template.yaml"), Book::open());
+        assert!(template.contains(&format!("MemorySize: {}\n", book.assumed("megabytesOfIdentity"))));
     }
 
     #[test]

@@ -76,7 +76,12 @@ fn read(schemas: &Value, path: &str, method: &str, operation: &Value) -> Operati
     let id = operation["operationId"].as_str().unwrap_or_else(|| panic!("{method} {path} has no operationId"));
     let statuses = operation["responses"].as_object().unwrap().keys().filter_map(|status| status.parse().ok());
     let successes: Vec<u16> = statuses.filter(|status| (200..400).contains(status)).collect();
-    let [success] = successes[..] else { panic!("{id} has success statuses {successes:?}") };
+    let success = match successes[..] {
+        [success] => success,
+        // It may create what is not there; what a right request names is.
+        [200, 201] if method == "put" => 200,
+        _ => panic!("{id} has success statuses {successes:?}"),
+    };
     let parameters = operation["parameters"].as_array().into_iter().flatten();
     let parameters: Vec<String> = parameters.map(|parameter| parameter["name"].as_str().unwrap().to_owned()).collect();
     let requirements = operation["security"].as_array().into_iter().flatten();

@@ -7,7 +7,7 @@ use std::path::Path;
 use mainsheet_workflow::asl;
 use serde_json::Value;
 
-use super::deployment::{resources, template};
+use super::deployment::{resources, template, usual};
 
 /// The longest that SQS keeps a message back, in seconds.
 const LONGEST_DELAY: u64 = 900;
@@ -97,13 +97,19 @@ fn queues_wait_as_long_as_they_can_and_have_to() {
         assert!(delay.is_null() || delay.as_u64().is_some_and(|delay| delay <= LONGEST_DELAY), "{id}: {delay}");
     }
     for (id, source) in resources(&template, "AWS::Lambda::EventSourceMapping") {
-        let from = source["Properties"]["EventSourceArn"].as_str().unwrap();
+        let from = usual(&source["Properties"]["EventSourceArn"]);
         let Some(queue) = queues.get(from.trim_end_matches(".Arn")) else { continue };
         let function = &functions[source["Properties"]["FunctionName"].as_str().unwrap().trim_end_matches(".Alias")];
         let timeout = function["Properties"]["Timeout"].as_u64().unwrap();
         let hidden = queue["Properties"]["VisibilityTimeout"].as_u64().unwrap();
         assert!(hidden >= PATIENCE * timeout, "{id}: {hidden} s for a function that may take {timeout} s");
         assert!(queue["Properties"]["RedrivePolicy"]["deadLetterTargetArn"].is_string(), "{id}");
+        // AWS Lambda takes no less than 2.
+        let at_once = source["Properties"]["ScalingConfig"]["MaximumConcurrency"].as_u64();
+        assert!(
+            at_once.is_some_and(|at_once| at_once >= 2),
+            "{id}: nothing keeps it from taking all of the account's concurrency"
+        );
     }
 }
 
@@ -142,8 +148,12 @@ fn whoever_calls_a_function_calls_its_alias() {
     for (id, function) in resources(&template, "AWS::Serverless::Function") {
         assert_eq!(function["Properties"]["AutoPublishCodeSha256"], "Revision", "{id}");
         let watched = function["Properties"]["DeploymentPreference"]["Alarms"].as_array().unwrap();
-        let errors = format!("{id}Errors");
-        assert!(watched.iter().any(|alarm| *alarm == errors), "{id} goes on when it fails");
+        // What customers do in their accounts makes the provisioner's errors, and nobody's deployment go back.
+        let wanted = if id == "Provisioner" { format!("{id}Failures") } else { format!("{id}Errors") };
+        assert!(watched.iter().any(|alarm| *alarm == wanted), "{id} goes on when it fails");
+        for told in ["ApiFailures", "ProvisionerErrors", "AgentsThrottles"] {
+            assert!(watched.iter().all(|alarm| alarm != told), "{id}: {watched:?}");
+        }
         assert!(watched.iter().all(|alarm| alarms.contains_key(alarm.as_str().unwrap())), "{id}: {watched:?}");
     }
 }

@@ -11,7 +11,7 @@ use mainsheet_testkit::{Permission, build};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
-use super::deployment::{resources, template};
+use super::deployment::{resources, template, usual};
 use super::document::{Operation, operations};
 use crate::operations::right;
 use crate::world::World;
@@ -62,7 +62,7 @@ fn roles_allow_what_functions_ask_of_other_services() {
     let mut events: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for source in resources(&template, "AWS::Lambda::EventSourceMapping").into_values() {
         let function = source["Properties"]["FunctionName"].as_str().unwrap().trim_end_matches(".Alias").to_owned();
-        let from = source["Properties"]["EventSourceArn"].as_str().unwrap();
+        let from = usual(&source["Properties"]["EventSourceArn"]);
         let taken = events.entry(function).or_default();
         if queues.contains_key(from.trim_end_matches(".Arn")) {
             taken.extend(OF_A_QUEUE.map(str::to_owned));
@@ -75,8 +75,9 @@ fn roles_allow_what_functions_ask_of_other_services() {
         }
     }
     for (id, function) in resources(&template, "AWS::Serverless::Function") {
-        let statements = function["Properties"]["Policies"][0]["Statement"].as_array().unwrap();
-        let actions = statements.iter().flat_map(|statement| texts(&statement["Action"]));
+        let statements = function["Properties"]["Policies"][0]["Statement"].as_array().unwrap().iter();
+        let allowing = statements.filter(|statement| statement["Effect"] == "Allow");
+        let actions = allowing.flat_map(|statement| texts(&statement["Action"]));
         let is_of_the_table =
             |action: &String| action.starts_with("dynamodb:") && !OF_A_STREAM.contains(&action.as_str());
         let allowed: BTreeSet<String> = actions.filter(|action| !is_of_the_table(action)).collect();
@@ -87,6 +88,25 @@ fn roles_allow_what_functions_ask_of_other_services() {
         asked.extend(["kms:Decrypt", "kms:GenerateDataKey"].map(str::to_owned));
         assert_eq!(allowed, asked, "{id} is allowed what is left, and asks for what is right");
     }
+}
+
+/// The roles of customers have any name, and those of the platform's own account are not among them.
+#[test]
+fn no_function_assumes_a_role_of_the_platforms_own_account() {
+    let own = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*";
+    let mut assuming = Vec::new();
+    for (id, function) in resources(&template(), "AWS::Serverless::Function") {
+        let statements = function["Properties"]["Policies"][0]["Statement"].as_array().unwrap();
+        let is = |statement: &Value, effect: &str| {
+            statement["Effect"] == effect && texts(&statement["Action"]).contains(&"sts:AssumeRole".to_owned())
+        };
+        if statements.iter().any(|statement| is(statement, "Allow")) {
+            let denied = statements.iter().filter(|statement| is(statement, "Deny"));
+            assert!(denied.flat_map(|statement| texts(&statement["Resource"])).any(|arn| arn == own), "{id}");
+            assuming.push(id);
+        }
+    }
+    assert_eq!(assuming, ["Infrastructure", "Provisioner"]);
 }
 
 /// What AWS Lambda does as a function's role to read a queue (AWS Lambda, Amazon SQS, execution role permissions).
