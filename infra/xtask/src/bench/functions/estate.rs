@@ -29,7 +29,8 @@ pub(super) struct Estate {
 
 impl Estate {
     pub(super) async fn found() -> Self {
-        let app = TestApp::start().await;
+        // What is compared is what each asks of the table when nothing is in the way.
+        let app = TestApp::start().await.steady();
         to_the_present(&app);
         let owner = app.sign_up("owner@example.com").await;
         let member = app.member("member@example.com", &owner.organization_id, &[OrganizationRole::Member], &[]).await;
@@ -68,7 +69,7 @@ fn config() -> serde_json::Value {
     json!({
         "sql": { "source": statement },
         "compute": { "worker": { "instanceType": "c8g.4xlarge", "maxNodes": 4, "capacityType": "spot" } },
-        "lakesail": { "maxRetries": 2, "env.STAGE": "production" },
+        "lakesail": { "executionMode": "cluster", "maxRetries": 2, "env.STAGE": "production" },
     })
 }
 

@@ -75,7 +75,7 @@ async fn counted(table: &TableFront, first: &[Bytes], more: Option<&Bytes>) -> u
     let mut sandbox = Sandbox::start(Package::Rust, table, &wrapper).await;
     let more = std::iter::repeat_n(more, COUNTED as usize).flatten();
     for event in first.iter().chain(more) {
-        let _ = sandbox.invoke(event.clone()).await;
+        let _ = sandbox.invoke(event.clone()).await.succeeded();
     }
     sandbox.end();
     progress("counted one process");

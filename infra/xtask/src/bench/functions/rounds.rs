@@ -47,10 +47,10 @@ async fn once(package: Package, estate: &Estate, table: &TableFront, requests: u
     let token = Some(estate.owner.access_token.as_str());
     let (job, list) = (event(&estate.job, token), event(LIST, token));
     let mut sandbox = Sandbox::start(package, table, &[]).await;
-    let cold = milliseconds(sandbox.invoke(job.clone()).await.since_start);
+    let cold = milliseconds(sandbox.invoke(job.clone()).await.succeeded().since_start);
     for _ in 0..requests / 2 {
         for event in [&job, &list] {
-            let _ = sandbox.invoke(event.clone()).await;
+            let _ = sandbox.invoke(event.clone()).await.succeeded();
         }
     }
     let job = warm(&mut sandbox, &job, requests).await;
@@ -62,7 +62,7 @@ async fn warm(sandbox: &mut Sandbox, event: &Bytes, requests: usize) -> Round {
     let before = sandbox.processor_time();
     let mut times = Vec::with_capacity(requests);
     for _ in 0..requests {
-        times.push(sandbox.invoke(event.clone()).await.took);
+        times.push(sandbox.invoke(event.clone()).await.succeeded().took);
     }
     Round::of(times, sandbox.processor_time().saturating_sub(before))
 }

@@ -56,6 +56,14 @@ impl Answer {
     pub(super) fn response(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
+
+    /// Asserts that it is what was asked for: to refuse is quicker than to work.
+    #[track_caller]
+    pub(super) fn succeeded(self) -> Self {
+        let response = self.response();
+        assert_eq!(response["statusCode"], 200, "{response}");
+        self
+    }
 }
 
 /// What a package says.
@@ -163,6 +171,7 @@ fn environment(api: &str, table: &TableFront) -> Vec<(&'static str, String)> {
         ("AWS_SESSION_TOKEN", "of a role"),
         ("AWS_ENDPOINT_URL_DYNAMODB", table.url.as_str()),
         ("MAINSHEET_TABLE", "mainsheet"),
+        ("MAINSHEET_METRICS", "mainsheet"),
         ("LANG", "C.UTF-8"),
         ("PATH", "/usr/local/bin:/usr/bin:/bin"),
         ("TZ", ":UTC"),
@@ -212,4 +221,29 @@ async fn response(State(api): State<Arc<Api>>, Path(_): Path<String>, body: Byte
 async fn error(State(api): State<Arc<Api>>, body: String) -> StatusCode {
     let _ = api.words.send(Word::Failure(body));
     StatusCode::ACCEPTED
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The lines of the template below one of its keys.
+    fn section<'t>(template: &'t str, key: &str) -> impl Iterator<Item = &'t str> {
+        let deep = |line: &str| line.len() - line.trim_start().len();
+        let mut lines = template.lines().skip_while(move |line| *line != key);
+        let depth = lines.next().map(deep).expect("a key of the template");
+        lines.take_while(move |line| line.is_empty() || deep(line) > depth)
+    }
+
+    #[test]
+    fn a_package_has_the_settings_that_are_deployed() {
+        let template = std::fs::read_to_string(crate::root().join("template.yaml")).unwrap();
+        let table = TableFront { url: "https://127.0.0.1".to_owned(), packages: PathBuf::new() };
+        let given: Vec<&str> = environment("127.0.0.1", &table).into_iter().map(|(name, _)| name).collect();
+        for line in section(&template, "Globals:").chain(section(&template, "  Workloads:")) {
+            if let Some((name, _)) = line.trim().split_once(':').filter(|(name, _)| name.starts_with("MAINSHEET_")) {
+                assert!(given.contains(&name), "{name} is not set");
+            }
+        }
+    }
 }
