@@ -18,6 +18,8 @@ PARAMETERS = {
     # The emulator has no CodeDeploy.
     "GradualDeployment": "false",
     "ConnectionTemplateUrl": "https://templates.s3.eu-central-1.amazonaws.com/connection.yaml",
+    "AgentImage": "registry.example.com/mainsheet-agent:1",
+    "RuntimeImage": "registry.example.com/mainsheet-runtime:1",
 }
 
 
