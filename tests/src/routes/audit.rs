@@ -240,7 +240,8 @@ async fn an_export_is_verified_by_the_published_keys() {
 
 #[tokio::test]
 async fn whatever_is_changed_left_out_put_in_or_moved_is_found() {
-    let app = TestApp::start().await;
+    // A block is what one read of the log holds.
+    let app = TestApp::start().await.steady();
     let owner = sealed_log(&app).await;
     let keys = jwks(&app).await;
     let lines = export(&owner).await;
