@@ -7,11 +7,10 @@ mod source;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::FromRef;
-use mainsheet_api::App;
+use mainsheet_api::{App, Document, Routes, routes};
 use mainsheet_auth::sealed::Sealer;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use routes::{events, heartbeat, lease, logs, register, results};
 
@@ -41,14 +40,23 @@ impl FromRef<AgentsState> for App {
     }
 }
 
-/// The routes of this function.
-pub fn router(state: AgentsState) -> OpenApiRouter {
-    OpenApiRouter::new()
+/// Answers this function's routes.
+pub fn router(state: AgentsState) -> Router {
+    routes(Router::new()).with_state(state)
+}
+
+/// What the OpenAPI document says of them.
+#[must_use]
+pub fn document() -> Document {
+    routes(Document::default())
+}
+
+fn routes<R: Routes<AgentsState>>(routes: R) -> R {
+    routes
         .routes(routes!(register::register))
         .routes(routes!(heartbeat::heartbeat))
         .routes(routes!(lease::lease))
         .routes(routes!(events::events))
         .routes(routes!(logs::logs))
         .routes(routes!(results::results))
-        .with_state(state)
 }

@@ -12,13 +12,12 @@ mod trusted;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::FromRef;
-use mainsheet_api::App;
+use mainsheet_api::{App, Document, Routes, routes};
 use mainsheet_auth::keys::{KeyRing, SigningKey};
 use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_auth::sealed::Sealer;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use routes::{auth, idps, keys, me, sso};
 pub use single_sign_on::SingleSignOn;
@@ -55,9 +54,19 @@ impl FromRef<IdentityState> for App {
     }
 }
 
-/// The routes of this function.
-pub fn router(state: IdentityState) -> OpenApiRouter {
-    OpenApiRouter::new()
+/// Answers this function's routes.
+pub fn router(state: IdentityState) -> Router {
+    routes(Router::new()).with_state(state)
+}
+
+/// What the OpenAPI document says of them.
+#[must_use]
+pub fn document() -> Document {
+    routes(Document::default())
+}
+
+fn routes<R: Routes<IdentityState>>(routes: R) -> R {
+    routes
         .routes(routes!(auth::sign_up::sign_up))
         .routes(routes!(auth::verify_email::verify_email))
         .routes(routes!(auth::resend_verification::resend_verification))
@@ -94,5 +103,4 @@ pub fn router(state: IdentityState) -> OpenApiRouter {
         .routes(routes!(me::organizations::organizations))
         .routes(routes!(me::permissions::permissions))
         .routes(routes!(me::teams::teams))
-        .with_state(state)
 }

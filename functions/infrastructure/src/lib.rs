@@ -9,11 +9,10 @@ mod view;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::FromRef;
-use mainsheet_api::App;
+use mainsheet_api::{App, Document, Routes, routes};
 use mainsheet_auth::sealed::Sealer;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 pub use cloud::{Cloud, LOOK};
 use routes::{
@@ -64,25 +63,38 @@ impl FromRef<InfrastructureState> for Cloud {
     }
 }
 
-/// The routes of this function.
-pub fn router(state: InfrastructureState) -> OpenApiRouter {
-    OpenApiRouter::new()
+/// Answers this function's routes.
+pub fn router(state: InfrastructureState) -> Router {
+    routes(Router::new()).with_state(state)
+}
+
+/// What the OpenAPI document says of them.
+#[must_use]
+pub fn document() -> Document {
+    routes(Document::default())
+}
+
+fn routes<R: Routes<InfrastructureState>>(routes: R) -> R {
+    let routes = cluster_routes(routes);
+    let routes = connection_routes(routes);
+    let routes = network_routes(routes);
+    let routes = provisioned_cluster_routes(routes);
+    let routes = provisioned_catalog_routes(routes);
+    routes.routes(routes!(operations::get::get, operations::cancel::cancel))
+}
+
+fn cluster_routes<R: Routes<InfrastructureState>>(routes: R) -> R {
+    routes
         .routes(routes!(clusters::create::create))
         .routes(routes!(clusters::retire::retire))
         .routes(routes!(cluster_teams::list::list, cluster_teams::add::add))
         .routes(routes!(cluster_teams::remove::remove))
         .routes(routes!(my_clusters::list::list))
         .routes(routes!(my_clusters::get::get))
-        .merge(connection_routes())
-        .merge(network_routes())
-        .merge(provisioned_cluster_routes())
-        .merge(provisioned_catalog_routes())
-        .routes(routes!(operations::get::get, operations::cancel::cancel))
-        .with_state(state)
 }
 
-fn connection_routes() -> OpenApiRouter<InfrastructureState> {
-    OpenApiRouter::new()
+fn connection_routes<R: Routes<InfrastructureState>>(routes: R) -> R {
+    routes
         .routes(routes!(connections::list::list, connections::create::create))
         .routes(routes!(connections::get::get, connections::update::update, connections::delete::delete))
         .routes(routes!(connections::sync_template::sync_template))
@@ -95,8 +107,8 @@ fn connection_routes() -> OpenApiRouter<InfrastructureState> {
         .routes(routes!(connections::orphans::orphans))
 }
 
-fn network_routes() -> OpenApiRouter<InfrastructureState> {
-    OpenApiRouter::new()
+fn network_routes<R: Routes<InfrastructureState>>(routes: R) -> R {
+    routes
         .routes(routes!(networks::list::list))
         .routes(routes!(networks::delete::delete))
         .routes(routes!(networks::of_connection::of_connection, networks::create::create))
@@ -106,8 +118,8 @@ fn network_routes() -> OpenApiRouter<InfrastructureState> {
         .routes(routes!(networks::provision::provision))
 }
 
-fn provisioned_cluster_routes() -> OpenApiRouter<InfrastructureState> {
-    OpenApiRouter::new()
+fn provisioned_cluster_routes<R: Routes<InfrastructureState>>(routes: R) -> R {
+    routes
         .routes(routes!(provisioned_clusters::list::list))
         .routes(routes!(provisioned_clusters::get::get, provisioned_clusters::delete::delete))
         .routes(routes!(provisioned_clusters::of_connection::of_connection, provisioned_clusters::create::create))
@@ -124,8 +136,8 @@ fn provisioned_cluster_routes() -> OpenApiRouter<InfrastructureState> {
         .routes(routes!(provisioned_clusters::provision::provision))
 }
 
-fn provisioned_catalog_routes() -> OpenApiRouter<InfrastructureState> {
-    OpenApiRouter::new()
+fn provisioned_catalog_routes<R: Routes<InfrastructureState>>(routes: R) -> R {
+    routes
         .routes(routes!(provisioned_catalogs::list::list))
         .routes(routes!(provisioned_catalogs::delete::delete))
         .routes(routes!(provisioned_catalogs::of_connection::of_connection, provisioned_catalogs::create::create))

@@ -8,11 +8,10 @@ mod view;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::FromRef;
-use mainsheet_api::App;
+use mainsheet_api::{App, Document, Routes, routes};
 use mainsheet_auth::keys::{KeyRing, SigningKey};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use routes::audit::checkpoint::CheckpointState;
 use routes::{
@@ -44,12 +43,24 @@ impl FromRef<OrganizationState> for App {
     }
 }
 
-/// The routes of this function. `audit_key` signs the checkpoints of audit logs.
-pub fn router(state: OrganizationState, audit_key: Arc<SigningKey>) -> OpenApiRouter {
-    let checkpoints = OpenApiRouter::new()
-        .routes(routes!(audit::checkpoint::checkpoint))
-        .with_state(CheckpointState { app: state.app.clone(), key: audit_key });
-    OpenApiRouter::new()
+/// Answers this function's routes. `audit_key` signs the checkpoints of audit logs.
+pub fn router(state: OrganizationState, audit_key: Arc<SigningKey>) -> Router {
+    let checkpoints = CheckpointState { app: state.app.clone(), key: audit_key };
+    routes(Router::new()).with_state(state).merge(checkpoint_routes(Router::new()).with_state(checkpoints))
+}
+
+/// What the OpenAPI document says of them.
+#[must_use]
+pub fn document() -> Document {
+    checkpoint_routes(routes(Document::default()))
+}
+
+fn checkpoint_routes<R: Routes<CheckpointState>>(routes: R) -> R {
+    routes.routes(routes!(audit::checkpoint::checkpoint))
+}
+
+fn routes<R: Routes<OrganizationState>>(routes: R) -> R {
+    routes
         .routes(routes!(organization::get::get, organization::update::update))
         .routes(routes!(members::search::search))
         .routes(routes!(members::get::get, members::update::update, members::remove::remove))
@@ -79,6 +90,4 @@ pub fn router(state: OrganizationState, audit_key: Arc<SigningKey>) -> OpenApiRo
         .routes(routes!(policies::get::get, policies::set::set, policies::delete::delete))
         .routes(routes!(audit::list::list))
         .routes(routes!(audit::blocks::blocks))
-        .with_state(state)
-        .merge(checkpoints)
 }

@@ -9,11 +9,10 @@ mod view;
 
 use std::sync::Arc;
 
+use axum::Router;
 use axum::extract::FromRef;
-use mainsheet_api::App;
+use mainsheet_api::{App, Document, Routes, routes};
 use mainsheet_auth::sealed::Sealer;
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use routes::{
     catalog_teams, catalogs, clusters, job_drafts, job_runs, job_teams, job_versions, jobs, my, queries, query_teams,
@@ -41,9 +40,19 @@ impl FromRef<WorkloadsState> for Arc<Sealer> {
     }
 }
 
-/// The routes of this function.
-pub fn router(state: WorkloadsState) -> OpenApiRouter {
-    OpenApiRouter::new()
+/// Answers this function's routes.
+pub fn router(state: WorkloadsState) -> Router {
+    routes(Router::new()).with_state(state)
+}
+
+/// What the OpenAPI document says of them.
+#[must_use]
+pub fn document() -> Document {
+    routes(Document::default())
+}
+
+fn routes<R: Routes<WorkloadsState>>(routes: R) -> R {
+    routes
         .routes(routes!(catalogs::list::list, catalogs::create::create))
         .routes(routes!(catalogs::get::get, catalogs::update::update, catalogs::delete::delete))
         .routes(routes!(catalogs::queries::queries))
@@ -87,5 +96,4 @@ pub fn router(state: WorkloadsState) -> OpenApiRouter {
         .routes(routes!(job_runs::blockers::blockers))
         .routes(routes!(job_runs::logs::logs))
         .routes(routes!(job_runs::results::results))
-        .with_state(state)
 }

@@ -13,7 +13,7 @@ use axum::http::Method;
 use axum::middleware::{Next, from_fn};
 use fd_lock::RwLock;
 use mainsheet_agents::{AgentsState, Waiting};
-use mainsheet_api::{App, BASE, assemble, with_problems};
+use mainsheet_api::{App, BASE, assemble, document, with_problems};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_cloud::breached::breached_passwords;
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
@@ -185,13 +185,20 @@ async fn router(
         mainsheet_agents::router(AgentsState { app, sealer, waiting: Waiting::Held }),
     ];
     let clock = control.clock.clock();
-    let (protocol, document) = assemble(&clock, routers);
+    let documents = [
+        mainsheet_identity::document(),
+        mainsheet_organization::document(),
+        mainsheet_infrastructure::document(),
+        mainsheet_workloads::document(),
+        mainsheet_agents::document(),
+    ];
+    let protocol = assemble(&clock, routers);
     let beside = control::router(control.clone()).merge(cloud::router(control.cloud.clone()));
     let beside = with_problems(beside, &clock);
     let outbox = Arc::clone(&control.outbox);
     let wake = from_fn(move |request: Request, next: Next| wake_after(Arc::clone(&outbox), request, next));
     let protocol = if settings.without_gateway { protocol } else { Gateway::AWS.before(protocol) };
-    Ok(protocol.merge(docs::router(&document)?).merge(pages::router()).merge(beside).layer(wake))
+    Ok(protocol.merge(docs::router(&document(documents))?).merge(pages::router()).merge(beside).layer(wake))
 }
 
 /// Requests to addresses that others choose: to this machine, too, where that is asked for.

@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use axum::Router;
 use axum::extract::{MatchedPath, Request, State};
 use axum::middleware::{Next, from_fn, from_fn_with_state};
 use axum::response::Response;
@@ -9,7 +10,6 @@ use lambda_http::request::RequestContext;
 use lambda_http::{Error, RequestExt, run};
 use mainsheet_core::measurement::{Answer, Measurement};
 use mainsheet_store::Store;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::assemble::assemble;
 use crate::identity::ClientAddress;
@@ -27,9 +27,9 @@ pub enum Measured {
 ///
 /// # Errors
 /// When the runtime's API does not answer.
-pub async fn serve(store: &Store, measured: Measured, router: OpenApiRouter) -> Result<(), Error> {
+pub async fn serve(store: &Store, measured: Measured, router: Router) -> Result<(), Error> {
     lambda_http::tracing::init_default_subscriber();
-    let (router, _) = assemble(store.clock(), [router]);
+    let router = assemble(store.clock(), [router]);
     let measure = from_fn_with_state((store.clone(), measured), measure);
     run(router.layer(from_fn(note_address)).layer(measure)).await
 }

@@ -3,6 +3,7 @@
 mod app;
 mod assemble;
 mod body;
+mod document;
 mod etag;
 mod idempotent;
 mod identity;
@@ -13,12 +14,14 @@ mod path;
 mod problem;
 mod query;
 mod refused;
+mod routes;
 mod shape;
 pub mod text;
 
 pub use app::{App, HasApp};
-pub use assemble::{BASE, Document, KEYS, assemble, with_problems};
+pub use assemble::{BASE, KEYS, assemble, with_problems};
 pub use body::Body;
+pub use document::{Document, document};
 pub use etag::{IfMatch, Tagged, created};
 pub use idempotent::{Action, Command, Idempotent};
 pub use identity::{
@@ -28,3 +31,7 @@ pub use page::{ListQuery, MarkerPage, MarkerQuery, Order, PageOf, PageQuery, Sor
 pub use path::Path;
 pub use problem::{Problem, ProblemDetails, Result};
 pub use query::Query;
+pub use routes::{Handlers, Routes};
+// What `routes!` comes to.
+#[doc(hidden)]
+pub use {routes::answer, utoipa_axum};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use axum::Router;
 use mainsheet_agents::{AgentsState, Waiting};
-use mainsheet_api::{App, BASE, Document, assemble};
+use mainsheet_api::{App, BASE, Document, assemble, document};
 use mainsheet_auth::keys::{KeyRing, Purpose, SigningKey};
 use mainsheet_auth::login_code::LoginCodeKey;
 use mainsheet_auth::sealed::Sealer;
@@ -25,7 +25,6 @@ use mainsheet_simulator::CloudSimulator;
 use mainsheet_store::Store;
 use mainsheet_store::outbox::OutboxEvent;
 use mainsheet_workloads::WorkloadsState;
-use utoipa_axum::router::OpenApiRouter;
 
 use crate::client::Client;
 use crate::delivery::{Delivered, MemoryQueues, Outbox, StartedWorkflows};
@@ -117,9 +116,11 @@ impl TestApp {
         let app = App::new(store.clone());
         app.warm().await.unwrap();
         let cloud = CloudSimulator::new(clock.clock());
-        let functions = routers(&app, access_key, Arc::clone(&mail_key), audit_key, (waiting, cloud.clone()));
-        let paths = functions.iter().map(|(name, router)| (*name, paths_of(router))).collect();
-        let (router, document) = assemble(&clock.clock(), functions.into_iter().map(|(_, router)| router));
+        let routers = routers(&app, access_key, Arc::clone(&mail_key), audit_key, (waiting, cloud.clone()));
+        let router = assemble(&clock.clock(), routers);
+        let documents = documents();
+        let paths = documents.iter().map(|(name, document)| (*name, paths_of(document))).collect();
+        let document = document(documents.into_values());
         let outbox = Outbox::of(table.stream());
         let ports = Ports::default();
         let mailer = CatchingMailer::behind(&ports);
@@ -428,14 +429,14 @@ async fn published_key(store: &Store, secret: &str, purpose: Purpose) -> Arc<Sig
     Arc::new(key)
 }
 
-/// The routers of all functions that answer requests, by the function's name. A new one's is added here.
+/// The routers of all functions that answer requests. A new one's is added here, and to [`documents`].
 fn routers(
     app: &App,
     access_key: Arc<SigningKey>,
     mail_key: Arc<SigningKey>,
     audit_key: Arc<SigningKey>,
     (waiting, cloud): (Waiting, CloudSimulator),
-) -> [(&'static str, OpenApiRouter); 5] {
+) -> [Router; 5] {
     let mail_links = KeyRing::new(app.store.clone(), Purpose::MailLink);
     let organization = OrganizationState::new(app.clone(), mail_key, mail_links.clone(), PUBLIC_URL.to_owned());
     let sealer = Arc::new(Sealer::derive(&SEALING_SECRET.into()).unwrap());
@@ -451,12 +452,23 @@ fn routers(
     let agents = AgentsState { app: app.clone(), sealer, waiting };
     let identity = IdentityState::new(app.clone(), access_key, mail_links, Arc::new(login_code_key()), sso());
     [
-        ("identity", mainsheet_identity::router(identity)),
-        ("organization", mainsheet_organization::router(organization, audit_key)),
-        ("infrastructure", mainsheet_infrastructure::router(infrastructure)),
-        ("workloads", mainsheet_workloads::router(workloads)),
-        ("agents", mainsheet_agents::router(agents)),
+        mainsheet_identity::router(identity),
+        mainsheet_organization::router(organization, audit_key),
+        mainsheet_infrastructure::router(infrastructure),
+        mainsheet_workloads::router(workloads),
+        mainsheet_agents::router(agents),
     ]
+}
+
+/// What they say of their routes, by the function's name.
+fn documents() -> BTreeMap<&'static str, Document> {
+    BTreeMap::from([
+        ("identity", mainsheet_identity::document()),
+        ("organization", mainsheet_organization::document()),
+        ("infrastructure", mainsheet_infrastructure::document()),
+        ("workloads", mainsheet_workloads::document()),
+        ("agents", mainsheet_agents::document()),
+    ])
 }
 
 /// Single sign-on with providers on this machine.
@@ -470,8 +482,8 @@ fn sso() -> SingleSignOn {
 }
 
 /// The paths that a function answers.
-fn paths_of(router: &OpenApiRouter) -> Vec<String> {
-    router.get_openapi().paths.paths.keys().map(|path| format!("{BASE}{path}")).collect()
+fn paths_of(document: &Document) -> Vec<String> {
+    document.paths.paths.keys().map(|path| format!("{BASE}{path}")).collect()
 }
 
 impl Drop for TestApp {
