@@ -9,7 +9,7 @@ use mainsheet_api::lambda::{self, Measured};
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = aws::config().await;
     let sealer = Sealer::derive(&aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?)?;

@@ -13,7 +13,7 @@ use mainsheet_cloud::breached::breached_passwords;
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_identity::{IdentityState, SingleSignOn};
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = aws::config().await;
     let secret = aws::secret(&config, "MAINSHEET_ACCESS_KEY_SECRET").await?;

@@ -9,7 +9,7 @@ use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws::{self, AwsAccounts};
 use mainsheet_infrastructure::{Cloud, InfrastructureState, LocalRegion};
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = aws::config().await;
     let sealer = Sealer::derive(&aws::secret(&config, "MAINSHEET_SEALING_KEY_SECRET").await?)?;

@@ -11,7 +11,7 @@ use mainsheet_core::measurement::{Delivery, Measurement};
 use mainsheet_notifier::{MailKeys, Notifier};
 use mainsheet_store::Store;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let config = aws::config().await;

@@ -11,7 +11,7 @@ use mainsheet_cloud::breached::breached_passwords;
 use mainsheet_cloud::guarded_http::{GuardedHttp, Reach};
 use mainsheet_organization::OrganizationState;
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     let config = aws::config().await;
     let secret = aws::secret(&config, "MAINSHEET_MAIL_LINK_KEY_SECRET").await?;

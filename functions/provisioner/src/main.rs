@@ -7,7 +7,7 @@ use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::aws::{self, AwsAccounts};
 use mainsheet_provisioner::{AgentSettings, Call, Images, Provisioner};
 
-#[tokio::main]
+#[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Error> {
     lambda_runtime::tracing::init_default_subscriber();
     let config = aws::config().await;
