@@ -31,6 +31,7 @@ def main(document, counts, least):
         cases = [sent[name] for name in names]
         cells = len(names), sum(cases), sum(succeeded[name] for name in names), min(cases)
         print(f"{tag:24}" + "".join(f"{cell:>12,}" for cell in cells))
+    print(f"{sum(sent.values())} cases in all")
     print("with nothing to vary:", listed(name for name in needed if needed[name] == 1))
     print("never with success:", listed(name for name in needed if not succeeded[name]))
     few = [f"{name} ({sent[name]})" for name in needed if sent[name] < needed[name]]
