@@ -1,9 +1,118 @@
-"""What schemathesis has to be told: templates of CloudFormation have tags of their own, so to others they are text."""
+"""What schemathesis has to be told: who asks, what need not wait, what is text, and to count its cases."""
 
+import collections
+import hashlib
+import json
+import os
+import pathlib
+import secrets
+
+import requests
 import schemathesis
+from schemathesis import cli
 from schemathesis.core.media_types import YAML_MEDIA_TYPES
+from schemathesis.engine import events
+
+# The person, their access token of the moment and what was counted, for `infra/ci/schemathesis`.
+CREDENTIALS = {"email": os.environ["FUZZ_EMAIL"], "password": os.environ["FUZZ_PASSWORD"]}
+TOKEN = pathlib.Path(os.environ["FUZZ_TOKEN"])
+CASES = pathlib.Path(os.environ["FUZZ_CASES"])
+
+
+def post(path, body, token=None):
+    """Sends what is right, and answers what comes of it."""
+    headers = {"Authorization": f"Bearer {token}"} if token else {}
+    answer = requests.post(f"{os.environ['MAINSHEET']}/api/v1{path}", json=body, headers=headers, timeout=30)
+    answer.raise_for_status()
+    return answer.json()
+
+
+class Login:
+    """The person's login. Refreshing its tokens tries no password: too many wrong ones are among the cases, and lock an address."""
+
+    refresh_token = None
+
+    def access_token(self):
+        """A new one, good for 15 minutes; of a new login where a case has ended the one before."""
+        tokens = self.refreshed() or post("/auth/login", CREDENTIALS)
+        self.refresh_token = tokens["refreshToken"]
+        TOKEN.write_text(tokens["accessToken"])
+        return tokens["accessToken"]
+
+    def refreshed(self):
+        try:
+            return self.refresh_token and post("/auth/token/refresh", {"refreshToken": self.refresh_token})
+        except requests.HTTPError:
+            return None
+
+
+LOGIN = Login()
+
+
+class Bearer:
+    """A token in the header `Authorization`. It is renewed after so many seconds, and when it is answered with 401."""
+
+    def set(self, case, token, _context):
+        case.headers["Authorization"] = f"Bearer {token}"
+
+
+@schemathesis.auth(refresh_interval=600).skip_for(tag="agents")
+class Person(Bearer):
+    """Whoever asks for everything else."""
+
+    def get(self, _case, _context):
+        return LOGIN.access_token()
+
+
+@schemathesis.auth(refresh_interval=24 * 60 * 60).apply_to(tag="agents")
+class Agent(Bearer):
+    """An agent of a new cluster. Its token lasts as long as the cluster."""
+
+    def get(self, _case, _context):
+        cluster = {"name": secrets.token_hex(8), "region": "eu-central-1"}
+        registered = post("/workloads/clusters", cluster, LOGIN.access_token())
+        secret = secrets.token_hex(32)
+        registration = {
+            "registrationToken": registered["agentRegistrationToken"],
+            "secretSha256": hashlib.sha256(secret.encode()).hexdigest(),
+            "version": "0.1.0",
+            "backend": "process",
+        }
+        return f"msa_{post('/agent/register', registration)['agentId']}_{secret}"
+
+
+@schemathesis.hook
+def before_call(_context, case, _kwargs):
+    """There is never work for the agent: nothing is learned by waiting for it as long as it may."""
+    wait = case.body.get("waitSeconds") if isinstance(case.body, dict) else None
+    # A wait that has to be refused stays as it is.
+    if case.operation.path == "/api/v1/agent/lease" and type(wait) is int and 0 < wait <= 20:
+        case.body["waitSeconds"] = 0
 
 
 @schemathesis.deserializer(*YAML_MEDIA_TYPES)
 def text(_context, response):
+    """Templates of CloudFormation have tags of their own, so to others they are text."""
     return response.content.decode()
+
+
+@cli.handler()
+class Count(cli.EventHandler):
+    """Counts the cases that were sent to each operation with its own method, and how many of them succeeded."""
+
+    def __init__(self, *_args, **_params):
+        self.counts = collections.defaultdict(lambda: [0, 0])
+
+    def handle_event(self, _ctx, event):
+        if not isinstance(event, events.ScenarioFinished):
+            return
+        for case_id, sent in event.recorder.interactions.items():
+            case = event.recorder.cases[case_id].value
+            if sent.response is not None and case.method.upper() == case.operation.method.upper():
+                count = self.counts[case.operation.label]
+                count[0] += 1
+                count[1] += 200 <= sent.response.status_code < 400
+
+    def shutdown(self, _ctx):
+        with CASES.open("a") as file:
+            file.write(json.dumps(self.counts) + "\n")

@@ -15,7 +15,7 @@ const CASES: u32 = 200;
 #[case::schedules(
     "schedule",
     attack::schedule,
-    r#"[\x00-\x04](@[a-z]{1,9}|([*0-9A-Z,#L/-]{1,6} ){4}[*0-9A-Z,#L/-]{1,6})"#
+    r#"[\x00-\x45](@[a-z]{1,9}|([*0-9A-Z,#L/-]{1,6} ){4}[*0-9A-Z,#L/-]{1,6})"#
 )]
 #[case::addresses(
     "address",

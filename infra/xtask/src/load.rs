@@ -1,9 +1,10 @@
-//! How many requests a second the embedded platform sustains on this machine, and what a minute of them does to it.
+//! The highest rate of requests that the embedded platform sustains on this machine for a minute, and what that minute does to it.
 //!
 //! Requests are sent when their time has come, whether earlier ones were answered or not, and each is measured from the moment when it
 //! was to be sent: a platform that falls behind cannot slow down those who ask, and is not forgiven the time that they waited. Who
 //! asks runs on the same machine and takes its share of the processors.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
@@ -12,20 +13,20 @@ use mainsheet_testkit::{PASSWORD, build};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, interval, sleep, sleep_until};
 
 use crate::platform::Platform;
 
 /// What is tried, and how long.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Seconds at the highest rate
+    /// Seconds that the highest rate has to hold for
     #[arg(long, default_value_t = 60)]
     seconds: u64,
     /// Seconds of each try on the way to it
     #[arg(long, default_value_t = 4)]
     search_seconds: u64,
-    /// Requests a second, in place of searching for the highest rate
+    /// Requests a second, in place of searching for the highest rate; they need not be answered soon
     #[arg(long)]
     rate: Option<u32>,
     /// The platform's program [default: the one that is built for release first]
@@ -35,51 +36,55 @@ pub(crate) struct Options {
 
 /// At a rate that is sustained all but one in a hundred requests are answered within so long.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// After so long a request has failed.
+const TIMEOUT: Duration = Duration::from_secs(30);
 /// Where the search begins and ends, in requests a second.
 const RATES: (u32, u32) = (50, 20_000);
-/// How exactly the highest rate is found: the next one that was tried and not sustained is no more above it.
+/// How exactly the search finds the highest rate: the next one that was tried and not sustained is no more above it.
 const EXACTNESS: f64 = 1.1;
-/// The share of the highest rate that was found which a whole minute is sent at: the search's tries are short.
-const SHARE: f64 = 0.8;
-/// Requests under way at which a try is given up.
-const MOST_UNDER_WAY: usize = 2_000;
-/// What memory may grow by over the second half, beside a tenth of it.
-const GROWTH: f64 = 8.0;
+/// Before anything is measured requests are sent for so long: connections, caches and the code itself are cold.
+const WARM_UP: Duration = Duration::from_secs(3);
+/// After each try the platform gets so long to finish what it does behind its answers.
+const REST: Duration = Duration::from_secs(1);
+/// Requests under way at which a try is given up. Each has a connection, and a process may have 1,024 files open.
+const MOST_UNDER_WAY: usize = 800;
+/// How often memory is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(250);
+/// Memory is flat while the last third has no more than this much of the middle third, and so many megabytes besides.
+const GROWTH: (f64, f64) = (1.05, 4.0);
 
-/// Tries and prints; fails when a request fails or memory grows.
+/// Tries and prints; fails when no rate holds, a request of the one that does fails, or memory grows.
 pub(crate) async fn run(options: &Options) -> ExitCode {
     let program = options.program.clone().unwrap_or_else(Platform::build);
     let mut platform = Platform::start(&program);
     platform.first_answer();
     let scene = Scene::set(&platform.url()).await;
-    let rate = match options.rate {
-        Some(rate) => rate,
-        None => highest(&scene, Duration::from_secs(options.search_seconds)).await,
+    let _ = send(&scene, options.rate.unwrap_or(RATES.0), WARM_UP).await;
+    let time = Duration::from_secs(options.seconds);
+    let held = if let Some(rate) = options.rate {
+        Some(hold(&platform, &scene, rate, time).await).filter(|held| held.tried.is_right())
+    } else {
+        let highest = highest(&scene, Duration::from_secs(options.search_seconds)).await;
+        highest_held(&platform, &scene, highest, time).await
     };
-    let half = Duration::from_secs(options.seconds) / 2;
-    let mut memory = vec![platform.resident_megabytes()];
-    let mut tried = Tried::default();
-    for _ in 0..2 {
-        tried.add(send(&scene, rate, half).await);
-        memory.push(platform.resident_megabytes());
-    }
     platform.stop();
-    tried.print(rate, options.seconds);
-    println!(
-        "memory at the start, in the middle and at the end: {:.0}, {:.0}, {:.0} MB",
-        memory[0], memory[1], memory[2]
-    );
-    let is_flat = memory[2] <= memory[1] * 1.1 + GROWTH;
-    if tried.failed == 0 && tried.unsent == 0 && is_flat { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    let Some(held) = held else {
+        println!("no rate held for {} s", options.seconds);
+        return ExitCode::FAILURE;
+    };
+    let cores = std::thread::available_parallelism().unwrap();
+    println!("{} requests a second held for {} s, on {cores} cores with who asks", held.rate, options.seconds);
+    if held.memory.is_flat() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-/// The rate that the last part runs at: doubled until it is not sustained, and then halved in between.
+/// The highest rate that short tries sustain: doubled until it is not sustained, and then halved in between.
 async fn highest(scene: &Scene, time: Duration) -> u32 {
     let (mut sustained, mut refused) = (0, None);
     let mut rate = RATES.0;
     while rate < RATES.1 {
         let tried = send(scene, rate, time).await;
-        tried.print(rate, time.as_secs());
+        tried.print(rate, time);
+        sleep(REST).await;
         if tried.is_sustained() {
             sustained = rate;
         } else {
@@ -92,9 +97,76 @@ async fn highest(scene: &Scene, time: Duration) -> u32 {
         };
     }
     assert!(sustained > 0, "not even {} requests a second are sustained", RATES.0);
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "from 0 to 20,000")]
-    let rate = (f64::from(sustained) * SHARE) as u32;
-    rate
+    sustained
+}
+
+/// The highest rate that is sustained for the whole time: what a short try sustains may fall behind slowly, so each that does not hold is
+/// followed by one a tenth lower. None when it takes less than half.
+async fn highest_held(platform: &Platform, scene: &Scene, highest: u32, time: Duration) -> Option<Held> {
+    let mut rate = highest;
+    while rate > highest / 2 {
+        let held = hold(platform, scene, rate, time).await;
+        if held.tried.is_sustained() {
+            return Some(held);
+        }
+        sleep(REST).await;
+        rate = rate * 9 / 10;
+    }
+    None
+}
+
+/// A rate for the whole time.
+struct Held {
+    rate: u32,
+    tried: Tried,
+    memory: Memory,
+}
+
+/// Sends at a rate for the whole time, and looks at the platform's memory meanwhile.
+async fn hold(platform: &Platform, scene: &Scene, rate: u32, time: Duration) -> Held {
+    let mut memory = Memory::default();
+    let mut look = interval(LOOK_EVERY);
+    let mut sending = Box::pin(send(scene, rate, time));
+    let tried = loop {
+        tokio::select! {
+            tried = &mut sending => break tried,
+            _ = look.tick() => memory.0.push(platform.resident_megabytes()),
+        }
+    };
+    tried.print(rate, time);
+    memory.print();
+    Held { rate, tried, memory }
+}
+
+/// A process's memory in megabytes, look by look.
+#[derive(Default)]
+struct Memory(Vec<f64>);
+
+impl Memory {
+    /// The medians of the first, the middle and the last third.
+    fn thirds(&self) -> [f64; 3] {
+        let third = self.0.len().div_ceil(3).max(1);
+        let mut thirds = self.0.chunks(third).map(|looks| {
+            let mut looks = looks.to_vec();
+            looks.sort_by(f64::total_cmp);
+            looks[looks.len() / 2]
+        });
+        std::array::from_fn(|_| thirds.next().unwrap_or_default())
+    }
+
+    fn is_flat(&self) -> bool {
+        let [_, middle, last] = self.thirds();
+        last <= middle * GROWTH.0 + GROWTH.1
+    }
+
+    fn print(&self) {
+        let [first, middle, last] = self.thirds();
+        let most = self.0.iter().copied().fold(0.0, f64::max);
+        let is_flat = if self.is_flat() { "flat" } else { "growing" };
+        println!(
+            "memory, medians of the thirds: {first:.0}, {middle:.0} and {last:.0} MB, at most {most:.0} MB: {is_flat}"
+        );
+    }
 }
 
 /// What became of requests.
@@ -102,35 +174,48 @@ async fn highest(scene: &Scene, time: Duration) -> u32 {
 struct Tried {
     /// From the moment when each was to be sent to its answer.
     times: Vec<Duration>,
-    failed: usize,
+    /// How many failed, by what was answered.
+    failures: BTreeMap<String, usize>,
     /// Those that were not sent because too many were under way.
-    unsent: usize,
+    unsent: u32,
 }
 
 impl Tried {
-    fn add(&mut self, other: Self) {
-        self.times.extend(other.times);
-        self.failed += other.failed;
-        self.unsent += other.unsent;
-    }
-
+    /// The time within which so many in a hundred were answered.
     fn at(&self, share: usize) -> Duration {
         let mut times = self.times.clone();
         times.sort_unstable();
-        times.get((times.len() * share / 100).min(times.len().saturating_sub(1))).copied().unwrap_or_default()
+        let rank = (times.len() * share).div_ceil(100).max(1);
+        times.get(rank - 1).copied().unwrap_or_default()
+    }
+
+    /// Whether each was sent and answered as it should be.
+    fn is_right(&self) -> bool {
+        self.failures.is_empty() && self.unsent == 0
     }
 
     fn is_sustained(&self) -> bool {
-        self.failed == 0 && self.unsent == 0 && self.at(99) <= PATIENCE
+        self.is_right() && self.at(99) <= PATIENCE
     }
 
-    fn print(&self, rate: u32, seconds: u64) {
+    fn note(&mut self, (time, failure): (Duration, Option<String>)) {
+        self.times.push(time);
+        if let Some(failure) = failure {
+            *self.failures.entry(failure).or_default() += 1;
+        }
+    }
+
+    fn print(&self, rate: u32, time: Duration) {
         let milliseconds = |share| self.at(share).as_secs_f64() * 1000.0;
         let (p50, p99, most) = (milliseconds(50), milliseconds(99), milliseconds(100));
-        let (sent, failed, unsent) = (self.times.len(), self.failed, self.unsent);
+        let (failed, unsent) = (self.failures.values().sum::<usize>(), self.unsent);
+        let answered = self.times.len() - failed;
+        let kinds: Vec<String> = self.failures.iter().map(|(kind, count)| format!(" ({kind}: {count})")).collect();
         println!(
-            "{rate} requests a second for {seconds} s: {sent} answered, p50 {p50:.1} ms, p99 {p99:.1} ms, longest {most:.1} ms, \
-             {failed} failed, {unsent} not sent"
+            "{rate} requests a second for {} s: {answered} answered, p50 {p50:.1} ms, p99 {p99:.1} ms, longest {most:.1} ms, \
+             {failed} failed{}, {unsent} not sent",
+            time.as_secs(),
+            kinds.concat()
         );
     }
 }
@@ -139,37 +224,38 @@ impl Tried {
 async fn send(scene: &Scene, rate: u32, time: Duration) -> Tried {
     let (begin, pause) = (Instant::now(), Duration::from_secs(1) / rate);
     let mut tried = Tried::default();
-    let mut under_way: JoinSet<(Duration, bool)> = JoinSet::new();
-    let note = |answer: (Duration, bool), tried: &mut Tried| {
-        tried.times.push(answer.0);
-        tried.failed += usize::from(!answer.1);
-    };
-    for number in 0.. {
+    let mut under_way: JoinSet<(Duration, Option<String>)> = JoinSet::new();
+    let requests = u32::try_from(time.as_secs()).unwrap() * rate;
+    for number in 0..requests {
         let due = begin + pause * number;
-        if due >= begin + time {
-            break;
-        }
         sleep_until(due).await;
         while let Some(answer) = under_way.try_join_next() {
-            note(answer.unwrap(), &mut tried);
+            tried.note(answer.unwrap());
         }
         if under_way.len() >= MOST_UNDER_WAY {
-            tried.unsent += 1;
+            tried.unsent = requests - number;
             break;
         }
         let request = scene.request(number);
         under_way.spawn(async move {
-            let is_right = match request.send().await {
-                Ok(answer) => answer.status().is_success() && answer.bytes().await.is_ok(),
-                Err(_) => false,
-            };
-            (due.elapsed(), is_right)
+            let failure = failure(request.send().await).await;
+            (due.elapsed(), failure)
         });
     }
     while let Some(answer) = under_way.join_next().await {
-        note(answer.unwrap(), &mut tried);
+        tried.note(answer.unwrap());
     }
     tried
+}
+
+/// What is wrong with an answer, once it is read whole.
+async fn failure(answer: reqwest::Result<reqwest::Response>) -> Option<String> {
+    match answer {
+        Ok(answer) if answer.status().is_success() => answer.bytes().await.err().map(|_| "broken off".to_owned()),
+        Ok(answer) => Some(answer.status().as_u16().to_string()),
+        Err(error) if error.is_timeout() => Some("too late".to_owned()),
+        Err(_) => Some("no answer".to_owned()),
+    }
 }
 
 /// A person with things to ask for.
@@ -183,7 +269,7 @@ struct Scene {
 
 impl Scene {
     async fn set(platform: &str) -> Self {
-        let client = Client::builder().no_proxy().build().unwrap();
+        let client = Client::builder().no_proxy().timeout(TIMEOUT).build().unwrap();
         let api = format!("{platform}/api/v1");
         let mut scene = Self { client, api, token: String::new(), team: String::new(), job: String::new() };
         let email = "owner@example.com";
@@ -212,7 +298,7 @@ impl Scene {
             if let Some(token) = tokens.rev().find(|word| word.starts_with("ey") && word.matches('.').count() == 2) {
                 return token.to_owned();
             }
-            tokio::time::sleep(Duration::from_millis(50)).await;
+            sleep(Duration::from_millis(50)).await;
         }
     }
 
@@ -241,4 +327,31 @@ impl Scene {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_else(|| panic!("no text: {value}")).to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_in_a_hundred_may_be_late() {
+        let tried = |late: usize| {
+            let times = [vec![Duration::from_millis(1); 100 - late], vec![Duration::from_secs(1); late]].concat();
+            Tried { times, ..Tried::default() }
+        };
+        assert!(tried(1).is_sustained());
+        assert!(!tried(2).is_sustained());
+        assert_eq!(tried(1).at(100), Duration::from_secs(1));
+        let failures = BTreeMap::from([("503".to_owned(), 1)]);
+        assert!(!Tried { failures, ..tried(0) }.is_sustained());
+    }
+
+    #[test]
+    fn memory_that_grows_to_the_end_is_not_flat() {
+        let memory = |at: fn(u32) -> f64| Memory((0..240).map(at).collect());
+        assert!(memory(|_| 50.0).is_flat());
+        // What is taken at first is kept: that is no growth.
+        assert!(memory(|look| 50.0 + f64::from(look.min(60))).is_flat());
+        assert!(!memory(|look| 50.0 + f64::from(look) / 10.0).is_flat());
+    }
 }

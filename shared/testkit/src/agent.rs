@@ -14,6 +14,8 @@ const SECRET: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789
 pub struct TestAgent {
     /// The client that carries its token.
     pub client: Client,
+    /// That token.
+    pub token: String,
     /// Its id.
     pub agent_id: String,
     /// The cluster that it serves.
@@ -26,8 +28,8 @@ impl TestAgent {
         let answer = client.post("/agent/register", registration(token, SECRET)).await.expect(200);
         assert_eq!(answer.text("clusterId"), cluster);
         let agent_id = answer.text("agentId");
-        let client = client.bearer(&format!("msa_{agent_id}_{SECRET}"));
-        Self { client, agent_id, cluster_id: cluster.to_owned() }
+        let token = format!("msa_{agent_id}_{SECRET}");
+        Self { client: client.bearer(&token), token, agent_id, cluster_id: cluster.to_owned() }
     }
 
     /// Says that it lives and goes on with these runs.

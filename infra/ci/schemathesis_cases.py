@@ -1,0 +1,54 @@
+"""Prints how many cases schemathesis sent to the operations of a document, by tag.
+
+Usage: schemathesis_cases.py DOCUMENT COUNTS LEAST
+
+COUNTS has a line for each run of schemathesis, as `schemathesis_hooks.py` writes it. Fails when an operation had fewer than LEAST cases.
+One that takes neither parameters nor a body nor a token has no more than a few different ones, and needs one.
+"""
+
+import collections
+import json
+import pathlib
+import sys
+
+
+def main(document, counts, least):
+    """Prints the table, and says whether each operation had enough."""
+    sent, succeeded = collections.Counter(), collections.Counter()
+    for run in pathlib.Path(counts).read_text().splitlines():
+        for name, (cases, successes) in json.loads(run).items():
+            sent[name] += cases
+            succeeded[name] += successes
+
+    tags, needed = collections.defaultdict(list), {}
+    for name, operation in operations(json.loads(pathlib.Path(document).read_text())):
+        tags[operation["tags"][0]].append(name)
+        differs = any(operation.get(part) for part in ("parameters", "requestBody", "security"))
+        needed[name] = int(least) if differs else 1
+
+    print(f"{'':24}{'operations':>12}{'cases':>12}{'succeeded':>12}{'fewest':>12}")
+    for tag, names in [*sorted(tags.items()), ("all", list(needed))]:
+        cases = [sent[name] for name in names]
+        cells = len(names), sum(cases), sum(succeeded[name] for name in names), min(cases)
+        print(f"{tag:24}" + "".join(f"{cell:>12,}" for cell in cells))
+    print(f"{sum(sent.values())} cases in all")
+    print("with nothing to vary:", listed(name for name in needed if needed[name] == 1))
+    print("never with success:", listed(name for name in needed if not succeeded[name]))
+    few = [f"{name} ({sent[name]})" for name in needed if sent[name] < needed[name]]
+    print("with too few cases:", listed(few))
+    return not few
+
+
+def operations(document):
+    """The operations of a document, by the names that schemathesis has for them."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            yield f"{method.upper()} {path}", operation
+
+
+def listed(names):
+    return ", ".join(names) or "none"
+
+
+if __name__ == "__main__":
+    sys.exit(0 if main(*sys.argv[1:]) else 1)
