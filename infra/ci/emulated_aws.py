@@ -11,6 +11,8 @@ from pathlib import Path
 
 import boto3
 
+from table_proxy import TableProxy
+
 # Its root user's access key is its number, as with every account of ministack.
 ACCOUNT = "000000000000"
 # Of another account: a customer's.
@@ -39,12 +41,16 @@ def eventually(what, look, seconds=60):
 
 class EmulatedAws:
     """The emulator's process. What it runs inherits its environment, so it gets nothing of ours: a variable that the template forgets is
-    missing here, as it would be in AWS."""
+    missing here, as it would be in AWS.
+
+    Functions reach DynamoDB by way of the table's proxy. The emulator checks the signature of a function's call. A call that the proxy
+    changes is sent as the root user's, whose signatures are not checked, once the emulator has answered the function's own."""
 
     def __init__(self, folder, **settings):
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.log = folder / "emulator.log"
+        self.table = TableProxy(self.url, folder / "table-proxy.log", "--access-key", ACCOUNT)
         environment = {
             "PATH": "/usr/bin:/bin",
             "HOME": str(folder),
@@ -58,6 +64,7 @@ class EmulatedAws:
             "SFN_WAIT_SCALE": "0.02",
             # Functions speak to it instead of AWS, and may do what their roles allow.
             "AWS_ENDPOINT_URL": self.url,
+            "AWS_ENDPOINT_URL_DYNAMODB": self.table.url,
             "AUTH": "true",
             **{name.upper(): value for name, value in credentials(ACCOUNT).items()},
             **settings,
@@ -85,9 +92,10 @@ class EmulatedAws:
         return boto3.client(service, region_name=REGION, endpoint_url=self.url, **credentials(account))
 
     def stop(self):
-        """Ends it, and with it the functions."""
+        """Ends it, and with it the functions. Fails when one of their calls of the table broke a rule of the design."""
         self.process.terminate()
         self.process.wait(timeout=30)
+        self.table.stop()
 
 
 def credentials(account):

@@ -154,7 +154,7 @@ def deploy(aws, bootstrap):
     # A setting that the template forgets is missing here, too.
     named = {**everyone["Environment"]["Variables"], **provisioner["Environment"]["Variables"]}
     root = {name.upper(): value for name, value in credentials(ACCOUNT).items()}
-    where = {"AWS_REGION": REGION, "AWS_ENDPOINT_URL": aws.url, **root}
+    where = {"AWS_REGION": REGION, "AWS_ENDPOINT_URL": aws.url, "AWS_ENDPOINT_URL_DYNAMODB": aws.table.url, **root}
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_STORED) as packed:
         entry = zipfile.ZipInfo("bootstrap")

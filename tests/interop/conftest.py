@@ -6,6 +6,7 @@ import time
 
 import pytest
 from platform_client import Platform, free_port
+from table_proxy import TableProxy
 
 
 @pytest.fixture(scope="session")
@@ -17,15 +18,22 @@ def platform():
 @pytest.fixture
 def start(tmp_path):
     """Starts the platform's program on a data directory of its own, with flags; answers the platform and how to stop it."""
-    programs = []
+    programs, proxies = [], []
 
     def stop(program):
         program.terminate()
         program.wait(timeout=30)
 
     def begin(*flags):
-        url = f"http://127.0.0.1:{free_port()}"
-        settings = {"MAINSHEET_PORT": url.rsplit(":", 1)[1], "MAINSHEET_DATA_DIR": str(tmp_path / "data")}
+        url, table = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
+        proxy = TableProxy(table, tmp_path / f"proxy-{len(proxies)}.log")
+        proxies.append(proxy)
+        settings = {
+            "MAINSHEET_PORT": url.rsplit(":", 1)[1],
+            "MAINSHEET_DATA_DIR": str(tmp_path / "data"),
+            "MAINSHEET_TABLE_PORT": table.rsplit(":", 1)[1],
+            "MAINSHEET_TABLE_URL": proxy.url,
+        }
         with open(tmp_path / "log", "a") as log:
             command = [os.environ["MAINSHEET_PROGRAM"], *flags]
             program = subprocess.Popen(command, env={**os.environ, **settings}, stderr=log)
@@ -41,3 +49,5 @@ def start(tmp_path):
     yield begin
     for program in programs:
         stop(program)
+    for proxy in proxies:
+        proxy.stop()

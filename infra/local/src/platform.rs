@@ -94,7 +94,8 @@ impl Platform {
         let local = LocalTable::open(client.clone()).await?;
         let clock = PlatformClock::open(local.clone()).await?;
         schema::create_table(&client, TABLE).await?;
-        let store = Store::new(client, TABLE, clock.clock());
+        let tenants = settings.table_url.as_deref().map_or(client, mainsheet_embedded::client);
+        let store = Store::new(tenants, TABLE, clock.clock());
         let public_url = format!("http://{address}");
         let cloud = CloudSimulator::open(clock.clock(), &data_dir.join("cloud.json"))?;
         let api_url = format!("{public_url}{BASE}");

@@ -15,6 +15,9 @@ pub(crate) struct Settings {
     /// The port of 127.0.0.1 that the embedded DynamoDB answers on, for functions that run beside it; 0 takes a free one
     #[arg(long, env = "MAINSHEET_TABLE_PORT", default_value_t = 0)]
     pub(crate) table_port: u16,
+    /// Where the platform reaches the tenants' table, for a proxy in front of it [default: directly]
+    #[arg(long, env = "MAINSHEET_TABLE_URL")]
+    pub(crate) table_url: Option<String>,
     /// Where everything is kept
     #[arg(long, env = "MAINSHEET_DATA_DIR", default_value = ".mainsheet")]
     pub(crate) data_dir: PathBuf,

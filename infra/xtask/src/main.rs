@@ -7,6 +7,7 @@ mod costs;
 mod load;
 mod platform;
 mod schedule_oracle;
+mod table_proxy;
 mod verify_audit;
 
 use std::path::{Path, PathBuf};
@@ -31,6 +32,8 @@ enum Chore {
     VerifyAudit(verify_audit::Options),
     /// Compare when schedules are due with what `cronsim` says: infra/docs/schedules.md
     ScheduleOracle(schedule_oracle::Options),
+    /// Stand in front of a table, refuse what the design forbids and shake the rest: infra/docs/reliability.md
+    TableProxy(table_proxy::Options),
     /// Print what a deployment costs a month: infra/docs/operations.md
     Costs,
     /// Measure what requests cost, beside what they stand on
@@ -54,6 +57,7 @@ async fn main() -> std::process::ExitCode {
         }
         Chore::VerifyAudit(options) => verify_audit::run(&options),
         Chore::ScheduleOracle(options) => schedule_oracle::run(&options),
+        Chore::TableProxy(options) => table_proxy::run(options).await,
         Chore::Costs => {
             costs::run();
             std::process::ExitCode::SUCCESS

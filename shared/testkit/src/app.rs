@@ -30,6 +30,7 @@ use crate::client::Client;
 use crate::delivery::{Delivered, MemoryQueues, Outbox, StartedWorkflows};
 use crate::doors::{Seating, join, leave_all};
 use crate::fault::{Fault, Lasting};
+use crate::late_index::LATEST;
 use crate::mail::{CatchingMailer, CaughtMail};
 use crate::person::Person;
 use crate::port::Ports;
@@ -49,8 +50,6 @@ pub const REDIRECT_URI: &str = "https://app.example/welcome";
 const PRINCIPAL: &str = "arn:aws:iam::210987654321:root";
 /// Where CloudFormation finds the connection's template.
 const TEMPLATE_URL: &str = "https://templates.example/connection.yaml";
-/// How long the table's index may be late at most.
-const LATEST: Duration = Duration::from_secs(2);
 /// When every test begins.
 const BEGINNING: &str = "2026-11-21T08:30:00.000Z";
 

@@ -5,7 +5,8 @@
 //!   record. `Scan`, single writes and batches of writes are refused.
 //! - A `Query` is bounded: it says in `Limit` how many rows it takes at most, up to [`MOST_ROWS`], and has no filter, which would read
 //!   more than it answers.
-//! - A row is smaller than 100 KB, a transaction has at most 100 writes on different rows and is smaller than 4 MB.
+//! - A row is smaller than 100 KB, a transaction has at most 100 writes on different rows and is smaller than 4 MB. What an update adds to
+//!   a row is seen by itself; a row that has grown too large bit by bit is seen when it is read.
 
 use std::collections::HashSet;
 
@@ -13,7 +14,7 @@ use mainsheet_store::MOST_ROWS;
 use serde_json::Value;
 
 /// The bytes that a row stays below. DynamoDB takes 400 KB.
-pub(crate) const ROW_BYTES: usize = 100 * 1024;
+const ROW_BYTES: usize = 100 * 1024;
 /// The bytes that a transaction stays below.
 const TRANSACTION_BYTES: usize = 4 * 1024 * 1024;
 /// The most writes of a transaction.
@@ -61,24 +62,59 @@ fn too_much(transaction: &Value) -> Option<String> {
     (sum >= TRANSACTION_BYTES).then(|| format!("a transaction of {sum} bytes"))
 }
 
-/// The bytes of a row, as DynamoDB counts them, in its JSON.
+/// Which rule a row of an answer breaks.
+pub(crate) fn breach_of_answer(answer: &[u8]) -> Option<String> {
+    // A row's JSON is no shorter than what DynamoDB counts.
+    if answer.len() < ROW_BYTES {
+        return None;
+    }
+    let answer: Value = serde_json::from_slice(answer).ok()?;
+    let of_batch = answer["Responses"].as_object().into_iter().flatten().filter_map(|(_, rows)| rows.as_array());
+    let listed = answer["Items"].as_array().into_iter().chain(of_batch).flatten();
+    [&answer["Item"]].into_iter().chain(listed).find_map(breach_of_row)
+}
+
+/// Whether a row is too large.
+pub(crate) fn breach_of_row(row: &Value) -> Option<String> {
+    let size = size_of_row(row);
+    (size >= ROW_BYTES).then(|| format!("a row of {size} bytes: {} {}", row["pk"]["S"], row["sk"]["S"]))
+}
+
+/// The bytes of a row as DynamoDB counts them (developer guide, "DynamoDB item sizes and formats"), in its JSON.
 pub(crate) fn size_of_row(row: &Value) -> usize {
     row.as_object().into_iter().flatten().map(|(name, value)| name.len() + size_of(value)).sum()
 }
 
 fn size_of(value: &Value) -> usize {
     let Some((kind, value)) = value.as_object().and_then(|typed| typed.iter().next()) else { return 0 };
+    let elements = || value.as_array().into_iter().flatten();
+    let members = || elements().filter_map(Value::as_str);
+    let text = value.as_str().unwrap_or_default();
     match kind.as_str() {
-        "S" | "N" | "B" => value.as_str().map_or(0, str::len),
+        "S" => text.len(),
+        "N" => size_of_number(text),
+        "B" => size_of_binary(text),
+        "SS" => members().map(str::len).sum(),
+        "NS" => members().map(size_of_number).sum(),
+        "BS" => members().map(size_of_binary).sum(),
+        "L" => 3 + elements().map(|value| 1 + size_of(value)).sum::<usize>(),
         "M" => {
-            3 + value
-                .as_object()
-                .into_iter()
-                .flatten()
-                .map(|(name, value)| 1 + name.len() + size_of(value))
-                .sum::<usize>()
+            let fields = value.as_object().into_iter().flatten();
+            3 + fields.map(|(name, value)| 1 + name.len() + size_of(value)).sum::<usize>()
         }
-        "L" => 3 + value.as_array().into_iter().flatten().map(|value| 1 + size_of(value)).sum::<usize>(),
+        // `BOOL` and `NULL`.
         _ => 1,
     }
+}
+
+/// A byte for two significant digits, and one more.
+fn size_of_number(number: &str) -> usize {
+    let mantissa = number.split(['e', 'E']).next().unwrap_or_default();
+    let digits: String = mantissa.chars().filter(char::is_ascii_digit).collect();
+    digits.trim_matches('0').len().div_ceil(2) + 1
+}
+
+/// The bytes that base64 stands for.
+fn size_of_binary(base64: &str) -> usize {
+    base64.trim_end_matches('=').len() * 3 / 4
 }

@@ -2,16 +2,28 @@
 //! not yet there, at the moment it was due, or still there when it is gone.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
-use dynoxide::Database;
-use dynoxide::actions::get_item::GetItemRequest;
+use mainsheet_core::{Clock, Timestamp};
 use mainsheet_store::schema::{DUE, DUE_AT, DUE_SHARD};
-use serde_json::Value;
+use serde_json::{Map, Value, json};
 
-use crate::table::TABLE;
+/// How long the index is late at most.
+pub(crate) const LATEST: Duration = Duration::from_secs(2);
+
+/// What an entry holds, as a projection.
+const ENTRY: &str = "pk, sk, due_shard, due_at";
 
 /// A row's primary key.
 pub(crate) type RowKey = (String, String);
+
+/// What time it is for whoever looks at the index.
+pub(crate) enum Time {
+    /// Tests move it, and say so: [`LateIndex::catch_up`].
+    Standing,
+    /// It goes with the machine's. The embedded platform's clock can be moved ahead of that: looks tell how far it is.
+    Running { machine: Clock, ahead: Duration },
+}
 
 /// A row that the index is late with.
 struct Late {
@@ -19,17 +31,20 @@ struct Late {
     before: Option<Value>,
     /// The looks that still see it so.
     looks: u64,
+    /// When it was written, where time runs.
+    since: Option<Timestamp>,
 }
 
-/// What the index does not show yet. Tests do not wait: a write is late by a number of looks that would have found it.
+/// What the index does not show yet. Tests do not wait: a write is late by a number of looks that would have found it. Where time runs,
+/// it is late no longer than [`LATEST`] either.
 pub(crate) struct LateIndex {
-    database: Database,
+    time: Time,
     rows: BTreeMap<RowKey, Late>,
 }
 
 impl LateIndex {
-    pub(crate) fn of(database: Database) -> Self {
-        Self { database, rows: BTreeMap::new() }
+    pub(crate) fn of(time: Time) -> Self {
+        Self { time, rows: BTreeMap::new() }
     }
 
     /// It shows everything that was written. Says whether it did not before.
@@ -44,20 +59,20 @@ impl LateIndex {
         body["IndexName"] == DUE
     }
 
-    /// The rows that a transaction may move in the index, and their entries before. None while nothing is late or `may_be`.
-    pub(crate) fn about_to_move(&self, operation: &str, body: &Value, may_be: bool) -> Vec<(RowKey, Option<Value>)> {
+    /// The rows that a transaction may move in the index. None while nothing is late or `may_be`.
+    pub(crate) fn about_to_move(&self, operation: &str, body: &Value, may_be: bool) -> Vec<RowKey> {
         if operation != "TransactWriteItems" || (self.rows.is_empty() && !may_be) {
             return Vec::new();
         }
-        let writes = body["TransactItems"].as_array().into_iter().flatten();
-        writes.filter_map(moved_key).map(|key| (row_key(key), self.entry(key))).collect()
+        writes(body).filter_map(moved_key).map(row_key).collect()
     }
 
     /// The index hears of a row's move after so many looks.
     pub(crate) fn moved(&mut self, row: RowKey, before: Option<Value>, looks: u64) {
+        let since = self.let_time_pass();
         let before = self.rows.remove(&row).map_or(before, |late| late.before);
         if looks > 0 {
-            self.rows.insert(row, Late { before, looks });
+            self.rows.insert(row, Late { before, looks, since });
         }
     }
 
@@ -65,6 +80,7 @@ impl LateIndex {
     pub(crate) fn look(&mut self, query: &Value, answer: &mut Value) {
         let text = |name: &str| query["ExpressionAttributeValues"][name]["S"].as_str().unwrap().to_owned();
         let (shard, now) = (text(":shard"), text(":now"));
+        self.hear(&now);
         let is_found = |entry: &Value| {
             entry[DUE_SHARD]["S"] == shard.as_str() && entry[DUE_AT]["S"].as_str() <= Some(now.as_str())
         };
@@ -97,21 +113,49 @@ impl LateIndex {
         answer["Items"] = shown.into();
     }
 
-    /// A row's entry in the index.
-    fn entry(&self, key: &Value) -> Option<Value> {
-        let (pk, sk) = row_key(key);
-        let key =
-            [("pk", pk), ("sk", sk)].map(|(name, text)| (name.to_owned(), dynoxide::types::AttributeValue::S(text)));
-        let request = GetItemRequest { table_name: TABLE.to_owned(), key: key.into(), ..GetItemRequest::default() };
-        let row = serde_json::to_value(self.database.get_item(request).ok()?.item?).unwrap();
-        let entry = ["pk", "sk", DUE_SHARD, DUE_AT].map(|name| (name.to_owned(), row[name].clone()));
-        (!row[DUE_AT].is_null()).then(|| Value::Object(entry.into_iter().collect()))
+    /// Hears what time it is for whoever looks. Nobody's clock goes back.
+    fn hear(&mut self, now: &str) {
+        if let (Time::Running { machine, ahead }, Ok(now)) = (&mut self.time, now.parse::<Timestamp>()) {
+            *ahead = now.since(machine.now()).max(*ahead);
+        }
+        self.let_time_pass();
+    }
+
+    /// What is late for long enough is so no longer. Answers the present.
+    fn let_time_pass(&mut self) -> Option<Timestamp> {
+        let Time::Running { machine, ahead } = &self.time else { return None };
+        let now = machine.now() + *ahead;
+        self.rows.retain(|_, late| late.since.is_none_or(|since| now.since(since) < LATEST));
+        Some(now)
     }
 }
 
+/// The batch read of the entries that a transaction may move, as they are before; none where all its rows are new.
+pub(crate) fn entries_asked(body: &Value) -> Option<Value> {
+    let mut tables: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
+    for write in writes(body).filter(|write| !is_new(write)) {
+        if let Some(of) = moved_key(write) {
+            let key = json!({ "pk": of["pk"], "sk": of["sk"] });
+            tables.entry(table_of(write)).or_default().push(key);
+        }
+    }
+    let asked = |keys: Vec<Value>| json!({ "Keys": keys, "ConsistentRead": true, "ProjectionExpression": ENTRY });
+    let tables: Map<String, Value> = tables.into_iter().map(|(name, keys)| (name.to_owned(), asked(keys))).collect();
+    (!tables.is_empty()).then(|| json!({ "RequestItems": tables }))
+}
+
+/// The entries that the batch read told, by their rows.
+pub(crate) fn entries_told(answer: &Value) -> BTreeMap<RowKey, Value> {
+    let rows = answer["Responses"].as_object().into_iter().flatten().filter_map(|(_, rows)| rows.as_array()).flatten();
+    rows.filter(|row| !row[DUE_AT].is_null()).map(|row| (row_key(row), row.clone())).collect()
+}
+
+fn writes(body: &Value) -> impl Iterator<Item = (&String, &Value)> {
+    body["TransactItems"].as_array().into_iter().flatten().filter_map(|write| write.as_object()?.iter().next())
+}
+
 /// What holds the primary key of a row that a write may move in the index.
-fn moved_key(write: &Value) -> Option<&Value> {
-    let (kind, write) = write.as_object()?.iter().next()?;
+fn moved_key<'w>((kind, write): (&String, &'w Value)) -> Option<&'w Value> {
     match kind.as_str() {
         "Put" => Some(&write["Item"]).filter(|item| !item[DUE_AT].is_null()),
         "Update" => {
@@ -121,6 +165,15 @@ fn moved_key(write: &Value) -> Option<&Value> {
         "Delete" => Some(&write["Key"]),
         _ => None,
     }
+}
+
+/// Whether a write takes effect only where there was no row.
+fn is_new((_, write): &(&String, &Value)) -> bool {
+    write["ConditionExpression"] == "attribute_not_exists(pk)"
+}
+
+fn table_of<'w>((_, write): (&String, &'w Value)) -> &'w str {
+    write["TableName"].as_str().unwrap_or_default()
 }
 
 fn row_key(of: &Value) -> RowKey {

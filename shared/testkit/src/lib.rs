@@ -1,6 +1,7 @@
 //! The whole control plane in one process, for tests and benchmarks: routers over an embedded table, a clock that stands
 //! still, clients, and doors to what no endpoint offers.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on has failed")]
+#![allow(clippy::print_stderr, reason = "what a test did wrong is read in a terminal")]
 
 mod agent;
 mod answer;
@@ -23,8 +24,10 @@ mod proxy;
 mod second_factor;
 mod shake;
 mod table;
+mod table_proxy;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 pub use agent::{TestAgent, held, registration};
 pub use answer::{Answer, Problem};
@@ -40,3 +43,5 @@ pub use proxy::{Pause, Permission, Rule, TableCall, Verdict};
 pub use second_factor::SecondFactor;
 pub use shake::Shake;
 pub use table::{ChangedRow, Dump, Rows, TestTable};
+pub use table_proxy::TableProxy;
+pub use upstream::Upstream;

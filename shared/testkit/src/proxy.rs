@@ -1,26 +1,25 @@
 //! A proxy between the table's client and the table: it sees every round trip, refuses what breaks a rule of the design, and may
 //! hold, break or shake one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
-use axum::http::header::CONTENT_LENGTH;
-use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
-use dynoxide::Database;
 use http_body_util::BodyExt;
 use serde_json::Value;
+use tokio::net::TcpListener;
 use tokio::sync::Notify;
 
 use crate::fault::Fault;
 use crate::guard;
-use crate::late_index::LateIndex;
+use crate::late_index::{self, LateIndex, RowKey, Time};
 use crate::shake::{self, Shake, Shaking};
+use crate::upstream::{Trip, Upstream};
 
 /// A call of the table, which the client sends again when it fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -106,8 +105,7 @@ pub(crate) struct Proxy {
 }
 
 struct Shared {
-    upstream: String,
-    client: reqwest::Client,
+    upstream: Upstream,
     /// What decides in place of `shaking`, while a test has set it.
     rule: Mutex<Option<Rule>>,
     shaking: Shaking,
@@ -129,12 +127,11 @@ struct Seen {
 }
 
 impl Seen {
-    fn note(&mut self, headers: &HeaderMap, body: &Value) -> TableCall {
-        let operation = operation_of(headers);
-        self.permissions.extend(permissions_of(&operation, body));
-        let invocation = text(headers, "amz-sdk-invocation-id").to_owned();
+    fn note(&mut self, trip: &Trip) -> TableCall {
+        let operation = trip.operation.clone();
+        self.permissions.extend(permissions_of(&operation, &trip.body));
         let next = self.calls.len();
-        let (index, attempt) = self.by_invocation.entry(invocation).or_insert((next, 0));
+        let (index, attempt) = self.by_invocation.entry(trip.invocation().to_owned()).or_insert((next, 0));
         *attempt += 1;
         if *attempt == 1 {
             self.calls.push(operation.clone());
@@ -144,23 +141,31 @@ impl Seen {
 }
 
 impl Proxy {
-    /// Starts a proxy in front of `upstream` and says where it listens.
-    pub(crate) async fn start(upstream: String, database: Database) -> (Self, String) {
-        let client = reqwest::Client::builder().no_proxy().build().unwrap();
+    /// A proxy in front of a table, whose index is late by `time`.
+    pub(crate) fn of(upstream: Upstream, time: Time) -> Self {
         let shared = Shared {
             upstream,
-            client,
             rule: Mutex::default(),
             shaking: Shaking::of_environment(),
-            late: Mutex::new(LateIndex::of(database)),
+            late: Mutex::new(LateIndex::of(time)),
             seen: Mutex::default(),
         };
-        let proxy = Self { shared: Arc::new(shared) };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Starts a proxy in front of the table at `upstream`, for tests that move time themselves, and says where it listens.
+    pub(crate) async fn start(upstream: String) -> (Self, String) {
+        let proxy = Self::of(Upstream::at(upstream), Time::Standing);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        let router = Router::new().fallback(pass).with_state(proxy.clone());
-        tokio::spawn(async move { axum::serve(listener, router).await });
+        tokio::spawn(proxy.clone().serve(listener));
         (proxy, address)
+    }
+
+    /// Answers whoever connects, for ever.
+    pub(crate) async fn serve(self, listener: TcpListener) {
+        let router = Router::new().fallback(pass).with_state(self);
+        let _ = axum::serve(listener, router).await;
     }
 
     /// The operations of the calls since the last call of this, in order.
@@ -195,6 +200,12 @@ impl Proxy {
         self.shared.late.lock().unwrap().catch_up()
     }
 
+    /// Notes at once that a rule of the design was broken: whoever broke it may not live to be asked.
+    fn tell(&self, breach: String) {
+        eprintln!("the design forbids it: {breach}");
+        self.shared.seen.lock().unwrap().breaches.push(breach);
+    }
+
     fn judge(&self, call: &TableCall) -> Verdict {
         let rule = self.shared.rule.lock().unwrap().clone();
         rule.map_or_else(|| self.shared.shaking.verdict(&call.operation), |rule| rule(call))
@@ -206,36 +217,18 @@ impl Proxy {
     }
 }
 
-/// A round trip on its way to the table.
-struct Trip {
-    operation: String,
-    parts: Parts,
-    body: Value,
-    /// The body as it is sent.
-    text: Bytes,
-}
-
-impl Trip {
-    /// Changes the body.
-    fn change<T>(&mut self, change: impl FnOnce(&mut Value) -> T) -> T {
-        let result = change(&mut self.body);
-        self.text = self.body.to_string().into();
-        result
-    }
-}
-
 async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
-    let text = body.collect().await.unwrap().to_bytes();
-    let body: Value = serde_json::from_slice(&text).unwrap_or_default();
-    let call = proxy.shared.seen.lock().unwrap().note(&parts.headers, &body);
-    if let Some(breach) = guard::breach(&call.operation, &body) {
+    // Who is killed half way gets no answer.
+    let Ok(body) = body.collect().await else { return lost() };
+    let mut trip = Trip::of_caller(parts, body.to_bytes());
+    let call = proxy.shared.seen.lock().unwrap().note(&trip);
+    if let Some(breach) = guard::breach(&trip.operation, &trip.body) {
         let answer = refusal("ValidationException", &breach);
-        proxy.shared.seen.lock().unwrap().breaches.push(breach);
+        proxy.tell(breach);
         return answer;
     }
     let verdict = proxy.judge(&call);
-    let mut trip = Trip { operation: call.operation, parts, body, text };
     if shake::begins_again(&trip.body) {
         trip.change(shake::begin_again);
     }
@@ -263,6 +256,11 @@ async fn broken(proxy: &Proxy, trip: Trip, fault: Fault) -> Response {
 }
 
 async fn shaken(proxy: &Proxy, mut trip: Trip, shake: Shake) -> Response {
+    if shake != Shake::TransactionConflict
+        && let Some(refusal) = refused(proxy, &trip).await
+    {
+        return refusal;
+    }
     match shake {
         Shake::ShortPage(rows) => {
             trip.change(|query| shake::shorten(query, rows));
@@ -271,30 +269,33 @@ async fn shaken(proxy: &Proxy, mut trip: Trip, shake: Shake) -> Response {
         Shake::EmptyPage => json(StatusCode::OK, &shake::empty_page(&trip.body)),
         Shake::UnprocessedKeys => {
             let left = trip.change(shake::leave_keys);
-            let (status, answer) = ask(&proxy.shared, &trip).await;
+            let (status, answer) = ask(proxy, &trip).await;
             changed(status, answer, |answer| answer["UnprocessedKeys"] = left)
         }
         Shake::TransactionConflict => json(StatusCode::BAD_REQUEST, &shake::conflict(&trip.body)),
     }
 }
 
-fn text<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
-    headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default()
-}
-
-/// `DynamoDB_20120810.GetItem` is `GetItem`.
-fn operation_of(headers: &HeaderMap) -> String {
-    text(headers, "x-amz-target").rsplit('.').next().unwrap_or_default().to_owned()
+/// What the table answers a caller who may not read what it asks for. A table that checks callers sees the call as it came, before it
+/// is changed and sent in another's name.
+async fn refused(proxy: &Proxy, trip: &Trip) -> Option<Response> {
+    if !proxy.shared.upstream.checks_callers() {
+        return None;
+    }
+    let (status, answer) = ask(proxy, trip).await;
+    (status != StatusCode::OK).then(|| respond(status, answer))
 }
 
 /// To the table, by way of an index that may be late.
 async fn forward(proxy: &Proxy, trip: Trip) -> Response {
     let (shared, is_shaking) = (&proxy.shared, proxy.is_shaking());
     let moved = shared.late.lock().unwrap().about_to_move(&trip.operation, &trip.body, is_shaking);
-    let (status, answer) = ask(shared, &trip).await;
+    let mut before = if is_shaking && !moved.is_empty() { entries_before(proxy, &trip).await } else { BTreeMap::new() };
+    let (status, answer) = ask(proxy, &trip).await;
     if status == StatusCode::OK {
         let mut late = shared.late.lock().unwrap();
-        for (row, before) in moved {
+        for row in moved {
+            let before = before.remove(&row);
             late.moved(row, before, if is_shaking { shared.shaking.looks() } else { 0 });
         }
     }
@@ -304,13 +305,20 @@ async fn forward(proxy: &Proxy, trip: Trip) -> Response {
     respond(status, answer)
 }
 
-async fn ask(shared: &Shared, trip: &Trip) -> (StatusCode, Bytes) {
-    let url = format!("{}{}", shared.upstream, trip.parts.uri);
-    let mut headers = trip.parts.headers.clone();
-    headers.remove(CONTENT_LENGTH);
-    let request = shared.client.request(trip.parts.method.clone(), url).headers(headers).body(trip.text.clone());
-    let Ok(answer) = request.send().await else { return (StatusCode::BAD_GATEWAY, Bytes::new()) };
-    (answer.status(), answer.bytes().await.unwrap_or_default())
+/// The entries in the index that a transaction is about to move.
+async fn entries_before(proxy: &Proxy, transaction: &Trip) -> BTreeMap<RowKey, Value> {
+    let Some(asked) = late_index::entries_asked(&transaction.body) else { return BTreeMap::new() };
+    let (_, answer) = ask(proxy, &transaction.beside("BatchGetItem", asked)).await;
+    late_index::entries_told(&serde_json::from_slice(&answer).unwrap_or_default())
+}
+
+/// What the table answers. A row that has grown too large bit by bit is seen when it is read.
+async fn ask(proxy: &Proxy, trip: &Trip) -> (StatusCode, Bytes) {
+    let (status, answer) = proxy.shared.upstream.ask(trip).await;
+    if let Some(breach) = guard::breach_of_answer(&answer) {
+        proxy.tell(breach);
+    }
+    (status, answer)
 }
 
 /// The table's answer, changed if it is one.

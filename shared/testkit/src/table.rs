@@ -39,7 +39,7 @@ impl TestTable {
     /// An empty table, behind the proxy.
     pub async fn start() -> Self {
         let dynamodb = EmbeddedDynamoDb::in_memory().await.unwrap();
-        let (proxy, address) = Proxy::start(dynamodb.endpoint(), dynamodb.database().clone()).await;
+        let (proxy, address) = Proxy::start(dynamodb.endpoint()).await;
         Self::with(dynamodb, Some(proxy), &address).await
     }
 
@@ -50,7 +50,7 @@ impl TestTable {
         let dynamodb = EmbeddedDynamoDb::open(&folder.path().join("table"), 0).await.unwrap();
         // What dynoxide calls ordinary settings: SQLite's own, but for `synchronous = NORMAL`.
         dynamodb.database().disable_bulk_loading().unwrap();
-        let (proxy, address) = Proxy::start(dynamodb.endpoint(), dynamodb.database().clone()).await;
+        let (proxy, address) = Proxy::start(dynamodb.endpoint()).await;
         let table = Self::with(dynamodb, Some(proxy), &address).await;
         Self { _folder: Some(Arc::new(folder)), ..table }
     }
@@ -164,9 +164,8 @@ impl TestTable {
         let broken = self.proxy.as_ref().map(Proxy::breaches).unwrap_or_default();
         assert!(broken.is_empty(), "calls of the table that the design forbids: {broken:#?}");
         for row in self.raw_rows() {
-            let row = serde_json::to_value(row).unwrap();
-            let size = guard::size_of_row(&row);
-            assert!(size < guard::ROW_BYTES, "a row of {size} bytes: {} {}", row["pk"]["S"], row["sk"]["S"]);
+            let breach = guard::breach_of_row(&serde_json::to_value(row).unwrap());
+            assert!(breach.is_none(), "{breach:?}");
         }
     }
 

@@ -1,15 +1,32 @@
 //! The table that tests stand on: what it refuses, what it shakes, and how late its index is.
 #![allow(clippy::disallowed_methods, reason = "what the guard refuses has to be asked for")]
 
-use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem};
-use mainsheet_store::Item;
-use mainsheet_store::schema::{DUE_AT, DUE_SHARD};
-use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
-use crate::late_index::LateIndex;
-use crate::shake;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::error::ProvideErrorMetadata;
+use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use axum::extract::State;
+use axum::http::header::AUTHORIZATION;
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::{Json, Router};
+use mainsheet_core::time::ManualClock;
+use mainsheet_embedded::{EmbeddedDynamoDb, client};
+use mainsheet_store::schema::{DUE, DUE_AT, DUE_SHARD};
+use mainsheet_store::{Item, schema};
+use serde_json::{Value, json};
+use tokio::net::TcpListener;
+
+use crate::guard;
+use crate::late_index::{self, LateIndex, Time};
+use crate::proxy::{Proxy, TableCall, Verdict};
+use crate::shake::{self, Shake};
 use crate::table::{TABLE, TestTable};
+use crate::table_proxy::TableProxy;
+use crate::upstream::Upstream;
 
 fn item(sk: &str, attributes: &[(&str, &str)]) -> Item {
     let texts = [("pk", "P"), ("sk", sk)].into_iter().chain(attributes.iter().copied());
@@ -64,6 +81,87 @@ async fn what_the_design_forbids_is_refused() {
 }
 
 #[test]
+fn rows_weigh_what_dynamodb_says() {
+    let sizes = [
+        (json!({ "name": { "S": "Grüße" } }), 4 + 7),
+        (json!({ "n": { "N": "0" } }), 1 + 1),
+        (json!({ "n": { "N": "-12345" } }), 1 + 4),
+        (json!({ "n": { "N": "0.00120" } }), 1 + 2),
+        (json!({ "n": { "N": "1200000" } }), 1 + 2),
+        (json!({ "n": { "N": "1.5E+20" } }), 1 + 2),
+        (json!({ "b": { "B": "AAECAw==" } }), 1 + 4),
+        (json!({ "yes": { "BOOL": true }, "no": { "NULL": true } }), 3 + 1 + 2 + 1),
+        (json!({ "s": { "SS": ["ab", "cde"] } }), 1 + 5),
+        (json!({ "s": { "NS": ["1", "234"] } }), 1 + 2 + 3),
+        (json!({ "s": { "BS": ["AAE=", "AAEC"] } }), 1 + 2 + 3),
+        (json!({ "l": { "L": [{ "S": "ab" }, { "L": [] }] } }), 1 + 3 + (1 + 2) + (1 + 3)),
+        (json!({ "m": { "M": { "key": { "S": "value" } } } }), 1 + 3 + (1 + 3 + 5)),
+    ];
+    for (row, size) in sizes {
+        assert_eq!(guard::size_of_row(&row), size, "{row}");
+        assert!(size <= row.to_string().len(), "{row}");
+    }
+}
+
+#[test]
+fn a_row_that_has_grown_too_large_is_seen_in_every_kind_of_answer() {
+    let row = |bytes: usize| json!({ "pk": { "S": "P" }, "sk": { "S": "1" }, "text": { "S": "x".repeat(bytes) } });
+    for (bytes, is_too_large) in [(102_300, false), (102_400, true)] {
+        let answers = [
+            json!({ "Item": row(bytes) }),
+            json!({ "Items": [row(1), row(bytes)], "Count": 2 }),
+            json!({ "Responses": { TABLE: [row(1), row(bytes)] }, "UnprocessedKeys": {} }),
+        ];
+        for answer in answers {
+            assert_eq!(guard::breach_of_answer(answer.to_string().as_bytes()).is_some(), is_too_large);
+        }
+    }
+}
+
+/// An embedded table without a proxy.
+async fn embedded() -> EmbeddedDynamoDb {
+    let dynamodb = EmbeddedDynamoDb::in_memory().await.unwrap();
+    schema::create_table(&dynamodb.client(), TABLE).await.unwrap();
+    dynamodb
+}
+
+#[tokio::test]
+async fn a_row_that_updates_make_too_large_is_a_breach_once_it_is_read() {
+    let dynamodb = embedded().await;
+    let (proxy, address) = Proxy::start(dynamodb.endpoint()).await;
+    proxy.set_rule(Some(Arc::new(|_: &TableCall| Verdict::Forward)));
+    let client = client(&address);
+    let grow = |name: &str| {
+        let update = Update::builder().table_name(TABLE).set_key(Some(item("1", &[])));
+        let update = update.update_expression("SET #name = :text").expression_attribute_names("#name", name);
+        let update = update.expression_attribute_values(":text", AttributeValue::S("x".repeat(60_000)));
+        client
+            .transact_write_items()
+            .transact_items(TransactWriteItem::builder().update(update.build().unwrap()).build())
+    };
+    let read = || client.get_item().table_name(TABLE).set_key(Some(item("1", &[]))).send();
+    let _ = grow("one").send().await.unwrap();
+    let _ = read().await.unwrap();
+    let _ = grow("two").send().await.unwrap();
+    assert!(proxy.breaches().is_empty(), "no call is too large by itself");
+    let _ = read().await.unwrap();
+    assert_eq!(proxy.breaches().len(), 1);
+}
+
+#[tokio::test]
+async fn a_proxy_in_front_of_processes_tells_what_broke_a_rule() {
+    let dynamodb = embedded().await;
+    let proxy = TableProxy::start(Upstream::at(dynamodb.endpoint()), 0);
+    let client = client(proxy.address());
+    let one = client.get_item().table_name(TABLE).set_key(Some(item("1", &[])));
+    assert!(one.send().await.unwrap().item.is_none());
+    proxy.assert_rules_kept();
+    let scan = client.scan().table_name(TABLE).limit(1);
+    assert_eq!(code(scan.send().await).as_deref(), Some("ValidationException"));
+    assert_eq!(proxy.breaches().len(), 1);
+}
+
+#[test]
 fn an_empty_first_page_leads_to_where_it_began() {
     let mut query = json!({ "Limit": 10 });
     let page = shake::empty_page(&query);
@@ -93,11 +191,13 @@ fn entry(sk: &str, at: &str) -> Value {
     json!({ "pk": { "S": "P" }, "sk": { "S": sk }, DUE_SHARD: { "S": "DUE#1" }, DUE_AT: { "S": at } })
 }
 
-#[tokio::test]
-async fn a_late_index_shows_rows_as_they_were() {
-    let table = TestTable::start().await;
-    let mut late = LateIndex::of(table.database().clone());
-    let row = |sk: &str| ("P".to_owned(), sk.to_owned());
+fn row(sk: &str) -> (String, String) {
+    ("P".to_owned(), sk.to_owned())
+}
+
+#[test]
+fn a_late_index_shows_rows_as_they_were() {
+    let mut late = LateIndex::of(Time::Standing);
     late.moved(row("new"), None, 2);
     late.moved(row("gone"), Some(entry("gone", "3")), 2);
     late.moved(row("moved"), Some(entry("moved", "4")), 2);
@@ -123,28 +223,166 @@ async fn a_late_index_shows_rows_as_they_were() {
     assert!(!late.catch_up());
 }
 
-#[tokio::test]
-async fn what_a_transaction_moves_in_the_index_is_noticed() {
-    let table = TestTable::start().await;
-    table.hold();
-    let due = item("1", &[(DUE_SHARD, "DUE#1"), (DUE_AT, "2026-11-21T08:30:00.000Z")]);
-    let _ = table.client().transact_write_items().transact_items(put(due)).send().await.unwrap();
-    let late = LateIndex::of(table.database().clone());
+#[test]
+fn where_time_runs_an_index_is_late_for_two_seconds_at_most() {
+    let machine = ManualClock::new("2026-11-21T08:30:00.000Z".parse().unwrap());
+    let mut late = LateIndex::of(Time::Running { machine: machine.clock(), ahead: Duration::ZERO });
+    // What a look shows of a row that is due at 07:00 now.
+    let look = |late: &mut LateIndex, now: &str| {
+        let query = json!({ "ExpressionAttributeValues": { ":shard": { "S": "DUE#1" }, ":now": { "S": now } } });
+        let mut answer = json!({ "Items": [entry("1", "2026-11-21T07:00:00.000Z")] });
+        late.look(&query, &mut answer);
+        answer["Items"][0][DUE_AT]["S"].as_str().map(|at| at[11..16].to_owned())
+    };
+    let before = |at: &str| Some(entry("1", &format!("2026-11-21T{at}:00.000Z")));
+    let shown = |at: &str| Some(at.to_owned());
+
+    late.moved(row("1"), before("06:00"), 9);
+    machine.advance(Duration::from_millis(1_999));
+    assert_eq!(look(&mut late, "2026-11-21T08:30:01.999Z"), shown("06:00"));
+    machine.advance(Duration::from_millis(1));
+    assert_eq!(look(&mut late, "2026-11-21T08:30:02.000Z"), shown("07:00"), "two seconds passed");
+
+    late.moved(row("1"), before("05:00"), 9);
+    machine.advance(Duration::from_secs(3));
+    late.moved(row("1"), before("06:00"), 9);
+    assert_eq!(look(&mut late, "2026-11-21T08:30:05.000Z"), shown("06:00"), "it heard of the move before");
+
+    assert_eq!(look(&mut late, "2026-11-21T10:30:05.000Z"), shown("07:00"), "the clock of the platform was moved");
+    late.moved(row("1"), None, 9);
+    assert_eq!(look(&mut late, "2026-11-21T10:30:05.000Z"), None);
+    machine.advance(Duration::from_secs(2));
+    assert_eq!(look(&mut late, "2026-11-21T10:30:07.000Z"), shown("07:00"), "and goes on from there");
+}
+
+#[test]
+fn what_a_transaction_moves_in_the_index_is_noticed() {
+    let at = "2026-11-21T08:30:00.000Z";
+    let late = LateIndex::of(Time::Standing);
     let key = json!({ "pk": { "S": "P" }, "sk": { "S": "1" } });
-    let row = ("P".to_owned(), "1".to_owned());
-    let before = Some(entry("1", "2026-11-21T08:30:00.000Z"));
     let names = |name: &str| json!({ "#r0": name });
+    let asked = Some(json!({ "RequestItems": { TABLE: {
+        "Keys": [key], "ConsistentRead": true, "ProjectionExpression": "pk, sk, due_shard, due_at",
+    } } }));
+    let put = |condition: &str| json!({ "TableName": TABLE, "Item": entry("1", at), "ConditionExpression": condition });
+    let update = |name: &str| json!({ "TableName": TABLE, "Key": key, "ExpressionAttributeNames": names(name) });
     let writes = [
-        (json!({ "Delete": { "Key": key } }), Some(before.clone())),
-        (json!({ "Update": { "Key": key, "ExpressionAttributeNames": names(DUE_AT) } }), Some(before)),
-        (json!({ "Update": { "Key": key, "ExpressionAttributeNames": names("data") } }), None),
-        (json!({ "ConditionCheck": { "Key": key } }), None),
+        (json!({ "Delete": { "TableName": TABLE, "Key": key } }), true, asked.clone()),
+        (json!({ "Update": update(DUE_AT) }), true, asked.clone()),
+        (json!({ "Put": put("#version = :expected") }), true, asked),
+        (json!({ "Put": put("attribute_not_exists(pk)") }), true, None),
+        (json!({ "Update": update("data") }), false, None),
+        (json!({ "ConditionCheck": { "Key": key } }), false, None),
     ];
-    for (write, moved) in writes {
-        let found = late.about_to_move("TransactWriteItems", &json!({ "TransactItems": [write] }), true);
-        assert_eq!(found, moved.map(|before| (row.clone(), before)).into_iter().collect::<Vec<_>>(), "{write}");
+    for (write, moves, asked) in writes {
+        let transaction = json!({ "TransactItems": [write] });
+        let found = late.about_to_move("TransactWriteItems", &transaction, true);
+        assert_eq!(found, moves.then(|| row("1")).into_iter().collect::<Vec<_>>(), "{write}");
+        assert_eq!(late_index::entries_asked(&transaction), asked, "{write}");
     }
-    let fresh = json!({ "Put": { "Item": entry("2", "1") } });
-    let found = late.about_to_move("TransactWriteItems", &json!({ "TransactItems": [fresh] }), true);
-    assert_eq!(found, [(("P".to_owned(), "2".to_owned()), None)]);
+    let answer = json!({ "Responses": { TABLE: [entry("1", at), key] } });
+    assert_eq!(late_index::entries_told(&answer), BTreeMap::from([(row("1"), entry("1", at))]));
+}
+
+/// Writes, again while another transaction is met.
+async fn write(client: &Client, write: &TransactWriteItem) {
+    for _ in 0..100 {
+        if client.transact_write_items().transact_items(write.clone()).send().await.is_ok() {
+            return;
+        }
+    }
+    panic!("it cannot be written: {write:?}");
+}
+
+/// How many rows of a shard the index shows as due at each of two moments.
+async fn due_at(client: &Client, moments: [&str; 2]) -> [usize; 2] {
+    let (mut found, mut start) = ([0, 0], None);
+    loop {
+        let query = client.query().table_name(TABLE).index_name(DUE).limit(100).set_exclusive_start_key(start);
+        let query = query.key_condition_expression("due_shard = :shard AND due_at <= :now");
+        let query = query.expression_attribute_values(":shard", AttributeValue::S("DUE#1".to_owned()));
+        let query = query.expression_attribute_values(":now", AttributeValue::S("9".to_owned()));
+        let page = query.send().await.unwrap();
+        for item in page.items() {
+            let place = moments.iter().position(|at| item[DUE_AT] == AttributeValue::S((*at).to_owned()));
+            found[place.unwrap()] += 1;
+        }
+        start = page.last_evaluated_key;
+        if start.is_none() {
+            return found;
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_proxy_asks_the_table_for_what_a_late_index_shows() {
+    let table = TestTable::start().await;
+    let client = table.client();
+    let due = |sk: usize, at: &str| item(&format!("{sk:02}"), &[(DUE_SHARD, "DUE#1"), (DUE_AT, at)]);
+    for sk in 0..20 {
+        write(client, &put(due(sk, "1"))).await;
+    }
+    table.catch_up();
+    for sk in 0..20 {
+        write(client, &put(due(sk, "2"))).await;
+    }
+    let is_steady = std::env::var("MAINSHEET_TABLE").is_ok_and(|mode| mode == "steady");
+    let [before, after] = due_at(client, ["1", "2"]).await;
+    assert_eq!((before + after, before > 0), (20, !is_steady), "some moves are late");
+    for _ in 0..2 {
+        let _ = due_at(client, ["1", "2"]).await;
+    }
+    assert_eq!(due_at(client, ["1", "2"]).await, [0, 20], "none by more than two looks");
+}
+
+/// A table that notes whose calls it gets, and for how many rows; it has none.
+#[derive(Clone, Default)]
+struct Checking {
+    denied: &'static str,
+    seen: Arc<Mutex<Vec<(String, u64)>>>,
+}
+
+impl Checking {
+    async fn start(&self) -> String {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(Self::answer).with_state(self.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await });
+        address
+    }
+
+    async fn answer(State(this): State<Self>, headers: HeaderMap, body: String) -> Response {
+        let authorization = headers[AUTHORIZATION].to_str().unwrap();
+        let caller = authorization.split("Credential=").nth(1).unwrap().split('/').next().unwrap().to_owned();
+        let query: Value = serde_json::from_str(&body).unwrap();
+        this.seen.lock().unwrap().push((caller.clone(), query["Limit"].as_u64().unwrap()));
+        if caller == this.denied {
+            return (StatusCode::BAD_REQUEST, Json(shake::error("AccessDeniedException", "not for you")))
+                .into_response();
+        }
+        Json(json!({ "Items": [], "Count": 0, "ScannedCount": 0 })).into_response()
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_was_changed_is_sent_in_another_name_if_its_caller_may_make_it() {
+    let seen = |calls: &[(&str, u64)]| calls.iter().map(|(who, rows)| ((*who).to_owned(), *rows)).collect::<Vec<_>>();
+    for (denied, refused, calls) in [
+        ("", None, seen(&[("embedded", 10), ("root", 1), ("embedded", 10)])),
+        ("embedded", Some("AccessDeniedException"), seen(&[("embedded", 10), ("embedded", 10)])),
+    ] {
+        let table = Checking { denied, ..Checking::default() };
+        let upstream = Upstream::at(table.start().await).in_the_name_of("root".to_owned());
+        let proxy = Proxy::of(upstream, Time::Standing);
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let client = client(&format!("http://{}", listener.local_addr().unwrap()));
+        tokio::spawn(proxy.clone().serve(listener));
+        for verdict in [Verdict::Shake(Shake::ShortPage(1)), Verdict::Forward] {
+            proxy.set_rule(Some(Arc::new(move |_: &TableCall| verdict.clone())));
+            let query = client.query().table_name(TABLE).key_condition_expression("pk = :pk").limit(10);
+            let query = query.expression_attribute_values(":pk", AttributeValue::S("P".to_owned()));
+            assert_eq!(code(query.send().await).as_deref(), refused);
+        }
+        assert_eq!(*table.seen.lock().unwrap(), calls);
+    }
 }

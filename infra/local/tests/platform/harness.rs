@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use mainsheet_testkit::{TableProxy, Upstream};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use reqwest::{Client, Method, StatusCode};
@@ -19,6 +20,9 @@ const PATIENCE: Duration = Duration::from_secs(400);
 pub(crate) struct Platform {
     folder: TempDir,
     port: u16,
+    table_port: u16,
+    /// In front of its table, however often the platform is killed and started again.
+    table: TableProxy,
     settings: Vec<(&'static str, String)>,
     process: Option<Child>,
 }
@@ -28,7 +32,9 @@ impl Platform {
     pub(crate) async fn start(settings: &[(&'static str, &str)]) -> Self {
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let folder = tempfile::tempdir().unwrap();
-        let mut platform = Self { folder, port: free_port(), settings, process: None };
+        let (port, table_port) = (free_port(), free_port());
+        let table = TableProxy::start(Upstream::at(format!("http://127.0.0.1:{table_port}")), 0);
+        let mut platform = Self { folder, port, table_port, table, settings, process: None };
         platform.start_again().await;
         platform
     }
@@ -51,6 +57,9 @@ impl Platform {
         let log = File::options().create(true).append(true).open(self.log()).unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_mainsheet"));
         command.env("MAINSHEET_PORT", self.port.to_string()).env("MAINSHEET_DATA_DIR", self.data_dir());
+        command
+            .env("MAINSHEET_TABLE_PORT", self.table_port.to_string())
+            .env("MAINSHEET_TABLE_URL", self.table.address());
         command.env("MAINSHEET_ENVIRONMENT_DIR", spark_environment()).env("MAINSHEET_AGENT_CAPACITY", "2");
         command.envs(self.settings.iter().map(|(name, value)| (*name, value)));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -102,6 +111,9 @@ impl Drop for Platform {
         }
         // A test that failed half way leaves runs behind, which would go on without it.
         stop_leftovers(self.folder.path());
+        if !std::thread::panicking() {
+            self.table.assert_rules_kept();
+        }
     }
 }
 

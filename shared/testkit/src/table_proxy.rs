@@ -1,0 +1,53 @@
+//! The proxy in front of a table that other processes ask: an embedded platform, or functions in an emulated AWS.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::time::Duration;
+
+use mainsheet_core::Clock;
+
+use crate::late_index::Time;
+use crate::proxy::Proxy;
+use crate::upstream::Upstream;
+
+/// A running proxy, on a thread of its own, so that a test that waits for a process does not stop it. It goes on as long as this process.
+pub struct TableProxy {
+    proxy: Proxy,
+    address: String,
+}
+
+impl TableProxy {
+    /// Starts a proxy in front of a table, which need not answer yet, on a port of 127.0.0.1; 0 takes a free one.
+    #[must_use]
+    pub fn start(upstream: Upstream, port: u16) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = format!("http://{}", listener.local_addr().unwrap());
+        let proxy = Proxy::of(upstream, Time::Running { machine: Clock::system(), ahead: Duration::ZERO });
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let serving = proxy.clone();
+        std::thread::spawn(move || {
+            runtime.block_on(async {
+                serving.serve(tokio::net::TcpListener::from_std(listener).unwrap()).await;
+            });
+        });
+        Self { proxy, address }
+    }
+
+    /// Where it answers.
+    #[must_use]
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// Which rules of the design were broken so far. Each was written to stderr at once.
+    #[must_use]
+    pub fn breaches(&self) -> Vec<String> {
+        self.proxy.breaches()
+    }
+
+    /// Asserts that no call broke a rule of the design.
+    pub fn assert_rules_kept(&self) {
+        let broken = self.breaches();
+        assert!(broken.is_empty(), "calls of the table that the design forbids: {broken:#?}");
+    }
+}
