@@ -53,7 +53,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> for Document {
 
 /// A router with one more handler, at the path and for the methods that its `#[utoipa::path]` says.
 #[doc(hidden)]
-pub fn answer<P, S, H, T>(router: Router<S>, handler: H) -> Router<S>
+pub fn answer<P, S, H, T>(router: Router<S>, handler: &H) -> Router<S>
 where
     P: Path,
     S: Clone + Send + Sync + 'static,
@@ -71,7 +71,7 @@ macro_rules! routes {
     ($($($part:ident)::+),+ $(,)?) => {
         $crate::Handlers {
             answer: |router| {
-                $(let router = $crate::answer::<$crate::description!([] $($part)::+), _, _, _>(router, $($part)::+);)+
+                $(let router = $crate::answer::<$crate::description!([] $($part)::+), _, _, _>(router, &$($part)::+);)+
                 router
             },
             describe: || $crate::utoipa_axum::routes!($($($part)::+),+),
