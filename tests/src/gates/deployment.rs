@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mainsheet_api::{BASE, KEYS};
 use mainsheet_infrastructure::LOOK;
+use mainsheet_store::outbox::KEPT;
 use mainsheet_testkit::TestApp;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Value, json};
@@ -180,6 +181,8 @@ fn what_is_set_aside_rings_an_alarm() {
     let mut last: BTreeSet<String> = BTreeSet::new();
     for (id, queue) in resources(&template, "AWS::SQS::Queue") {
         if queue["Properties"]["RedrivePolicy"].is_null() {
+            // Events can be carried again for as long as somebody may ask for it.
+            assert_eq!(queue["Properties"]["MessageRetentionPeriod"], KEPT.as_secs(), "{id}");
             assert!(watched.contains(format!("{id}.QueueName").as_str()), "{id}");
             last.insert(format!("{id}.Arn"));
         }
