@@ -11,6 +11,7 @@ mod mutations;
 mod openapi;
 mod permissions;
 mod plans;
+mod policies;
 mod roles;
 mod round_trips;
 mod run_states;
