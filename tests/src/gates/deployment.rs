@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use mainsheet_api::{BASE, KEYS};
 use mainsheet_infrastructure::LOOK;
-use mainsheet_store::outbox::KEPT;
 use mainsheet_testkit::TestApp;
 use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Value, json};
@@ -169,50 +168,6 @@ fn functions_answer_before_api_gateway_gives_them_up() {
         assert!(timeout(id) < GATEWAY, "{id}");
     }
     assert!(LOOK.as_secs() + BESIDE <= timeout("Infrastructure"));
-}
-
-/// Whatever is set aside lies in a queue that gives to no other, and somebody hears of it.
-#[test]
-fn what_is_set_aside_rings_an_alarm() {
-    let template = template();
-    let alarms = resources(&template, "AWS::CloudWatch::Alarm");
-    let watched: BTreeSet<&str> =
-        alarms.values().filter_map(|alarm| alarm["Properties"]["Dimensions"][0]["Value"].as_str()).collect();
-    let mut last: BTreeSet<String> = BTreeSet::new();
-    for (id, queue) in resources(&template, "AWS::SQS::Queue") {
-        if queue["Properties"]["RedrivePolicy"].is_null() {
-            // Events can be carried again for as long as somebody may ask for it.
-            assert_eq!(queue["Properties"]["MessageRetentionPeriod"], KEPT.as_secs(), "{id}");
-            assert!(watched.contains(format!("{id}.QueueName").as_str()), "{id}");
-            last.insert(format!("{id}.Arn"));
-        }
-    }
-    let provisioner = &resources(&template, "AWS::Serverless::Function")["Provisioner"]["Properties"];
-    let stopped = &provisioner["Events"]["ExecutionStopped"]["Properties"];
-    for (place, queue) in [
-        ("the rule", &stopped["DeadLetterConfig"]["Arn"]),
-        ("its calls", &provisioner["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"]),
-    ] {
-        assert!(queue.as_str().is_some_and(|queue| last.contains(queue)), "{place}: {queue}");
-    }
-    assert!(watched.contains("ProvisionerExecutionStopped"), "executions that stopped");
-}
-
-/// A namespace may have hyphens, as names of stacks have: CloudWatch finds nothing by such a one without quotation marks.
-#[test]
-fn the_dashboard_searches_by_namespaces_in_quotation_marks() {
-    let template = template();
-    let body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"].as_str().unwrap();
-    let body: Value = serde_json::from_str(&body.replace("${AWS::StackName}", "main-sheet")).unwrap();
-    let mut searches = Vec::new();
-    for widget in body["widgets"].as_array().unwrap() {
-        let metrics = widget["properties"]["metrics"].as_array().unwrap().iter();
-        searches.extend(metrics.filter_map(|metric| metric[0]["expression"].as_str()));
-    }
-    assert!(!searches.is_empty());
-    for search in searches {
-        assert!(search.starts_with(r#"SEARCH('{"main-sheet","#), "{search}");
-    }
 }
 
 /// A part of a table's definition without what DynamoDB adds to it, and in an order of its own.
