@@ -134,24 +134,6 @@ async fn the_deployed_table_is_the_one_that_tests_use() {
     assert!(login[expiring].is_u64(), "logins expire by `{expiring}`: {login}");
 }
 
-/// The page for operators says what each parameter is, and its command gives those that have no default.
-#[test]
-fn the_page_has_every_parameter() {
-    let page = include_str!("../../../infra/docs/operations.md");
-    let (before, table) = page.split_once("| Parameter | |\n|---|---|\n").unwrap();
-    let names = table.lines().take_while(|line| line.starts_with('|')).flat_map(|row| {
-        let (names, _) = row.trim_start_matches("| ").split_once(" | ").unwrap();
-        names.split(", ").map(|name| name.trim_matches('`').to_owned())
-    });
-    let template = template();
-    let parameters = template["Parameters"].as_object().unwrap();
-    assert_eq!(names.collect::<BTreeSet<_>>(), parameters.keys().cloned().collect::<BTreeSet<_>>());
-    for (name, parameter) in parameters {
-        let given = before.contains(&format!(" {name}="));
-        assert_eq!(given, parameter["Default"].is_null(), "{name} is given without need, or not given");
-    }
-}
-
 /// Who is told nothing in time gets a 503 of API Gateway's own, and nobody knows what became of the request.
 #[test]
 fn functions_answer_before_api_gateway_gives_them_up() {

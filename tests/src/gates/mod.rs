@@ -10,6 +10,7 @@ mod infrastructure_states;
 mod monitoring;
 mod mutations;
 mod openapi;
+mod operations_page;
 mod permissions;
 mod plans;
 mod policies;
