@@ -1,6 +1,7 @@
 """People and agents at the deployed API: gateway, functions, table, stream, queues and schedules together."""
 
 import json
+from datetime import UTC, datetime
 
 from deployment import ROOT, STACK, deploy
 from emulated_aws import CUSTOMER, REGION, connect, eventually, require_nothing_left
@@ -115,6 +116,26 @@ def test_a_part_of_a_batch_fails_is_set_aside_and_sent_again(deployment):
     assert "Confirm" in deployment.newest_mail("unknown@example.com")
     assert len(deployment.mails("known@example.com")) == 1
     assert waiting(sqs, dead) == 0
+
+
+def test_what_the_relay_gave_up_is_carried_again(deployment):
+    """By a message as AWS Lambda sets it aside, of a time in which somebody was mailed."""
+    sqs, functions = deployment.aws.client("sqs"), deployment.aws.client("lambda")
+    dead, redrive = deployment.resource("RelayDeadLetters"), deployment.resource("RelayRedrive")
+    account = {"email": "twice@example.com", "password": PASSWORD, "organizationName": "twice"}
+    deployment.expect(201, "POST", "/auth/signup", account)
+    assert "Confirm" in deployment.newest_mail("twice@example.com")
+
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    batch = {"approximateArrivalOfFirstRecord": now, "approximateArrivalOfLastRecord": now, "batchSize": 1}
+    sqs.send_message(QueueUrl=dead, MessageBody=json.dumps({"version": "1.0", "DDBStreamBatchInfo": batch}))
+    assert waiting(sqs, dead) == 1
+    functions.update_event_source_mapping(UUID=redrive, Enabled=True)
+    try:
+        eventually("the message is taken", lambda: waiting(sqs, dead) == 0)
+        eventually("the mail comes again", lambda: len(deployment.mails("twice@example.com")) == 2)
+    finally:
+        functions.update_event_source_mapping(UUID=redrive, Enabled=False)
 
 
 def waiting(sqs, queue):

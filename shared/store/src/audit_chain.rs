@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use crate::audit::AuditRecord;
 use crate::change::{Due, changed_meanwhile, update_of};
-use crate::key::tenant_partition;
+use crate::key::{shard_of, tenant_partition};
 use crate::scheduler::tenant_of;
 use crate::schema::{DUE_AT, DUE_SHARD};
 use crate::{Change, Entity, Key, Listing, Page, PageRequest, Row, Store, Tenant};
@@ -113,8 +113,7 @@ fn block_key(tenant: &Tenant, number: u64) -> Key {
 
 /// The shard of the due index that a record waits in.
 pub(crate) fn seal_shard(key: &Key) -> String {
-    let sum = key.sk.bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
-    format!("SEAL#{}", sum % SEAL_SHARDS)
+    format!("SEAL#{}", shard_of(&key.sk, SEAL_SHARDS))
 }
 
 /// The block that seals a record, if one does yet.

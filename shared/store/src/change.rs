@@ -13,6 +13,7 @@ use mainsheet_core::{Error, Result, Timestamp};
 
 use crate::audit::{Actor, Audit, Details, Scope, noted_in};
 use crate::idempotency::{Idempotency, IdempotencyRecord, REMEMBERED_SECONDS};
+use crate::key::shard_of;
 use crate::outbox::{Event, OutboxEvent};
 use crate::read::failed;
 use crate::row::{DATA, EXPIRES, VERSION, attribute, new_item};
@@ -490,6 +491,5 @@ pub(crate) fn update_of(
 
 /// The shard of the due index that a row belongs to, always the same.
 pub(crate) fn due_shard(key: &Key) -> String {
-    let sum = key.sk.bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
-    format!("DUE#{}", sum % DUE_SHARDS)
+    format!("DUE#{}", shard_of(&key.sk, DUE_SHARDS))
 }

@@ -48,6 +48,11 @@ impl Key {
     }
 }
 
+/// Which of so many shards a text belongs to, always the same.
+pub(crate) fn shard_of(text: &str, shards: u8) -> u8 {
+    text.bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte)) % shards
+}
+
 /// The name of a tenant's partition.
 pub(crate) fn tenant_partition(tenant: &Tenant, partition: impl Display) -> String {
     format!("O#{}#{partition}", tenant.organization_id())

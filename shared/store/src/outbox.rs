@@ -1,6 +1,11 @@
 //! Events that other systems must hear of. They are written in the transaction of the change that they tell of; the
-//! table's stream carries them to the relay.
+//! table's stream carries them to the relay. What the relay gave up is found again by the time when it was made.
 
+use std::iter::successors;
+use std::time::Duration;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use futures::future::try_join_all;
 use mainsheet_core::operation::OperationKind;
 use mainsheet_core::{
     ClusterId, Error, EventId, InvitationId, JobId, JobRunId, LoginCodeId, MemberId, OperationId, OrganizationId,
@@ -9,10 +14,16 @@ use mainsheet_core::{
 use serde::{Deserialize, Serialize};
 
 use crate::audit::{Origin, Scope};
-use crate::{Change, Entity, Item, Key, Row, Tenant};
+use crate::key::shard_of;
+use crate::{Change, Entity, Item, Key, Listing, Row, Store, Tenant};
 
-/// How long an event that was carried on is kept for looking into.
-const KEPT_SECONDS: u64 = 7 * 24 * 3600;
+/// How long an event is kept, and that a part of it was done: as long as queues keep what was set aside, so that it can come again.
+pub const KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
+/// How many partitions the events of an hour are spread over. One takes 1,000 writes a second, and an event is two.
+const SHARDS: u8 = 8;
+const HOUR: Duration = Duration::from_secs(3600);
+/// Beside an event: when it was carried once more.
+const CARRIED_AGAIN_AT: &str = "carried_again_at";
 
 /// Something that other systems must hear of.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -220,7 +231,7 @@ impl Entity for OutboxEvent {
     const KIND: &'static str = "outbox";
 
     fn expires_at(&self) -> Option<Timestamp> {
-        Some(self.at + std::time::Duration::from_secs(KEPT_SECONDS))
+        Some(self.at + KEPT)
     }
 }
 
@@ -244,7 +255,7 @@ impl Change<'_> {
     /// conflict `handled_before`.
     pub fn once(self, tenant: &Tenant, event: &EventId, part: usize) -> Self {
         let key = Key::of_tenant(tenant, "HANDLED", format!("{event}#{part}"));
-        let expires_at = self.now() + std::time::Duration::from_secs(KEPT_SECONDS);
+        let expires_at = self.now() + KEPT;
         self.create(&key, &Handled { expires_at }, Error::conflict(HANDLED_BEFORE, "The event was acted on before."))
     }
 }
@@ -256,7 +267,7 @@ impl OutboxEvent {
             Scope::Tenant(tenant) => Some(tenant.organization_id().clone()),
             Scope::User(_) | Scope::Platform => None,
         };
-        let key = Key::global(scope.partition("OUTBOX"), id.as_str());
+        let key = Key::global(partition(&hour_of(now), shard_of(id.as_str(), SHARDS)), id.as_str());
         (key, Self { id, at: now, organization_id, event })
     }
 
@@ -282,5 +293,87 @@ impl OutboxEvent {
         organization_id
             .map(Tenant::proven)
             .ok_or_else(|| Error::internal(format!("event {} has no organization", self.id)))
+    }
+}
+
+impl Store {
+    /// The events of a time that were not carried again since, in the order in which they were made; an error in place of one that
+    /// cannot be read. One query for each hour and shard, and one more for each megabyte.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn events_to_carry_again(&self, from: Timestamp, to: Timestamp) -> Result<Vec<Result<Row<OutboxEvent>>>> {
+        let now = self.now();
+        let (from, to) = (from.max(now - KEPT), to.min(now));
+        if from > to {
+            return Ok(Vec::new());
+        }
+        let (first, last) = (EventId::floor(from), EventId::floor(to + Duration::from_millis(1)));
+        let mut found = Vec::new();
+        for hour in hours(from, to) {
+            let shards = (0..SHARDS).map(|shard| self.events_of(partition(&hour, shard), &first, &last));
+            found.extend(try_join_all(shards).await?.into_iter().flatten());
+        }
+        found.retain(|item| !item.contains_key(CARRIED_AGAIN_AT));
+        found.sort_by_cached_key(|item| Key::of_item(item).map(|key| key.sk));
+        Ok(found.into_iter().map(Row::of_item).collect())
+    }
+
+    /// Events of a partition, as they stand in the table.
+    async fn events_of(&self, partition: String, first: &EventId, last: &EventId) -> Result<Vec<Item>> {
+        let listing = Listing::of(partition).between(first.to_string(), last.to_string());
+        let mut items = Vec::new();
+        self.each_item(&listing, |item| {
+            items.push(item);
+            Ok(())
+        })
+        .await?;
+        Ok(items)
+    }
+
+    /// Notes that an event was carried again, so that it is not once more.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] when it is gone by now.
+    pub async fn note_carried_again(&self, event: &Row<OutboxEvent>) -> Result<()> {
+        let now = AttributeValue::S(self.now().to_string());
+        let sets = Item::from([(CARRIED_AGAIN_AT.to_owned(), now)]);
+        self.telemetry().annotate(&event.key, sets, &[], Error::NotFound).commit().await
+    }
+}
+
+/// Where events of an hour are. It is the platform's, and no tenant's: whose an event is, the event says.
+fn partition(hour: &str, shard: u8) -> String {
+    format!("OUTBOX#{shard}#{hour}")
+}
+
+/// An hour as partitions name it: `2026-11-21T08`.
+fn hour_of(moment: Timestamp) -> String {
+    moment.to_string().chars().take(13).collect()
+}
+
+/// The hours that a time touches.
+fn hours(from: Timestamp, to: Timestamp) -> impl Iterator<Item = String> {
+    let whole_hours = from.as_second().unsigned_abs() / HOUR.as_secs() * HOUR.as_secs();
+    let beginning = Timestamp::from_millisecond(0) + Duration::from_secs(whole_hours);
+    successors(Some(beginning), |hour| Some(*hour + HOUR)).take_while(move |hour| *hour <= to).map(hour_of)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hours_between(from: &str, to: &str) -> Vec<String> {
+        hours(from.parse().unwrap(), to.parse().unwrap()).collect()
+    }
+
+    #[test]
+    fn a_time_touches_each_hour_that_it_has_a_moment_of() {
+        let within = hours_between("2026-11-21T08:00:00.000Z", "2026-11-21T08:59:59.999Z");
+        assert_eq!(within, ["2026-11-21T08"]);
+        let over_the_hour = hours_between("2026-11-21T08:59:59.900Z", "2026-11-21T09:00:00.100Z");
+        assert_eq!(over_the_hour, ["2026-11-21T08", "2026-11-21T09"]);
+        let over_midnight = hours_between("2026-11-21T22:59:59.999Z", "2026-11-22T00:00:00.000Z");
+        assert_eq!(over_midnight, ["2026-11-21T22", "2026-11-21T23", "2026-11-22T00"]);
     }
 }

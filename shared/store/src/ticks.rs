@@ -19,7 +19,7 @@ use mainsheet_core::{Error, JobId, Result, Timestamp};
 use crate::change::{Due, changed_meanwhile, update_of};
 use crate::job_runs::{ONE_RUN_MORE, latest_of};
 use crate::jobs::{LATEST_MOMENT, LIVE_RUNS, job_key, latest_moment, live_runs};
-use crate::key::tenant_partition;
+use crate::key::{shard_of, tenant_partition};
 use crate::page::Listing;
 use crate::scheduler::tenant_of;
 use crate::schema::{BY_NAME, DUE_AT, DUE_SHARD};
@@ -86,8 +86,7 @@ fn due_key(tenant: &Tenant, job: &JobId, scheduled_at: Timestamp) -> Key {
 
 /// The shard of the due index that a job belongs to, always the same.
 fn job_shard(job: &JobId) -> String {
-    let sum = job.as_str().bytes().fold(0u8, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte));
-    format!("TICK#{}", sum % JOB_SHARDS)
+    format!("TICK#{}", shard_of(job.as_str(), JOB_SHARDS))
 }
 
 /// When a job runs next by itself; a moment that has passed when its tick is due. `None` while its schedule does not count.

@@ -255,6 +255,28 @@ impl TestApp {
         }
     }
 
+    /// The relay gives up the events that wait. Answers what AWS Lambda sets aside in their place, as far as anybody reads it.
+    #[must_use]
+    pub fn give_up(&self) -> String {
+        let given_up: Vec<OutboxEvent> = std::iter::from_fn(|| self.outbox.take()).collect();
+        // To the second, as the stream tells it.
+        let arrival = |event: &OutboxEvent| Timestamp::from_millisecond(event.at.as_second() * 1000).to_jiff();
+        let batch = serde_json::json!({
+            "approximateArrivalOfFirstRecord": given_up.first().map(|event| arrival(event).to_string()),
+            "approximateArrivalOfLastRecord": given_up.last().map(|event| arrival(event).to_string()),
+            "batchSize": given_up.len(),
+        });
+        serde_json::json!({ "version": "1.0", "DDBStreamBatchInfo": batch }).to_string()
+    }
+
+    /// The relay is handed what was set aside. What it carries waits for [`TestApp::deliver`].
+    ///
+    /// # Errors
+    /// Its own.
+    pub async fn carry_again(&self, message: &str) -> mainsheet_core::Result<()> {
+        mainsheet_relay::carry_again(&self.store, &self.queues, &self.workflows, message).await
+    }
+
     /// Like [`TestApp::deliver`], for times when handling goes wrong: what fails is delivered again, up to a few times. Answers how
     /// many failed.
     pub async fn deliver_through_faults(&self) -> usize {

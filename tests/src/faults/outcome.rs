@@ -61,8 +61,9 @@ impl Before {
         while !rest.is_empty() {
             let end = rest.find(|letter: char| !letter.is_ascii_alphanumeric()).unwrap_or(rest.len());
             let (word, after) = rest.split_at(end);
-            // Which shard of those that wait for a block an audit record is in, its id decides.
-            let is_new = renamed.ends_with("SEAL#") || (is_name(word) && !self.names.contains(word));
+            // Which shard an event is in, or of those that wait for a block an audit record, its id decides.
+            let is_shard = ["SEAL#", "OUTBOX#"].iter().any(|shards| renamed.ends_with(shards));
+            let is_new = is_shard || (is_name(word) && !self.names.contains(word));
             renamed.push_str(if is_new { "NEW" } else { word });
             let next = after.chars().next().map_or(0, char::len_utf8);
             renamed.push_str(&after[..next]);

@@ -134,24 +134,6 @@ async fn the_deployed_table_is_the_one_that_tests_use() {
     assert!(login[expiring].is_u64(), "logins expire by `{expiring}`: {login}");
 }
 
-/// The page for operators says what each parameter is, and its command gives those that have no default.
-#[test]
-fn the_page_has_every_parameter() {
-    let page = include_str!("../../../infra/docs/operations.md");
-    let (before, table) = page.split_once("| Parameter | |\n|---|---|\n").unwrap();
-    let names = table.lines().take_while(|line| line.starts_with('|')).flat_map(|row| {
-        let (names, _) = row.trim_start_matches("| ").split_once(" | ").unwrap();
-        names.split(", ").map(|name| name.trim_matches('`').to_owned())
-    });
-    let template = template();
-    let parameters = template["Parameters"].as_object().unwrap();
-    assert_eq!(names.collect::<BTreeSet<_>>(), parameters.keys().cloned().collect::<BTreeSet<_>>());
-    for (name, parameter) in parameters {
-        let given = before.contains(&format!(" {name}="));
-        assert_eq!(given, parameter["Default"].is_null(), "{name} is given without need, or not given");
-    }
-}
-
 /// Who is told nothing in time gets a 503 of API Gateway's own, and nobody knows what became of the request.
 #[test]
 fn functions_answer_before_api_gateway_gives_them_up() {
@@ -168,48 +150,6 @@ fn functions_answer_before_api_gateway_gives_them_up() {
         assert!(timeout(id) < GATEWAY, "{id}");
     }
     assert!(LOOK.as_secs() + BESIDE <= timeout("Infrastructure"));
-}
-
-/// Whatever is set aside lies in a queue that gives to no other, and somebody hears of it.
-#[test]
-fn what_is_set_aside_rings_an_alarm() {
-    let template = template();
-    let alarms = resources(&template, "AWS::CloudWatch::Alarm");
-    let watched: BTreeSet<&str> =
-        alarms.values().filter_map(|alarm| alarm["Properties"]["Dimensions"][0]["Value"].as_str()).collect();
-    let mut last: BTreeSet<String> = BTreeSet::new();
-    for (id, queue) in resources(&template, "AWS::SQS::Queue") {
-        if queue["Properties"]["RedrivePolicy"].is_null() {
-            assert!(watched.contains(format!("{id}.QueueName").as_str()), "{id}");
-            last.insert(format!("{id}.Arn"));
-        }
-    }
-    let provisioner = &resources(&template, "AWS::Serverless::Function")["Provisioner"]["Properties"];
-    let stopped = &provisioner["Events"]["ExecutionStopped"]["Properties"];
-    for (place, queue) in [
-        ("the rule", &stopped["DeadLetterConfig"]["Arn"]),
-        ("its calls", &provisioner["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"]),
-    ] {
-        assert!(queue.as_str().is_some_and(|queue| last.contains(queue)), "{place}: {queue}");
-    }
-    assert!(watched.contains("ProvisionerExecutionStopped"), "executions that stopped");
-}
-
-/// A namespace may have hyphens, as names of stacks have: CloudWatch finds nothing by such a one without quotation marks.
-#[test]
-fn the_dashboard_searches_by_namespaces_in_quotation_marks() {
-    let template = template();
-    let body = template["Resources"]["Dashboard"]["Properties"]["DashboardBody"].as_str().unwrap();
-    let body: Value = serde_json::from_str(&body.replace("${AWS::StackName}", "main-sheet")).unwrap();
-    let mut searches = Vec::new();
-    for widget in body["widgets"].as_array().unwrap() {
-        let metrics = widget["properties"]["metrics"].as_array().unwrap().iter();
-        searches.extend(metrics.filter_map(|metric| metric[0]["expression"].as_str()));
-    }
-    assert!(!searches.is_empty());
-    for search in searches {
-        assert!(search.starts_with(r#"SEARCH('{"main-sheet","#), "{search}");
-    }
 }
 
 /// A part of a table's definition without what DynamoDB adds to it, and in an order of its own.

@@ -103,7 +103,9 @@ fn queues_wait_as_long_as_they_can_and_have_to() {
         let timeout = function["Properties"]["Timeout"].as_u64().unwrap();
         let hidden = queue["Properties"]["VisibilityTimeout"].as_u64().unwrap();
         assert!(hidden >= PATIENCE * timeout, "{id}: {hidden} s for a function that may take {timeout} s");
-        assert!(queue["Properties"]["RedrivePolicy"]["deadLetterTargetArn"].is_string(), "{id}");
+        // What nobody reads until somebody asks for it waits there until it is done.
+        let is_last = source["Properties"]["Enabled"] == false;
+        assert!(is_last || queue["Properties"]["RedrivePolicy"]["deadLetterTargetArn"].is_string(), "{id}");
         // AWS Lambda takes no less than 2.
         let at_once = source["Properties"]["ScalingConfig"]["MaximumConcurrency"].as_u64();
         assert!(

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use mainsheet_api::BASE;
 use mainsheet_auth::keys::{Purpose, SigningKey};
-use mainsheet_testkit::{Permission, build};
+use mainsheet_testkit::{ChangedRow, PASSWORD, Permission, build};
 use secrecy::SecretString;
 use serde_json::{Value, json};
 
@@ -37,13 +37,31 @@ async fn roles_allow_what_functions_do_with_the_table() {
         done.entry("dispatcher".to_owned()).or_default().extend(permissions(&world, world.app.deliver()).await);
     }
     // The one thing that it has there: a key that is new, one that takes its place, and the first one again.
+    let template = template();
+    let before = world.app.rows();
     for secret in ["one secret of tests", "another secret of tests", "one secret of tests"] {
         let key = SigningKey::derive(&SecretString::from(secret.repeat(3)), Purpose::MailLink).unwrap();
         done.entry("notifier".to_owned())
             .or_default()
             .extend(permissions(&world, key.publish(world.app.store())).await);
     }
-    let allowed = allowed(&template());
+    writes_where_it_may(&template, "Notifier", &world.app.table().changes_since(&before));
+    // All that it has there: an event that it gave up.
+    let newcomer = build::sign_up("newcomer@example.com", PASSWORD, "newcomers");
+    let _ = world.app.anonymous().post("/auth/signup", newcomer).await.expect(201);
+    let given_up = world.app.give_up();
+    let before = world.app.rows();
+    done.entry("relay".to_owned()).or_default().extend(permissions(&world, world.app.carry_again(&given_up)).await);
+    writes_where_it_may(&template, "Relay", &world.app.table().changes_since(&before));
+    world.app.deliver().await;
+    let mut allowed = allowed(&template);
+    // What its steps take is compared elsewhere.
+    allowed.remove("provisioner");
+    assert_eq!(
+        allowed.keys().collect::<Vec<_>>(),
+        done.keys().collect::<Vec<_>>(),
+        "functions that have to do with it"
+    );
     let mut wrong = Vec::new();
     for (function, seen) in &done {
         let role = &allowed[function];
@@ -53,39 +71,24 @@ async fn roles_allow_what_functions_do_with_the_table() {
     assert!(wrong.is_empty(), "roles and what functions do with the table:\n{}", wrong.join("\n"));
 }
 
-/// What each role allows beside the table, against the calls of the adapters that its function's program names, and what its source of
-/// events takes.
+/// What each role allows beside the table, and of which things, against the calls of the adapters that its function's program names, what
+/// its settings name, and what its sources of events take.
 #[test]
 fn roles_allow_what_functions_ask_of_other_services() {
     let template = template();
-    let (queues, tables) = (resources(&template, "AWS::SQS::Queue"), resources(&template, "AWS::DynamoDB::Table"));
-    let mut events: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for source in resources(&template, "AWS::Lambda::EventSourceMapping").into_values() {
-        let function = source["Properties"]["FunctionName"].as_str().unwrap().trim_end_matches(".Alias").to_owned();
-        let from = usual(&source["Properties"]["EventSourceArn"]);
-        let taken = events.entry(function).or_default();
-        if queues.contains_key(from.trim_end_matches(".Arn")) {
-            taken.extend(OF_A_QUEUE.map(str::to_owned));
-        } else {
-            assert!(tables.contains_key(from.trim_end_matches(".StreamArn")), "{from}");
-            taken.extend(OF_A_STREAM.map(str::to_owned));
-        }
-        if source["Properties"]["DestinationConfig"]["OnFailure"].is_object() {
-            taken.insert("sqs:SendMessage".to_owned());
-        }
-    }
+    let mut of_sources = grants_of_sources(&template);
     for (id, function) in resources(&template, "AWS::Serverless::Function") {
-        let statements = function["Properties"]["Policies"][0]["Statement"].as_array().unwrap().iter();
-        let allowing = statements.filter(|statement| statement["Effect"] == "Allow");
-        let actions = allowing.flat_map(|statement| texts(&statement["Action"]));
-        let is_of_the_table =
-            |action: &String| action.starts_with("dynamodb:") && !OF_A_STREAM.contains(&action.as_str());
-        let allowed: BTreeSet<String> = actions.filter(|action| !is_of_the_table(action)).collect();
-        let folder = function["Properties"]["CodeUri"].as_str().unwrap().rsplit('/').next().unwrap();
-        let mut asked = calls_of(folder);
-        asked.extend(events.remove(&id).unwrap_or_default());
-        // Table, queues and secrets are sealed with a key of their own.
-        asked.extend(["kms:Decrypt", "kms:GenerateDataKey"].map(str::to_owned));
+        let is_of_another = |(action, _): &Grant| !is_of_the_table(action) && !action.starts_with("kms:");
+        let allowed: BTreeSet<Grant> =
+            grants(&template, &statements(&function)).into_iter().filter(is_of_another).collect();
+        let calls = calls_of(folder_of(&function)).into_iter();
+        let mut asked: BTreeSet<Grant> = calls
+            .flat_map(|call| {
+                let things = asked_of(&template, &function, call.split(':').next().unwrap());
+                things.into_iter().map(move |thing| (call.clone(), thing))
+            })
+            .collect();
+        asked.extend(of_sources.remove(&id).unwrap_or_default());
         assert_eq!(allowed, asked, "{id} is allowed what is left, and asks for what is right");
     }
 }
@@ -96,7 +99,7 @@ fn no_function_assumes_a_role_of_the_platforms_own_account() {
     let own = "arn:${AWS::Partition}:iam::${AWS::AccountId}:role/*";
     let mut assuming = Vec::new();
     for (id, function) in resources(&template(), "AWS::Serverless::Function") {
-        let statements = function["Properties"]["Policies"][0]["Statement"].as_array().unwrap();
+        let statements = statements(&function);
         let is = |statement: &Value, effect: &str| {
             statement["Effect"] == effect && texts(&statement["Action"]).contains(&"sts:AssumeRole".to_owned())
         };
@@ -107,6 +110,80 @@ fn no_function_assumes_a_role_of_the_platforms_own_account() {
         }
     }
     assert_eq!(assuming, ["Infrastructure", "Provisioner"]);
+}
+
+/// An action that is allowed, and of what.
+pub(super) type Grant = (String, String);
+
+/// The statements of a function's role.
+pub(super) fn statements(function: &Value) -> Vec<Value> {
+    function["Properties"]["Policies"][0]["Statement"].as_array().unwrap().clone()
+}
+
+/// What statements allow.
+pub(super) fn grants(template: &Value, statements: &[Value]) -> BTreeSet<Grant> {
+    let allowing = statements.iter().filter(|statement| statement["Effect"] == "Allow");
+    allowing
+        .flat_map(|statement| {
+            let things = named(template, &statement["Resource"]);
+            let of_all = move |action: String| things.clone().into_iter().map(move |thing| (action.clone(), thing));
+            texts(&statement["Action"]).into_iter().flat_map(of_all)
+        })
+        .collect()
+}
+
+/// What a function's sources of events take of its role, and what of them is set aside.
+fn grants_of_sources(template: &Value) -> BTreeMap<String, BTreeSet<Grant>> {
+    let mut grants: BTreeMap<String, BTreeSet<Grant>> = BTreeMap::new();
+    let (queues, tables) = (resources(template, "AWS::SQS::Queue"), resources(template, "AWS::DynamoDB::Table"));
+    for source in resources(template, "AWS::Lambda::EventSourceMapping").into_values() {
+        let properties = &source["Properties"];
+        let taken = grants.entry(properties["FunctionName"].as_str().unwrap().trim_end_matches(".Alias").to_owned());
+        let taken = taken.or_default();
+        let from = usual(&properties["EventSourceArn"]);
+        let actions = if queues.contains_key(from.trim_end_matches(".Arn")) {
+            &OF_A_QUEUE[..]
+        } else {
+            assert!(tables.contains_key(from.trim_end_matches(".StreamArn")), "{from}");
+            &OF_A_STREAM[..]
+        };
+        for thing in named(template, &properties["EventSourceArn"]) {
+            taken.extend(actions.iter().map(|action| ((*action).to_owned(), thing.clone())));
+        }
+        let set_aside = &properties["DestinationConfig"]["OnFailure"]["Destination"];
+        taken.extend(set_aside.as_str().map(|queue| ("sqs:SendMessage".to_owned(), queue.to_owned())));
+    }
+    grants
+}
+
+/// The things that a function asks of a service: its settings name them, and where nothing can it is any.
+fn asked_of(template: &Value, function: &Value, service: &str) -> Vec<String> {
+    let settings = function["Properties"]["Environment"]["Variables"].as_object().into_iter().flatten();
+    let settings = settings.map(|(name, value)| (name.as_str(), value.as_str().unwrap_or_default()));
+    match service {
+        "secretsmanager" => {
+            settings.filter(|(name, _)| name.ends_with("_SECRET")).map(|(_, secret)| secret.to_owned()).collect()
+        }
+        "sqs" => {
+            let queues = settings.filter(|(name, _)| name.starts_with("MAINSHEET_QUEUE_"));
+            queues.map(|(_, queue)| format!("{queue}.Arn")).collect()
+        }
+        "states" => resources(template, "AWS::Serverless::StateMachine").into_keys().collect(),
+        "ses" => ["identity/*", "configuration-set/${MailConfigurationSet}"]
+            .map(|thing| format!("arn:${{AWS::Partition}}:ses:${{AWS::Region}}:${{AWS::AccountId}}:{thing}"))
+            .into(),
+        "sts" => vec!["arn:${AWS::Partition}:iam::*:role/*".to_owned()],
+        other => panic!("what is asked of {other}?"),
+    }
+}
+
+fn is_of_the_table(action: &str) -> bool {
+    action.starts_with("dynamodb:") && !OF_A_STREAM.contains(&action)
+}
+
+/// The folder of a function's program.
+fn folder_of(function: &Value) -> &str {
+    function["Properties"]["CodeUri"].as_str().unwrap().rsplit('/').next().unwrap()
 }
 
 /// What AWS Lambda does as a function's role to read a queue (AWS Lambda, Amazon SQS, execution role permissions).
@@ -153,6 +230,25 @@ async fn permissions<T>(world: &World, work: impl Future<Output = T>) -> BTreeSe
     world.app.table().permissions()
 }
 
+/// Asserts that rows changed in the partitions that a role is bound to, and in each of them.
+fn writes_where_it_may(template: &Value, id: &str, changes: &[ChangedRow]) {
+    let statements = statements(&resources(template, "AWS::Serverless::Function")[id]);
+    let partitions: Vec<String> = statements
+        .iter()
+        .flat_map(|statement| texts(&statement["Condition"]["ForAllValues:StringLike"]["dynamodb:LeadingKeys"]))
+        .collect();
+    let is_in = |partition: &String, row: &ChangedRow| match partition.strip_suffix('*') {
+        Some(beginning) => row.key.0.starts_with(beginning),
+        None => row.key.0 == *partition,
+    };
+    for row in changes {
+        assert!(partitions.iter().any(|partition| is_in(partition, row)), "{id} writes to {:?}", row.key);
+    }
+    for partition in &partitions {
+        assert!(changes.iter().any(|row| is_in(partition, row)), "{id} never writes to {partition}");
+    }
+}
+
 /// The folder of the function that answers an operation.
 fn function_of(world: &World, operation: &Operation) -> String {
     let path = format!("{BASE}{}", operation.path);
@@ -184,37 +280,44 @@ async fn schedule_jobs(world: &World) {
     }
 }
 
-/// What each role allows of the table, by the folder of its function.
+/// What each role allows of the table, by the folder of its function; those alone that allow something.
 fn allowed(template: &Value) -> BTreeMap<String, BTreeSet<Permission>> {
-    let functions = resources(template, "AWS::Serverless::Function").into_values();
-    let role = |function: Value| {
-        let properties = &function["Properties"];
-        let folder = properties["CodeUri"].as_str().unwrap().rsplit('/').next().unwrap().to_owned();
-        let statements = properties["Policies"][0]["Statement"].as_array().into_iter().flatten();
-        (folder, statements.flat_map(permissions_in).collect())
-    };
-    functions.map(role).collect()
+    let mut allowed: BTreeMap<String, BTreeSet<Permission>> = BTreeMap::new();
+    for function in resources(template, "AWS::Serverless::Function").into_values() {
+        for (action, thing) in grants(template, &statements(&function)) {
+            if is_of_the_table(&action) {
+                let permissions = allowed.entry(folder_of(&function).to_owned()).or_default();
+                permissions.insert(permission(action, &thing));
+            }
+        }
+    }
+    allowed
 }
 
-fn permissions_in(statement: &Value) -> Vec<Permission> {
-    let mut found = Vec::new();
-    for resource in texts(&statement["Resource"]) {
-        let index = match resource.split_once("/index/") {
-            Some(("${Table.Arn}", index)) => Some(index.to_owned()),
-            None if resource == "Table.Arn" => None,
-            _ => continue,
-        };
-        // An index can be queried, and nothing else.
-        let actions =
-            texts(&statement["Action"]).into_iter().filter(|action| index.is_none() || action == "dynamodb:Query");
-        found.extend(actions.map(|action| Permission { action, index: index.clone() }));
-    }
-    found
+/// To do something with the table or an index, and with no others.
+fn permission(action: String, thing: &str) -> Permission {
+    let index = thing.strip_prefix("${Table.Arn}/index/").map(str::to_owned);
+    assert!(index.is_some() || thing == "Table.Arn", "{action} of {thing}");
+    Permission { action, index }
 }
 
 /// What stands there alone, or in a list.
-fn texts(value: &Value) -> Vec<String> {
+pub(super) fn texts(value: &Value) -> Vec<String> {
     let one = value.as_str().map(str::to_owned);
     let many = value.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned));
     one.into_iter().chain(many).collect()
+}
+
+/// What is named alone, in a list, or in the branches of an `!If`.
+pub(super) fn named(template: &Value, value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) if text == "AWS::NoValue" => Vec::new(),
+        Value::String(text) => vec![text.clone()],
+        Value::Array(items) => {
+            let is_condition = |item: &Value| item.as_str().is_some_and(|name| !template["Conditions"][name].is_null());
+            let things = items.iter().skip(usize::from(items.first().is_some_and(is_condition)));
+            things.flat_map(|thing| named(template, thing)).collect()
+        }
+        other => panic!("names nothing: {other}"),
+    }
 }

@@ -1,0 +1,149 @@
+//! What is watched of the deployment (`template.yaml`): nothing that it is made of is without its log, its alarm and its place on the
+//! dashboard.
+
+use std::collections::BTreeSet;
+
+use mainsheet_store::outbox::KEPT;
+use serde_json::{Value, json};
+
+use super::deployment::{resources, template};
+
+const ALARM: &str = "AWS::CloudWatch::Alarm";
+const FUNCTION: &str = "AWS::Serverless::Function";
+/// The names of our own metrics stand there.
+const METER: &str = include_str!("../../../shared/cloud/src/aws/meter.rs");
+
+#[test]
+fn each_log_is_kept_for_as_long_as_was_chosen() {
+    let template = template();
+    let mut used = BTreeSet::new();
+    for (id, function) in resources(&template, FUNCTION) {
+        let log = function["Properties"]["LoggingConfig"]["LogGroup"].as_str().unwrap_or_else(|| panic!("{id}"));
+        assert!(used.insert(log.to_owned()), "{id} writes to another one's log");
+    }
+    for (id, machine) in resources(&template, "AWS::Serverless::StateMachine") {
+        let log = &machine["Properties"]["Logging"]["Destinations"][0]["CloudWatchLogsLogGroup"]["LogGroupArn"];
+        used.insert(log.as_str().unwrap_or_else(|| panic!("{id}")).trim_end_matches(".Arn").to_owned());
+    }
+    for (id, stage) in resources(&template, "AWS::ApiGatewayV2::Stage") {
+        let log = stage["Properties"]["AccessLogSettings"]["DestinationArn"].as_str();
+        used.insert(log.unwrap_or_else(|| panic!("{id}")).trim_end_matches(".Arn").to_owned());
+    }
+    let groups = resources(&template, "AWS::Logs::LogGroup");
+    assert_eq!(used, groups.keys().cloned().collect::<BTreeSet<_>>());
+    for (id, group) in groups {
+        assert_eq!(group["Properties"]["RetentionInDays"], "LogRetentionDays", "{id}");
+    }
+}
+
+#[test]
+fn of_each_function_errors_and_throttles_ring() {
+    let template = template();
+    let alarms = resources(&template, ALARM);
+    for id in resources(&template, FUNCTION).into_keys() {
+        for metric in ["Errors", "Throttles"] {
+            let alarm = &alarms.get(&format!("{id}{metric}")).unwrap_or_else(|| panic!("{id}{metric}"))["Properties"];
+            assert_eq!((&alarm["Namespace"], &alarm["MetricName"]), (&json!("AWS/Lambda"), &json!(metric)), "{id}");
+            assert_eq!(alarm["Dimensions"], json!([{ "Name": "FunctionName", "Value": id }]), "{metric}");
+        }
+    }
+}
+
+/// A function that answers 500 has not failed, says AWS Lambda.
+#[test]
+fn of_each_function_that_answers_requests_failures_ring() {
+    let template = template();
+    let alarms = resources(&template, ALARM);
+    for integration in resources(&template, "AWS::ApiGatewayV2::Integration").into_values() {
+        let id = integration["Properties"]["IntegrationUri"].as_str().unwrap().trim_end_matches(".Alias");
+        let failed = json!([{ "Name": "FunctionName", "Value": id }, { "Name": "Answer", "Value": "failed" }]);
+        let watches = |alarm: &Value| alarm["MetricName"] == "Requests" && alarm["Dimensions"] == failed;
+        assert!(alarms.values().any(|alarm| watches(&alarm["Properties"])), "{id}");
+    }
+}
+
+#[test]
+fn alarms_reach_somebody_and_watch_what_there_is() {
+    for (id, alarm) in resources(&template(), ALARM) {
+        let properties = &alarm["Properties"];
+        let actions = json!(["HasAlarmTopic", ["AlarmTopicArn"], "AWS::NoValue"]);
+        assert_eq!(properties["AlarmActions"], actions, "{id}");
+        assert!(properties["AlarmDescription"].is_string(), "{id}");
+        let metric = properties["MetricName"].as_str().unwrap();
+        let is_ours = properties["Namespace"] == "AWS::StackName";
+        assert!(!is_ours || METER.contains(&format!("Metric(\"{metric}\"")), "{id}: nobody measures {metric}");
+        // A tick that is missing is the one thing that does not show in any metric.
+        let missing = if id == "SchedulerSilent" { "breaching" } else { "notBreaching" };
+        assert_eq!(properties["TreatMissingData"], missing, "{id}");
+    }
+}
+
+/// Whatever is set aside lies in a queue that gives to no other, and somebody hears of it.
+#[test]
+fn what_is_set_aside_rings_an_alarm() {
+    let template = template();
+    let alarms = resources(&template, ALARM);
+    let watched: BTreeSet<&str> =
+        alarms.values().filter_map(|alarm| alarm["Properties"]["Dimensions"][0]["Value"].as_str()).collect();
+    let mut last: BTreeSet<String> = BTreeSet::new();
+    for (id, queue) in resources(&template, "AWS::SQS::Queue") {
+        if queue["Properties"]["RedrivePolicy"].is_null() {
+            // Events can be carried again for as long as somebody may ask for it.
+            assert_eq!(queue["Properties"]["MessageRetentionPeriod"], KEPT.as_secs(), "{id}");
+            assert!(watched.contains(format!("{id}.QueueName").as_str()), "{id}");
+            last.insert(format!("{id}.Arn"));
+        }
+    }
+    let provisioner = &resources(&template, FUNCTION)["Provisioner"]["Properties"];
+    let stopped = &provisioner["Events"]["ExecutionStopped"]["Properties"];
+    for (place, queue) in [
+        ("the rule", &stopped["DeadLetterConfig"]["Arn"]),
+        ("its calls", &provisioner["EventInvokeConfig"]["DestinationConfig"]["OnFailure"]["Destination"]),
+    ] {
+        assert!(queue.as_str().is_some_and(|queue| last.contains(queue)), "{place}: {queue}");
+    }
+    assert!(watched.contains("ProvisionerExecutionStopped"), "executions that stopped");
+}
+
+/// A namespace may have hyphens, as names of stacks have: CloudWatch finds nothing by such a one without quotation marks.
+#[test]
+fn the_dashboard_searches_by_namespaces_in_quotation_marks() {
+    let template = template();
+    let body: Value = serde_json::from_str(&dashboard(&template).replace("${AWS::StackName}", "main-sheet")).unwrap();
+    let mut searches = Vec::new();
+    for widget in body["widgets"].as_array().unwrap() {
+        let metrics = widget["properties"]["metrics"].as_array().unwrap().iter();
+        searches.extend(metrics.filter_map(|metric| metric[0]["expression"].as_str()));
+    }
+    assert!(!searches.is_empty());
+    for search in searches {
+        assert!(search.starts_with(r#"SEARCH('{"main-sheet","#), "{search}");
+    }
+}
+
+#[test]
+fn the_dashboard_shows_each_function_dead_letter_queue_and_measurement() {
+    let template = template();
+    let body = dashboard(&template);
+    for id in resources(&template, FUNCTION).into_keys() {
+        for metric in ["Errors", "Throttles", "Duration"] {
+            let shown = format!(r#"["AWS/Lambda", "{metric}", "FunctionName", "${{{id}}}""#);
+            assert!(body.contains(&shown), "{metric} of {id}");
+        }
+    }
+    for (id, queue) in resources(&template, "AWS::SQS::Queue") {
+        assert!(
+            queue["Properties"]["RedrivePolicy"].is_object() || body.contains(&format!("${{{id}.QueueName}}")),
+            "{id}"
+        );
+    }
+    let measured = METER.split("Metric(\"").skip(1).map(|rest| rest.split('"').next().unwrap());
+    for metric in measured {
+        let is_shown = body.contains(&format!(r#""{metric}""#)) || body.contains(&format!(r#"\"{metric}\""#));
+        assert!(is_shown, "{metric}");
+    }
+}
+
+fn dashboard(template: &Value) -> &str {
+    template["Resources"]["Dashboard"]["Properties"]["DashboardBody"].as_str().unwrap()
+}
