@@ -80,7 +80,9 @@ impl Relay {
         for message in batch.records {
             let SqsMessage { message_id, body, .. } = message;
             let (id, body) = (message_id.unwrap_or_default(), body.unwrap_or_default());
-            if let Err(error) = mainsheet_relay::carry_again(&self.store, &self.queues, &self.workflows, &body).await {
+            // Boxed: the type of its future is nested too deeply for the compiler otherwise.
+            let carried = Box::pin(mainsheet_relay::carry_again(&self.store, &self.queues, &self.workflows, &body));
+            if let Err(error) = carried.await {
                 tracing::error!(id, %error, "not all events of a message could be carried");
                 failed.push(id);
             }
