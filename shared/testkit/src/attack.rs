@@ -1,8 +1,9 @@
 //! What others may send, as bytes of any kind: each function takes them to where they would go, and panics where something comes of
 //! them that must not. `tests/src/attacks.rs` calls them with bytes that are drawn, and `tests/fuzz` with bytes that libFuzzer finds.
 
+use std::collections::HashSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -77,10 +78,11 @@ fn chosen<'a, T>(of: &'a [T], number: &mut usize) -> &'a T {
 /// An address that somebody chose to be called at. None is taken that is one of this machine or its neighbours, however it is written,
 /// and none is called whose name has such an address among others.
 pub fn address(data: &[u8]) {
-    static GUARD: OnceLock<(GuardedHttp, Runtime)> = OnceLock::new();
-    let (http, runtime) = GUARD.get_or_init(|| {
+    static GUARD: OnceLock<(GuardedHttp, Arc<FarAndNear>, Runtime)> = OnceLock::new();
+    let (http, lookup, runtime) = GUARD.get_or_init(|| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        (GuardedHttp::with_lookup(Reach::Internet, Arc::new(FarAndNear)).unwrap(), runtime)
+        let lookup = Arc::new(FarAndNear::default());
+        (GuardedHttp::with_lookup(Reach::Internet, Arc::<FarAndNear>::clone(&lookup)).unwrap(), lookup, runtime)
     });
     let text = String::from_utf8_lossy(data);
     for url in [text.clone().into_owned(), format!("https://{text}/hook")] {
@@ -95,13 +97,20 @@ pub fn address(data: &[u8]) {
             assert!(!is_near(address), "{url} leads to {address}");
         } else if let Ok(request) = Request::get(url.as_str()).body(Vec::new()) {
             let answer = runtime.block_on(http.send(request));
-            assert!(matches!(answer, Err(Failure::Refused(_))), "{url}: {answer:?}");
+            let was_asked_for = lookup.names.lock().unwrap().remove(host);
+            let is_refused = matches!(answer, Err(Failure::Refused(_)));
+            // What is no name to the client at all goes nowhere before that.
+            assert!(is_refused || (answer.is_err() && !was_asked_for), "{url}: {answer:?}");
         }
     }
 }
 
 /// Each name has two addresses: one on the internet, and one that is near.
-struct FarAndNear;
+#[derive(Default)]
+struct FarAndNear {
+    /// Those that were asked for.
+    names: Mutex<HashSet<String>>,
+}
 
 /// Addresses of this machine and its neighbours.
 const NEAR: [&str; 10] = [
@@ -120,6 +129,7 @@ const NEAR: [&str; 10] = [
 #[async_trait]
 impl Lookup for FarAndNear {
     async fn addresses(&self, name: &str) -> std::io::Result<Vec<IpAddr>> {
+        self.names.lock().unwrap().insert(name.to_owned());
         let both = ["1.1.1.1", NEAR[name.len() % NEAR.len()]];
         Ok(both.map(|address| address.parse::<IpAddr>().unwrap()).to_vec())
     }
