@@ -30,20 +30,23 @@ def post(path, body, token=None):
 class Login:
     """The person's login. Refreshing its tokens tries no password: too many wrong ones are among the cases, and lock an address."""
 
-    refresh_token = None
+    tokens = None
 
     def access_token(self):
-        """A new one, good for 15 minutes; of a new login where a case has ended the one before."""
-        tokens = self.refreshed() or post("/auth/login", CREDENTIALS)
-        self.refresh_token = tokens["refreshToken"]
-        TOKEN.write_text(tokens["accessToken"])
-        return tokens["accessToken"]
+        """A new one, good for 15 minutes; of a new login where a case has ended the one before. Where a case has ended the person, they
+        go on with the last one, and are refused."""
+        refreshed = self.tokens and granted("/auth/token/refresh", {"refreshToken": self.tokens["refreshToken"]})
+        self.tokens = refreshed or granted("/auth/login", CREDENTIALS) or self.tokens
+        TOKEN.write_text(self.tokens["accessToken"])
+        return self.tokens["accessToken"]
 
-    def refreshed(self):
-        try:
-            return self.refresh_token and post("/auth/token/refresh", {"refreshToken": self.refresh_token})
-        except requests.HTTPError:
-            return None
+
+def granted(path, body):
+    """Tokens; none where they are refused."""
+    try:
+        return post(path, body)
+    except requests.HTTPError:
+        return None
 
 
 LOGIN = Login()

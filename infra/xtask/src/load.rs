@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use mainsheet_testkit::{PASSWORD, build};
+use mainsheet_testkit::{PASSWORD, build, registration};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
 use tokio::task::JoinSet;
@@ -258,7 +258,11 @@ async fn failure(answer: reqwest::Result<reqwest::Response>) -> Option<String> {
     }
 }
 
+/// What the agent of the person's cluster made up.
+const AGENT_SECRET: &str = "5a1f0c9be27d4836915cf0a7d3e8b264f09c71de58ab3426c1d0e97fa8b35246";
+
 /// A person with things to ask for.
+#[derive(Clone)]
 struct Scene {
     client: Client,
     api: String,
@@ -279,13 +283,29 @@ impl Scene {
         let login = json!({ "email": email, "password": PASSWORD });
         let tokens = scene.ask(Method::POST, "/auth/login", Some(login)).await;
         scene.token = text(&tokens["accessToken"]);
-        scene.team = text(&scene.ask(Method::GET, "/org/teams", None).await["items"][0]["id"]);
-        let cluster = scene.ask(Method::POST, "/workloads/clusters", Some(build::cluster("main"))).await;
+        scene.team = text(&scene.ask(Method::GET, "/org", None).await["defaultTeamId"]);
+        let cluster = scene.cluster().await;
         for number in 0..100 {
-            let job = build::job(&format!("job-{number}"), &text(&cluster["id"]), &scene.team);
+            let job = build::job(&format!("job-{number}"), &cluster, &scene.team);
             scene.job = text(&scene.ask(Method::POST, "/workloads/jobs", Some(job)).await["id"]);
         }
         scene
+    }
+
+    /// A cluster of the team's whose agent lives: jobs are given to no other.
+    async fn cluster(&self) -> String {
+        let cluster = self.ask(Method::POST, "/workloads/clusters", Some(build::cluster("main"))).await;
+        let id = text(&cluster["id"]);
+        let teams = json!({ "teamIds": [self.team] });
+        let _ = self.ask(Method::POST, &format!("/workloads/clusters/{id}/teams"), Some(teams)).await;
+        let registration = registration(&text(&cluster["agentRegistrationToken"]), AGENT_SECRET);
+        let registered = self.ask(Method::POST, "/agent/register", Some(registration)).await;
+        let agent = Self { token: format!("msa_{}_{AGENT_SECRET}", text(&registered["agentId"])), ..self.clone() };
+        let utilization = json!({ "cpu": 0, "memory": 0, "capacity": 1 });
+        let _ = agent
+            .ask(Method::POST, "/agent/heartbeat", Some(json!({ "holding": [], "utilization": utilization })))
+            .await;
+        id
     }
 
     /// The token of the mail that confirms the address, once it has come.

@@ -38,6 +38,8 @@ pub const MAX_LOG_LINE_BYTES: usize = 8 * 1024;
 pub const MAX_LOG_BYTES: usize = 64 * 1024;
 /// The most runs that one agent may hold.
 pub const MAX_HELD_RUNS: usize = 100;
+/// The largest number of the format `int32` in the OpenAPI document.
+const MAX_INT32: u32 = i32::MAX.unsigned_abs();
 
 /// `POST /agent/register`: trades a one-time registration token for credentials.
 #[derive(Debug, Clone, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
@@ -83,9 +85,10 @@ pub struct AgentRegistered {
     pub cluster_id: ClusterId,
 }
 
-/// A run that an agent holds, and under which lease.
+/// A run that an agent holds, and under which lease. Not closed to other fields, unlike other parts of requests: answers have more of them
+/// beside these.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[serde(rename_all = "camelCase")]
 pub struct HeldRun {
     /// The job.
     #[garde(skip)]
@@ -94,7 +97,8 @@ pub struct HeldRun {
     #[garde(skip)]
     pub job_run_id: JobRunId,
     /// The lease's number.
-    #[garde(skip)]
+    #[schema(maximum = 2_147_483_647)]
+    #[garde(range(max = MAX_INT32))]
     pub attempt: u32,
 }
 
@@ -128,7 +132,8 @@ pub struct Utilization {
     #[garde(range(min = 0.0, max = 1.0))]
     pub memory: f64,
     /// Runs it could take at once in all.
-    #[garde(skip)]
+    #[schema(maximum = 2_147_483_647)]
+    #[garde(range(max = MAX_INT32))]
     pub capacity: u32,
 }
 
@@ -266,7 +271,8 @@ pub enum LeasedSource {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RunReports {
     /// The lease's number.
-    #[garde(skip)]
+    #[schema(maximum = 2_147_483_647)]
+    #[garde(range(max = MAX_INT32))]
     pub attempt: u32,
     /// In order; each is taken in once, whatever is sent again. At most 20.
     #[garde(length(max = 20), dive)]
@@ -365,7 +371,8 @@ pub struct ReportsTaken {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct LogBatch {
     /// The lease's number.
-    #[garde(skip)]
+    #[schema(maximum = 2_147_483_647)]
+    #[garde(range(max = MAX_INT32))]
     pub attempt: u32,
     /// The number of the first line; an attempt's first line has number 0.
     #[garde(skip)]
@@ -428,7 +435,8 @@ pub enum LogStream {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ResultsReport {
     /// The lease's number.
-    #[garde(skip)]
+    #[schema(maximum = 2_147_483_647)]
+    #[garde(range(max = MAX_INT32))]
     pub attempt: u32,
     /// The preview.
     #[garde(dive, custom(preview_bytes), custom(preview_width))]
