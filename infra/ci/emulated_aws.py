@@ -72,7 +72,11 @@ class EmulatedAws:
         program = [sys.executable, Path(__file__).with_name("ministack_with_stand_ins.py")]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(program, env=environment, cwd=folder, stdout=log, stderr=log)
-        eventually("the emulator answers", self.is_up)
+        try:
+            eventually("the emulator answers", self.is_up)
+        except BaseException:
+            self.stop()
+            raise
 
     def is_up(self):
         """Whether it answers. One that has ended never will."""
@@ -93,9 +97,11 @@ class EmulatedAws:
 
     def stop(self):
         """Ends it, and with it the functions. Fails when one of their calls of the table broke a rule of the design."""
-        self.process.terminate()
-        self.process.wait(timeout=30)
-        self.table.stop()
+        try:
+            self.process.terminate()
+            self.process.wait(timeout=30)
+        finally:
+            self.table.stop()
 
 
 def credentials(account):

@@ -123,17 +123,17 @@ def test_what_the_relay_gave_up_is_carried_again(deployment):
     sqs, functions = deployment.aws.client("sqs"), deployment.aws.client("lambda")
     dead, redrive = deployment.resource("RelayDeadLetters"), deployment.resource("RelayRedrive")
     account = {"email": "twice@example.com", "password": PASSWORD, "organizationName": "twice"}
+    begun = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     deployment.expect(201, "POST", "/auth/signup", account)
     assert "Confirm" in deployment.newest_mail("twice@example.com")
 
-    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    batch = {"approximateArrivalOfFirstRecord": now, "approximateArrivalOfLastRecord": now, "batchSize": 1}
+    batch = {"approximateArrivalOfFirstRecord": begun, "approximateArrivalOfLastRecord": begun, "batchSize": 1}
     sqs.send_message(QueueUrl=dead, MessageBody=json.dumps({"version": "1.0", "DDBStreamBatchInfo": batch}))
     assert waiting(sqs, dead) == 1
     functions.update_event_source_mapping(UUID=redrive, Enabled=True)
     try:
         eventually("the message is taken", lambda: waiting(sqs, dead) == 0)
-        eventually("the mail comes again", lambda: len(deployment.mails("twice@example.com")) == 2)
+        eventually("the mail comes again", lambda: len(deployment.mails("twice@example.com")) >= 2)
     finally:
         functions.update_event_source_mapping(UUID=redrive, Enabled=False)
 

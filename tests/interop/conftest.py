@@ -47,7 +47,9 @@ def start(tmp_path):
         raise AssertionError("the platform does not answer")
 
     yield begin
-    for program in programs:
-        stop(program)
-    for proxy in proxies:
-        proxy.stop()
+    try:
+        for program in programs:
+            stop(program)
+    finally:
+        for proxy in proxies:
+            proxy.stop()

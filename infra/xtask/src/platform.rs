@@ -25,8 +25,10 @@ impl Platform {
         let mut build = Command::new(cargo);
         build.args(["build", "--release", "--package", "mainsheet"]).current_dir(crate::root());
         assert!(build.status().unwrap().success(), "the platform does not build");
-        let target = std::env::var("CARGO_TARGET_DIR").map_or_else(|_| crate::root().join("target"), Into::into);
-        target.join("release/mainsheet")
+        let set = |name: &str| std::env::var(name).unwrap_or_default();
+        let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
+        // A machine that is named has a folder of its own; joined to, no name adds nothing.
+        crate::root().join(target).join(set("CARGO_BUILD_TARGET")).join("release/mainsheet")
     }
 
     /// Starts a program.
@@ -79,8 +81,15 @@ impl Platform {
     }
 
     /// Ends it.
-    pub(crate) fn stop(mut self) {
-        self.program.kill().unwrap();
-        self.program.wait().unwrap();
+    pub(crate) fn stop(self) {
+        drop(self);
+    }
+}
+
+/// Also where a measurement ends half way.
+impl Drop for Platform {
+    fn drop(&mut self) {
+        let _ = self.program.kill();
+        let _ = self.program.wait();
     }
 }

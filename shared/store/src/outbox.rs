@@ -17,8 +17,9 @@ use crate::audit::{Origin, Scope};
 use crate::key::shard_of;
 use crate::{Change, Entity, Item, Key, Listing, Row, Store, Tenant};
 
-/// How long an event is kept, and that a part of it was done: as long as queues keep what was set aside, so that it can come again.
-pub const KEPT: Duration = Duration::from_secs(14 * 24 * 3600);
+/// How long an event is kept, and that a part of it was done: longer than the 14 days that queues keep what was set aside, which is set
+/// aside up to a day after its event was made, so that it can come again.
+pub const KEPT: Duration = Duration::from_secs(16 * 24 * 3600);
 /// How many partitions the events of an hour are spread over. One takes 1,000 writes a second, and an event is two.
 const SHARDS: u8 = 8;
 const HOUR: Duration = Duration::from_secs(3600);
@@ -314,17 +315,18 @@ impl Store {
             let shards = (0..SHARDS).map(|shard| self.events_of(partition(&hour, shard), &first, &last));
             found.extend(try_join_all(shards).await?.into_iter().flatten());
         }
-        found.retain(|item| !item.contains_key(CARRIED_AGAIN_AT));
         found.sort_by_cached_key(|item| Key::of_item(item).map(|key| key.sk));
         Ok(found.into_iter().map(Row::of_item).collect())
     }
 
-    /// Events of a partition, as they stand in the table.
+    /// Events of a partition that were not carried again, as they stand in the table.
     async fn events_of(&self, partition: String, first: &EventId, last: &EventId) -> Result<Vec<Item>> {
         let listing = Listing::of(partition).between(first.to_string(), last.to_string());
         let mut items = Vec::new();
         self.each_item(&listing, |item| {
-            items.push(item);
+            if !item.contains_key(CARRIED_AGAIN_AT) {
+                items.push(item);
+            }
             Ok(())
         })
         .await?;

@@ -46,8 +46,10 @@ impl Upstream {
             rename(&mut headers, access_key);
         }
         let request = self.client.request(trip.parts.method.clone(), url).headers(headers).body(trip.text.clone());
-        let Ok(answer) = request.send().await else { return (StatusCode::BAD_GATEWAY, Bytes::new()) };
-        (answer.status(), answer.bytes().await.unwrap_or_default())
+        let lost = (StatusCode::BAD_GATEWAY, Bytes::new());
+        let Ok(answer) = request.send().await else { return lost };
+        let status = answer.status();
+        answer.bytes().await.map_or(lost, |body| (status, body))
     }
 }
 
