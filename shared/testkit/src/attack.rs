@@ -264,9 +264,10 @@ impl Stage {
             let (owner, sender) = runtime
                 .block_on(async { (app.sign_up("owner@example.com").await, app.sign_up("sender@example.com").await) });
             let doors = runtime.block_on(doors(&app, &owner));
+            let bound = runtime.block_on(bound(&app, &owner));
+            // Last: nothing of the owner's is written after it, which could come to stand on a page.
             let mut known = runtime.block_on(markers(&app, &owner));
             known.extend(runtime.block_on(markers(&app, &sender)));
-            let bound = runtime.block_on(bound(&app, &owner));
             let takers = takers(&app);
             let stranger = TestKey::generate();
             Self { runtime, app, owner, sender, markers: known, doors, stranger, bound, takers }
