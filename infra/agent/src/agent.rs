@@ -26,6 +26,8 @@ use crate::run_directory::{Assignment, RunDirectory};
 use crate::supervisor::{Stop, StopSwitch, Supervisor, order_stop};
 use crate::utilization::UtilizationMeter;
 
+/// Where an agent keeps its runs, in its data directory.
+const RUNS: &str = "runs";
 /// The most runs that one request may ask for.
 const MAX_LEASES: usize = 10;
 /// The longest that a control plane may ask an agent to stay away.
@@ -96,6 +98,12 @@ pub struct AgentHandle {
 }
 
 impl Agent {
+    /// Whether an agent was ever started on a data directory.
+    #[must_use]
+    pub fn has_worked_in(data_dir: &Path) -> bool {
+        data_dir.join(RUNS).exists()
+    }
+
     /// Starts an agent: it prepares its environment, goes on with the runs in its data directory and takes new ones.
     ///
     /// # Errors
@@ -104,7 +112,7 @@ impl Agent {
     /// # Panics
     /// Outside a tokio runtime.
     pub fn start(config: AgentConfig) -> Result<AgentHandle, StartError> {
-        let runs = config.data_dir.join("runs");
+        let runs = config.data_dir.join(RUNS);
         fs::create_dir_all(&runs).map_err(|error| StartError::DataDir { path: runs.clone(), error })?;
         // Runs find their processes by this path, so it must be the same one at every start.
         let data_dir = fs::canonicalize(&config.data_dir)
@@ -114,7 +122,7 @@ impl Agent {
             control_plane: ControlPlane::new(&config.api_url, Some(&config.credentials))
                 .map_err(StartError::Setting)?,
             output_base: config.execution.output_base(config.output_base.as_deref(), &data_dir)?,
-            runs: data_dir.join("runs"),
+            runs: data_dir.join(RUNS),
             capacity: capacity(config.capacity, &config.execution),
             execution: config.execution,
             clock: config.clock,

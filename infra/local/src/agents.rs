@@ -69,7 +69,7 @@ impl BuiltInAgents {
         }
     }
 
-    /// Starts the agents that were there before.
+    /// Starts the agents that were there before. To be called before events pass by.
     pub(crate) async fn start(&self) -> Result<()> {
         if self.wanted == BuiltInAgent::Off {
             return Ok(());
@@ -80,10 +80,24 @@ impl BuiltInAgents {
         for entry in fs::read_dir(&self.folder).map_err(Error::unavailable)?.flatten() {
             let cluster = entry.file_name().to_str().and_then(|name| name.parse::<ClusterId>().ok());
             if let (Some(cluster), Some(kept)) = (cluster, kept(&entry.path())?) {
-                self.employ(cluster, kept).await?;
+                self.resume(cluster, kept).await?;
             }
         }
         Ok(())
+    }
+
+    /// The platform may have been killed before its agent was enrolled, whose event then comes again; or after the cluster was
+    /// retired, while the agent stopped its runs.
+    async fn resume(&self, cluster: ClusterId, kept: Kept) -> Result<()> {
+        let folder = self.folder.join(cluster.as_str());
+        if self.store.agent(&kept.agent_id).await?.is_some() {
+            self.employ(cluster, kept).await
+        } else if Agent::has_worked_in(&folder) {
+            remove_when_ended(self.start_agent(kept, folder.clone())?, folder);
+            Ok(())
+        } else {
+            Ok(())
+        }
     }
 
     /// An event passes by.
@@ -212,22 +226,35 @@ impl BuiltInAgents {
     }
 
     async fn employ(&self, cluster: ClusterId, kept: Kept) -> Result<()> {
-        let credentials = Credentials::new(kept.agent_id, SecretString::from(kept.secret));
-        let agent = Agent::start(self.config(self.api_url.clone(), credentials, self.folder.join(cluster.as_str())));
-        self.running.lock().await.insert(cluster, agent.map_err(Error::unavailable)?);
+        let agent = self.start_agent(kept, self.folder.join(cluster.as_str()))?;
+        self.running.lock().await.insert(cluster, agent);
         Ok(())
     }
 
+    fn start_agent(&self, kept: Kept, folder: PathBuf) -> Result<AgentHandle> {
+        let credentials = Credentials::new(kept.agent_id, SecretString::from(kept.secret));
+        Agent::start(self.config(self.api_url.clone(), credentials, folder)).map_err(Error::unavailable)
+    }
+
     async fn dismiss(&self, cluster: &ClusterId) -> Result<()> {
-        let Some(agent) = self.running.lock().await.remove(cluster) else { return Ok(()) };
-        leave(agent, self.folder.join(cluster.as_str())).await;
+        let folder = self.folder.join(cluster.as_str());
+        match self.running.lock().await.remove(cluster) {
+            Some(agent) => leave(agent, folder).await,
+            // It was enrolled, and the platform was killed before it began.
+            None if !Agent::has_worked_in(&folder) => remove(&folder)?,
+            None => {}
+        }
         Ok(())
     }
 }
 
 /// An agent whose credentials are gone: a heartbeat tells it so. Nobody waits while it stops its runs.
-async fn leave(mut agent: AgentHandle, folder: PathBuf) {
+async fn leave(agent: AgentHandle, folder: PathBuf) {
     agent.heartbeat_now().await;
+    remove_when_ended(agent, folder);
+}
+
+fn remove_when_ended(mut agent: AgentHandle, folder: PathBuf) {
     tokio::spawn(async move {
         agent.ended().await;
         if let Err(error) = remove(&folder) {

@@ -66,11 +66,11 @@ pub(crate) async fn run(settings: Settings) -> Result<()> {
     let listener = listen(settings.port).await?;
     let address = listener.local_addr().map_err(Error::unavailable)?;
     let platform = Platform::open(&settings, &data_dir, address).await?;
+    platform.agents.start().await?;
     let outbox = Arc::clone(&platform.outbox);
     let delivering = tokio::spawn(async move { outbox.work().await });
     let ticking = tokio::spawn(tick(platform.control.store.clone(), Arc::clone(&platform.outbox)));
     let server = tokio::spawn(serve(listener, platform.router, stop));
-    platform.agents.start().await?;
     greet(address, &data_dir);
     server.await.map_err(Error::internal)??;
     tracing::info!("stopping; runs at hand go on and are found again at the next start");

@@ -6,7 +6,7 @@ use std::time::Duration;
 use mainsheet_core::Clock;
 
 use crate::late_index::Time;
-use crate::proxy::Proxy;
+use crate::proxy::{Proxy, Rule};
 use crate::upstream::Upstream;
 
 /// A running proxy, on a thread of its own, so that a test that waits for a process does not stop it. It goes on as long as this process.
@@ -37,6 +37,16 @@ impl TableProxy {
     #[must_use]
     pub fn address(&self) -> &str {
         &self.address
+    }
+
+    /// Decides from now on what becomes of each round trip.
+    pub fn set_rule(&self, rule: Rule) {
+        self.proxy.set_rule(Some(rule));
+    }
+
+    /// Ends the rule: the table shakes again.
+    pub fn heal(&self) {
+        self.proxy.set_rule(None);
     }
 
     /// Which rules of the design were broken so far. Each was written to stderr at once.

@@ -3,10 +3,17 @@
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
+use mainsheet_testkit::{Fault, Verdict};
+use nix::sys::signal::Signal;
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::{Owner, Platform, eventually, spark_environment};
+
+/// The credentials of a built-in agent.
+const KEPT: &str = "built-in.json";
 
 /// The steps at which things are killed, in the order a run takes them.
 const STEPS: [&str; 7] =
@@ -72,6 +79,49 @@ async fn killing_the_platform_again_and_again_in_one_run_still_ends_it_once() {
         platform.start_again().await;
     }
     assert_ran_once(&owner.ended(&run).await, &witness, "every step");
+}
+
+#[tokio::test]
+async fn an_agent_whose_enrolment_was_cut_off_is_enrolled_at_the_next_start() {
+    let mut platform = Platform::start(&[]).await;
+    let owner = Owner::of(&platform).await;
+    let agents = platform.data_dir().join("agents");
+    let kept =
+        move || fs::read_dir(&agents).into_iter().flatten().flatten().any(|agent| agent.path().join(KEPT).exists());
+    let is_kept = kept.clone();
+    // From the moment on at which its credentials are on disk, nothing is written any more.
+    platform.table().set_rule(Arc::new(move |call| match call.operation == "TransactWriteItems" && is_kept() {
+        true => Verdict::Break(Fault::ServerError),
+        false => Verdict::Forward,
+    }));
+    let (cluster, _) = owner.cluster(&json!({"name": "laptop"})).await;
+    eventually("the agent's credentials", || async { kept().then_some(()) }).await;
+    platform.kill();
+    platform.table().heal();
+    platform.start_again().await;
+    let witness = platform.folder().join("witness");
+    let job = owner.job("after-all", &cluster, counting_job(&witness)).await;
+    let run = owner.run(&job).await;
+    assert_ran_once(&owner.ended(&run).await, &witness, "enrolment");
+}
+
+#[tokio::test]
+async fn an_agent_whose_cluster_was_retired_without_it_leaves_nothing() {
+    let mut platform = Platform::start(&[]).await;
+    let owner = Owner::of(&platform).await;
+    let (cluster, _) = owner.cluster(&json!({"name": "laptop"})).await;
+    let folder = platform.data_dir().join("agents").join(&cluster);
+    eventually("the agent begins", || async { folder.join("runs").exists().then_some(()) }).await;
+    platform.kill();
+    platform.set("MAINSHEET_BUILT_IN_AGENT", "off");
+    platform.start_again().await;
+    let (status, answer) = owner.send(Method::DELETE, &format!("/workloads/clusters/{cluster}"), None).await.unwrap();
+    assert_eq!(status, StatusCode::NO_CONTENT, "{answer}");
+    platform.stop(Signal::SIGTERM);
+    assert!(folder.exists());
+    platform.set("MAINSHEET_BUILT_IN_AGENT", "on");
+    platform.start_again().await;
+    eventually("the agent is gone", || async { (!folder.exists()).then_some(()) }).await;
 }
 
 /// An agent of a cluster of its own, as a process of its own.

@@ -79,6 +79,16 @@ impl Platform {
         }
     }
 
+    /// How it is set up from its next start on.
+    pub(crate) fn set(&mut self, name: &'static str, value: &str) {
+        self.settings.push((name, value.to_owned()));
+    }
+
+    /// The proxy in front of its table.
+    pub(crate) fn table(&self) -> &TableProxy {
+        &self.table
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
