@@ -109,40 +109,37 @@ pub(crate) async fn look(
     wanted: &Wanted<'_>,
 ) -> Result<Preflight> {
     connection.require_active()?;
-    in_time(check(cloud, caller, connection, region, wanted)).await
+    let Some(role) = &connection.role_arn else { return Ok(Preflight::from(Vec::new())) };
+    let look = async {
+        match cloud.try_role(caller, connection, role, Some(region)).await? {
+            Ok(account) => Ok(checks(account.as_ref(), region, wanted).await),
+            Err(error @ CloudError::Throttled { .. }) => Err(refused(error)),
+            Err(error) => Ok(vec![Check::refused(CheckName::Role, &error)]),
+        }
+    };
+    in_time(look).await.map(Preflight::from)
 }
 
-async fn check(
-    cloud: &Cloud,
-    caller: &Caller,
-    connection: &Connection,
-    region: &Region,
-    wanted: &Wanted<'_>,
-) -> Result<Preflight> {
-    let Some(role) = &connection.role_arn else { return Ok(Preflight::from(Vec::new())) };
-    let account = match cloud.try_role(caller, connection, role, Some(region)).await? {
-        Ok(account) => account,
-        Err(error @ CloudError::Throttled { .. }) => return Err(refused(error)),
-        Err(error) => return Ok(vec![Check::refused(CheckName::Role, &error)].into()),
-    };
+/// What an account says that the role leads into.
+async fn checks(account: &dyn CloudAccount, region: &Region, wanted: &Wanted<'_>) -> Vec<Check> {
     let mut checks = vec![Check::passed(CheckName::Role, format!("The role lets the platform into {region}."))];
-    checks.push(permissions(account.as_ref()).await);
+    checks.push(permissions(account).await);
     match wanted {
         Wanted::Network(cidr) => {
-            checks.push(addresses(account.as_ref(), *cidr).await);
+            checks.push(addresses(account, *cidr).await);
             let needed =
                 [QuotaKind::Vpcs, QuotaKind::InternetGateways, QuotaKind::NatGatewaysPerZone, QuotaKind::ElasticIps];
-            checks.extend(quotas(account.as_ref(), &needed.map(|kind| (kind, 1))).await);
+            checks.extend(quotas(account, &needed.map(|kind| (kind, 1))).await);
         }
         Wanted::Cluster(group) => {
-            let (check, vcpus) = machines(account.as_ref(), group).await;
+            let (check, vcpus) = machines(account, group).await;
             checks.push(check);
             let needed = [(QuotaKind::Clusters, 1), (QuotaKind::StandardVcpus, vcpus)];
-            checks.extend(quotas(account.as_ref(), &needed).await);
+            checks.extend(quotas(account, &needed).await);
         }
         Wanted::Catalog => {}
     }
-    Ok(checks.into())
+    checks
 }
 
 async fn permissions(account: &dyn CloudAccount) -> Check {
