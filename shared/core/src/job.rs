@@ -254,20 +254,26 @@ pub struct Compute {
     pub worker: Option<WorkerCompute>,
 }
 
+/// A provider's name for machines: two parts in lower case, as the label of a Kubernetes node can have it for its value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
+#[serde(transparent)]
+#[garde(transparent)]
+#[schema(
+    min_length = 1,
+    max_length = 63,
+    pattern = "^[a-z0-9][a-z0-9-]*\\.[a-z0-9-]*[a-z0-9]$",
+    examples("c8g.2xlarge")
+)]
+pub struct MachineName(#[garde(custom(machine))] pub String);
+
 /// The machine of a driver.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct DriverCompute {
     /// The provider's name for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(custom(machine))]
-    #[schema(
-        min_length = 1,
-        max_length = 63,
-        pattern = "^[a-z0-9][a-z0-9-]*\\.[a-z0-9-]*[a-z0-9]$",
-        examples("c8g.2xlarge")
-    )]
-    pub instance_type: Option<String>,
+    #[garde(dive)]
+    pub instance_type: Option<MachineName>,
     /// Its volume.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(dive)]
@@ -280,14 +286,8 @@ pub struct DriverCompute {
 pub struct WorkerCompute {
     /// The provider's name for them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[garde(custom(machine))]
-    #[schema(
-        min_length = 1,
-        max_length = 63,
-        pattern = "^[a-z0-9][a-z0-9-]*\\.[a-z0-9-]*[a-z0-9]$",
-        examples("c8g.4xlarge")
-    )]
-    pub instance_type: Option<String>,
+    #[garde(dive)]
+    pub instance_type: Option<MachineName>,
     /// Their volumes.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(dive)]
@@ -622,20 +622,14 @@ impl JobVersion {
     }
 }
 
-/// A provider's name for machines: two parts in lower case, as the label of a Kubernetes node can have it for its value.
-fn machine(name: &Option<String>, (): &()) -> garde::Result {
+fn machine(name: &str, (): &()) -> garde::Result {
     let is_part =
         |part: &str| !part.is_empty() && part.bytes().all(|byte| matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-'));
-    let is_machine = |name: &String| {
-        let has_parts = name.split_once('.').is_some_and(|(family, size)| is_part(family) && is_part(size));
-        has_parts && name.len() <= 63 && !name.starts_with('-') && !name.ends_with('-')
-    };
-    match name {
-        Some(name) if !is_machine(name) => Err(garde::Error::new(
-            "takes a provider's name for machines such as `c8g.2xlarge`, with at most 63 characters",
-        )),
-        _ => Ok(()),
+    let has_parts = name.split_once('.').is_some_and(|(family, size)| is_part(family) && is_part(size));
+    if has_parts && name.len() <= 63 && !name.starts_with('-') && !name.ends_with('-') {
+        return Ok(());
     }
+    Err(garde::Error::new("takes a provider's name for machines such as `c8g.2xlarge`, with at most 63 characters"))
 }
 
 /// Levels with `.` between them, without control characters.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use mainsheet_core::job::{CapacityType, EbsConfig};
+use mainsheet_core::job::{CapacityType, EbsConfig, MachineName};
 use serde_json::{Map, Value, json};
 
 use super::{KubernetesSettings, Role, TERMINATION_GRACE_SECONDS};
@@ -331,14 +331,14 @@ impl<'a> Machine<'a> {
     /// A Sail server's. Without it the run is lost, so it is never on spot capacity.
     fn driver(settings: &'a KubernetesSettings, assignment: &'a Assignment) -> Self {
         let driver = assignment.lease.compute.as_ref().and_then(|compute| compute.driver.as_ref());
-        let instance_type = driver.and_then(|driver| driver.instance_type.as_deref());
+        let instance_type = driver.and_then(|driver| driver.instance_type.as_ref());
         let volume = driver.and_then(|driver| driver.ebs_config.as_ref());
         Self::engine(settings, instance_type, volume, true)
     }
 
     fn worker(settings: &'a KubernetesSettings, assignment: &'a Assignment) -> Self {
         let worker = assignment.lease.compute.as_ref().and_then(|compute| compute.worker.as_ref());
-        let instance_type = worker.and_then(|worker| worker.instance_type.as_deref());
+        let instance_type = worker.and_then(|worker| worker.instance_type.as_ref());
         let volume = worker.and_then(|worker| worker.ebs_config.as_ref());
         let mut this = Self::engine(settings, instance_type, volume, false);
         let capacity = worker.and_then(|worker| worker.capacity_type).map(|capacity| match capacity {
@@ -351,7 +351,7 @@ impl<'a> Machine<'a> {
 
     fn engine(
         settings: &'a KubernetesSettings,
-        instance_type: Option<&str>,
+        instance_type: Option<&MachineName>,
         volume: Option<&'a EbsConfig>,
         is_durable: bool,
     ) -> Self {

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use mainsheet_agent::{Agent, AgentConfig, AgentHandle, Credentials, Execution, Kubernetes, KubernetesSettings};
 use mainsheet_core::agent_protocol::{LeasedRun, LeasedSource, LogSource, LogStream, ReportedEvent};
 use mainsheet_core::catalog::{CatalogSettings, LeasedCatalog, LeasedCatalogs, WireSecret};
-use mainsheet_core::job::{CapacityType, Compute, DriverCompute, EbsConfig, Library, WorkerCompute};
+use mainsheet_core::job::{CapacityType, Compute, DriverCompute, EbsConfig, Library, MachineName, WorkerCompute};
 use mainsheet_core::job_run::{ResourceCleanupMode, RunStatus};
 use mainsheet_core::{Clock, JobRunId};
 use rstest::rstest;
@@ -646,11 +646,11 @@ fn everything(lease: &mut LeasedRun) {
         vec![Library { pypi: None, requirements: None, whl: Some("https://example.com/a.whl".to_owned()) }];
     lease.compute = Some(Compute {
         driver: Some(DriverCompute {
-            instance_type: Some("c8g.2xlarge".to_owned()),
+            instance_type: Some(MachineName("c8g.2xlarge".to_owned())),
             ebs_config: Some(volume(50, true)),
         }),
         worker: Some(WorkerCompute {
-            instance_type: Some("c8g.4xlarge".to_owned()),
+            instance_type: Some(MachineName("c8g.4xlarge".to_owned())),
             ebs_config: Some(volume(200, false)),
             max_nodes: Some(3),
             capacity_type: Some(CapacityType::Spot),
