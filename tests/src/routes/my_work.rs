@@ -59,6 +59,8 @@ async fn lists_show_what_is_shared_with_ones_teams() {
         let _ = ada.get(&format!("/workloads/teams/{blue}/{what}")).await.expect(404);
         assert_eq!(owner.get(&format!("{path}?limit=0")).await.expect(200).json()["items"], json!([]));
     }
+    // A total that takes too many reads is left out.
+    app.table().hold();
     let lists = ["/me/jobs", "/me/queries"].map(str::to_owned);
     let of_team = ["jobs", "queries"].map(|what| format!("/workloads/teams/{red}/{what}"));
     for path in lists.into_iter().chain(of_team) {
