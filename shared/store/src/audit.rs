@@ -315,6 +315,10 @@ impl Store {
         }
         let newest = filter.to.unwrap_or(now).min(now);
         let oldest = filter.from.unwrap_or(organization.created_at).max(organization.created_at);
+        // All of it is yet to come, or was before the organization.
+        if oldest > newest {
+            return Ok(page);
+        }
         let mut position = match start.as_ref().and_then(|start| start.get(SK)?.as_s().ok()) {
             Some(position) => position.clone(),
             None => format!("{}#", month_of(newest)),

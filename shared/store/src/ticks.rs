@@ -368,7 +368,8 @@ impl TickFilter {
     fn listing(&self, tenant: &Tenant, job: &JobId) -> Listing {
         let all = Listing::of(ledger_partition(tenant, job)).descending(true);
         let first = self.from.map_or_else(|| "0".to_owned(), |from| from.to_string());
-        let last = self.to.map_or_else(|| "9".to_owned(), |to| to.to_string());
+        // A tilde sorts after every digit, so that no year is past the end.
+        let last = self.to.map_or_else(|| "~".to_owned(), |to| to.to_string());
         match self.outcome {
             None => all.between(first, last),
             Some(wanted) => {

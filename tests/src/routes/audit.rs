@@ -130,6 +130,7 @@ async fn targets_are_ids() {
 #[tokio::test]
 async fn records_are_found_by_actor_action_target_and_time() {
     let app = TestApp::start().await;
+    let began = app.now();
     let (owner, stranger) = (app.sign_up("owner@example.com").await, app.sign_up("stranger@example.com").await);
     app.advance(Duration::from_secs(60));
     let from = app.now();
@@ -146,6 +147,15 @@ async fn records_are_found_by_actor_action_target_and_time() {
     assert_eq!(items(&found(&format!("target={}", stranger.organization_id)).await).len(), 0);
     let _ = owner.get(&format!("/org/audit-log?from={from}&to={from}")).await.expect(422);
     let _ = owner.get("/org/audit-log?from=yesterday").await.expect(422);
+    // Within the present month and without: what is yet to come, and what was before the organization.
+    for nothing in [
+        format!("from={}", app.now() + Duration::from_secs(1)),
+        "from=9999-12-30T00:00:00Z".to_owned(),
+        format!("to={}", began - Duration::from_secs(1)),
+        "to=1970-01-01T00:00:00Z".to_owned(),
+    ] {
+        assert_eq!(items(&found(&nothing).await).len(), 0, "{nothing}");
+    }
     let member = app.member("member@example.com", &owner.organization_id, &[OrganizationRole::Member], &[]).await;
     let refused = member.get("/org/audit-log").await.expect(403).problem();
     assert!(refused.message.contains("CanViewAuditLog"), "{refused:?}");

@@ -803,6 +803,13 @@ async fn the_ledger_is_read_in_pages_and_parts() {
         scene.owner.get(&format!("{path}?{reversed}")).await.assert_names_field("to");
         scene.owner.get(&format!("{path}?outcome=ran&{reversed}")).await.assert_names_field("to");
     }
+    for moment in ["9000-01-01T00:00:00Z", "9999-12-30T00:00:00Z"] {
+        for outcome in ["", "&outcome=ran"] {
+            let late = scene.ledger(&job, &format!("from={moment}{outcome}")).await;
+            assert!(late.is_empty(), "from {moment} on: {late:?}");
+            assert!(!scene.ledger(&job, &format!("to={moment}{outcome}")).await.is_empty(), "before {moment}");
+        }
+    }
     let _ = scene.owner.get(&format!("{path}?outcome=nothing")).await.expect(422);
     let _ = scene.owner.get(&format!("{path}?marker=nothing")).await.expect(400);
 }
