@@ -13,7 +13,7 @@ use crate::key::tenant_partition;
 use crate::page::Room;
 use crate::row::{DATA, VERSION, attribute};
 use crate::schema::{BY_NAME, BY_TIME};
-use crate::{Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
+use crate::{Change, Entity, Item, KeptBy, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 /// What decides who sees a job.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -58,7 +58,7 @@ fn by_name(job: &Job) -> (String, AttributeValue) {
 impl Store {
     /// A page of those jobs that are shared with the right teams, in an order: one query, one more for each megabyte of the list that
     /// is passed over, and one batch read. `one_in` is how many jobs there may be for each that is right; it bounds what the first
-    /// query reads.
+    /// query reads. `kept_by` is what the right teams are for markers.
     ///
     /// # Errors
     /// [`Error::Malformed`] for a bad marker.
@@ -68,9 +68,10 @@ impl Store {
         (order, descending): (JobOrder, bool),
         request: &PageRequest,
         one_in: u32,
+        kept_by: KeptBy<'_>,
         is_right: impl Fn(&[TeamId]) -> bool,
     ) -> Result<Page<Row<Job>>> {
-        let listing = Listing::of(tenant_partition(tenant, "JOB_LIST")).descending(descending);
+        let listing = Listing::of(tenant_partition(tenant, "JOB_LIST")).descending(descending).kept_by(kept_by);
         let listing = match order {
             JobOrder::Creation => listing,
             JobOrder::Key => listing.ordered_by(BY_NAME),

@@ -20,7 +20,7 @@ use crate::outbox::Event;
 use crate::page::MAX_LIMIT;
 use crate::row::attribute;
 use crate::schema::{BY_NAME, BY_TIME, DUE_AT, DUE_SHARD};
-use crate::{Batch, Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
+use crate::{Batch, Change, Entity, Item, KeptBy, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 impl Entity for JobRun {
     const KIND: &'static str = "job_run";
@@ -220,7 +220,7 @@ impl Store {
     }
 
     /// A page of the organization's runs, newest first, of those jobs that `keep` keeps: one query, and one batch read of up
-    /// to 200 rows, for each hundred that it looks at.
+    /// to 200 rows, for each hundred that it looks at. `kept_by` is what that is for markers.
     ///
     /// # Errors
     /// [`Error::Malformed`] for a bad marker.
@@ -228,9 +228,10 @@ impl Store {
         &self,
         tenant: &Tenant,
         request: &PageRequest,
+        kept_by: KeptBy<'_>,
         keep: impl Fn(&Job) -> bool,
     ) -> Result<Page<Row<JobRun>>> {
-        let listing = Listing::of(tenant_partition(tenant, "RUNS")).descending(true);
+        let listing = Listing::of(tenant_partition(tenant, "RUNS")).descending(true).kept_by(kept_by);
         let wanted = request.limit as usize;
         let mut request = PageRequest { limit: if wanted == 0 { 0 } else { MAX_LIMIT }, ..request.clone() };
         let mut rows = Vec::with_capacity(wanted);

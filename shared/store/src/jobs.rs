@@ -18,7 +18,7 @@ use crate::key::tenant_partition;
 use crate::outbox::Event;
 use crate::queries::query_key;
 use crate::teams::{take_teams, team_key};
-use crate::{Change, Entity, Key, Listing, Page, PageRequest, Row, Store, Tenant};
+use crate::{Change, Entity, KeptBy, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 /// Beside a job: its latest run.
 pub(crate) const LATEST_RUN: &str = "latest_run_id";
@@ -139,7 +139,8 @@ impl Store {
         self.page(&Listing::of(tenant_partition(tenant, "JOBS")), request).await
     }
 
-    /// A page of those jobs that `keep` keeps, oldest first. It costs what it passes over, too.
+    /// A page of those jobs that `keep` keeps, oldest first. It costs what it passes over, too. `kept_by` is what that is for
+    /// markers.
     ///
     /// # Errors
     /// [`Error::Malformed`] for a bad marker.
@@ -147,10 +148,11 @@ impl Store {
         &self,
         tenant: &Tenant,
         request: &PageRequest,
+        kept_by: KeptBy<'_>,
         keep: impl Fn(&Job) -> bool,
     ) -> Result<Page<Row<Job>>> {
-        self.page_where(&Listing::of(tenant_partition(tenant, "JOBS")), request, 1, |row: &Row<Job>| keep(&row.value))
-            .await
+        let listing = Listing::of(tenant_partition(tenant, "JOBS")).kept_by(kept_by);
+        self.page_where(&listing, request, 1, |row: &Row<Job>| keep(&row.value)).await
     }
 
     /// The job that has a key, if any: two round trips.

@@ -50,7 +50,7 @@ pub mod users;
 
 pub use change::{Change, retry_races, retry_races_from};
 pub use key::Key;
-pub use page::{Listing, Page, PageRequest};
+pub use page::{KeptBy, Listing, Page, PageRequest};
 pub use read::{Batch, MOST_ROWS, Store};
 pub use row::{Entity, Row};
 pub use tenant::Tenant;

@@ -2,7 +2,7 @@
 
 use aws_sdk_dynamodb::operation::query::builders::QueryFluentBuilder;
 use aws_sdk_dynamodb::types::{AttributeValue, Select};
-use mainsheet_core::{Error, Result};
+use mainsheet_core::{ClusterId, Error, MemberId, Result, TeamId};
 
 use crate::key::{PK, SK};
 use crate::marker::bad_marker;
@@ -77,6 +77,17 @@ impl<T> Page<T> {
     }
 }
 
+/// What of an organization's rows a list keeps. A marker is good for that alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum KeptBy<'k> {
+    /// What is shared with a team.
+    Team(&'k TeamId),
+    /// What runs on a cluster.
+    Cluster(&'k ClusterId),
+    /// What somebody reaches. Through which teams is left open: their seats may change between two pages.
+    Member(&'k MemberId),
+}
+
 /// A partition in one of its orders.
 #[derive(Debug, Clone)]
 pub struct Listing {
@@ -85,12 +96,14 @@ pub struct Listing {
     descending: bool,
     prefix: Option<String>,
     between: Option<(String, String)>,
+    kept_by: Option<String>,
 }
 
 impl Listing {
     /// All rows of a partition by their sort key.
     pub(crate) fn of(partition: impl Into<String>) -> Self {
-        Self { partition: partition.into(), index: None, descending: false, prefix: None, between: None }
+        let partition = partition.into();
+        Self { partition, index: None, descending: false, prefix: None, between: None, kept_by: None }
     }
 
     /// Those alone whose place in this order begins with this.
@@ -102,6 +115,12 @@ impl Listing {
     /// Those alone whose place in the list's order is within these texts.
     pub(crate) fn between(mut self, first: String, last: String) -> Self {
         self.between = Some((first, last));
+        self
+    }
+
+    /// Those alone that are kept by this when they are read.
+    pub(crate) fn kept_by(mut self, kept_by: KeptBy<'_>) -> Self {
+        self.kept_by = Some(format!("{kept_by:?}"));
         self
     }
 
@@ -120,8 +139,8 @@ impl Listing {
 
     /// What a marker of this list must have been made for.
     pub(crate) fn scope(&self) -> String {
-        let Self { partition, index, descending, prefix, between } = self;
-        format!("{partition}|{index:?}|{descending}|{prefix:?}|{between:?}")
+        let Self { partition, index, descending, prefix, between, kept_by } = self;
+        format!("{partition}|{index:?}|{descending}|{prefix:?}|{between:?}|{kept_by:?}")
     }
 
     /// The attributes that say where in the list a row is.

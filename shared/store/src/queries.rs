@@ -14,7 +14,7 @@ use crate::key::tenant_partition;
 use crate::row::{DATA, VERSION};
 use crate::schema::{BY_NAME, BY_TIME};
 use crate::teams::{take_teams, team_key};
-use crate::{Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
+use crate::{Change, Entity, Item, KeptBy, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 impl Entity for SavedQuery {
     const KIND: &'static str = "query";
@@ -87,7 +87,8 @@ impl Store {
         self.cut(&listing, request, page, MAX_LINKED_JOBS, weight).await
     }
 
-    /// A page of those queries that `keep` keeps, in an order. It costs what it passes over, too.
+    /// A page of those queries that `keep` keeps, in an order. It costs what it passes over, too. `kept_by` is what that is for
+    /// markers.
     ///
     /// # Errors
     /// [`Error::Malformed`] for a bad marker.
@@ -97,9 +98,10 @@ impl Store {
         order: QueryOrder,
         descending: bool,
         request: &PageRequest,
+        kept_by: KeptBy<'_>,
         keep: impl Fn(&SavedQuery) -> bool,
     ) -> Result<Page<Row<SavedQuery>>> {
-        let listing = Listing::of(tenant_partition(tenant, "QUERIES")).descending(descending);
+        let listing = Listing::of(tenant_partition(tenant, "QUERIES")).descending(descending).kept_by(kept_by);
         let listing = match order {
             QueryOrder::Creation => listing,
             QueryOrder::Name => listing.ordered_by(BY_NAME),

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_testkit::{Person, TestApp, build};
 use serde_json::{Value, json};
 
@@ -164,6 +165,66 @@ async fn a_marker_is_good_for_its_own_list_of_its_own_organization_for_a_day() {
     assert_eq!(use_it(&owner, marked[0], &markers[0]).await, 200);
     app.advance(Duration::from_secs(1));
     assert_eq!(use_it(&owner, marked[0], &markers[0]).await, 400);
+}
+
+/// A second team, and somebody who sits in it and in the owner's.
+async fn colleague(app: &TestApp, owner: &Person) -> (String, Person) {
+    let team = owner.post("/org/teams", build::team("second")).await.expect(201).json();
+    let team = team["team"]["id"].as_str().unwrap().to_owned();
+    let seats = [&owner.team_id, &team].map(|team| (team.as_str(), TeamRole::Viewer));
+    let ada = app.member("ada@example.com", &owner.organization_id, &[OrganizationRole::Member], &seats).await;
+    (team, ada)
+}
+
+#[tokio::test]
+async fn a_marker_is_good_for_what_its_list_keeps_alone() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let clusters = [owner.cluster("one").await.cluster_id, owner.cluster("other").await.cluster_id];
+    let (second, ada) = colleague(&app, &owner).await;
+    let teams = [owner.team_id.clone(), second.clone()];
+    for number in 0..4 {
+        app.advance(Duration::from_millis(10));
+        let job = build::job(&format!("job-{number}"), &clusters[number % 2], &owner.team_id);
+        let job = owner.create("/workloads/jobs", build::with(job, "/teamIds", json!(teams))).await;
+        let _ = owner.run(&job).await;
+        let query = build::query(&format!("query {number}"), &owner.team_id);
+        let _ = owner.create("/workloads/queries", build::with(query, "/teamIds", json!(teams))).await;
+    }
+    app.deliver().await;
+    let of_all = ["/workloads/jobs", "/workloads/queries"].map(|path| (&owner, format!("{path}?limit=1")));
+    let of_clusters = clusters.iter().map(|cluster| (&owner, format!("/workloads/clusters/{cluster}/jobs?limit=1")));
+    let of_teams = teams
+        .iter()
+        .flat_map(|team| ["jobs", "queries"].map(|what| (&owner, format!("/workloads/teams/{team}/{what}?limit=1"))));
+    let of_people = [&owner, &ada].into_iter().flat_map(|person| {
+        ["/me/jobs?sortBy=createdAt&", "/me/queries?sortBy=name&", "/me/jobs/runs?"]
+            .map(|path| (person, format!("{path}limit=1")))
+    });
+    let lists: Vec<(&Person, String)> =
+        of_all.into_iter().chain(of_clusters).chain(of_teams).chain(of_people).collect();
+    let mut markers = Vec::new();
+    for (person, path) in &lists {
+        let page = person.get(path).await.expect(200).json();
+        markers.push(page["marker"].as_str().unwrap_or_else(|| panic!("{path} has no marker")).to_owned());
+    }
+    for (at, marker) in markers.iter().enumerate() {
+        for (of, (person, path)) in lists.iter().enumerate() {
+            let status = person.get(&format!("{path}&marker={marker}")).await.status.as_u16();
+            assert_eq!(status, if at == of { 200 } else { 400 }, "{path} by the marker of {}", lists[at].1);
+        }
+    }
+    // One's own lists go on although one's teams are others by then.
+    let members = owner.get("/org/members").await.expect(200).json();
+    let member =
+        members["items"].as_array().unwrap().iter().find(|item| item["userId"] == ada.user_id.as_str()).unwrap();
+    let seat = format!("/org/teams/{second}/members/{}", member["memberId"].as_str().unwrap());
+    let _ = owner.delete(&seat).await.expect(204);
+    for ((_, path), marker) in lists.iter().zip(&markers).filter(|((person, _), _)| person.user_id == ada.user_id) {
+        let rest = ada.get(&format!("{path}&marker={marker}")).await.expect(200).json();
+        assert_eq!(rest["items"].as_array().unwrap().len(), 1, "{path}");
+    }
+    app.deliver().await;
 }
 
 #[tokio::test]

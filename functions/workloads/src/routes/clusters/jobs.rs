@@ -6,6 +6,7 @@ use mainsheet_api::{App, ListQuery, Path, Permitted, Query, Result};
 use mainsheet_auth::needs::CanViewJobs;
 use mainsheet_core::ClusterId;
 use mainsheet_core::job::Job;
+use mainsheet_store::KeptBy;
 
 use crate::view::{JobPage, total_of};
 
@@ -27,7 +28,7 @@ pub(crate) async fn list(
     let request = query.request()?;
     app.store.cluster(caller.tenant(), &cluster).await?;
     let there = |job: &Job| job.current.cluster_id == cluster;
-    let page = app.store.jobs_where(caller.tenant(), &request, there).await?;
+    let page = app.store.jobs_where(caller.tenant(), &request, KeptBy::Cluster(&cluster), there).await?;
     let links = app.store.links_of_jobs(caller.tenant(), &page.rows).await?;
     let total = total_of(&page, &request, None);
     Ok(Json(JobPage::of(page, links, total)))

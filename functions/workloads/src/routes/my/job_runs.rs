@@ -5,6 +5,7 @@ use axum::extract::State;
 use mainsheet_api::{App, MarkerQuery, Member, Query, Result};
 use mainsheet_auth::Relation;
 use mainsheet_core::job::Job;
+use mainsheet_store::KeptBy;
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -39,7 +40,7 @@ pub(crate) async fn list(
 ) -> Result<Json<MyJobRunPage>> {
     let request = query.request();
     let mine = |job: &Job| reaches(&caller, Relation::CanViewJobs, &job.team_ids);
-    let page = app.store.runs_where(caller.tenant(), &request, mine).await?;
+    let page = app.store.runs_where(caller.tenant(), &request, KeptBy::Member(caller.member_id()), mine).await?;
     let total = total_of(&page, &request, None);
     let items = page.rows.iter().map(|row| JobRunView::from(&row.value)).collect();
     Ok(Json(MyJobRunPage { total, items, marker: page.marker }))

@@ -5,6 +5,7 @@ use axum::extract::State;
 use mainsheet_api::{App, ListQuery, Member, Query, Result};
 use mainsheet_auth::Relation;
 use mainsheet_core::TeamId;
+use mainsheet_store::KeptBy;
 use mainsheet_store::job_list::JobOrder;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -51,7 +52,9 @@ pub(crate) async fn list(
     };
     let mine = |teams: &[TeamId]| reaches(&caller, Relation::CanViewJobs, teams);
     let one_in = if caller.sits_in_all() { 1 } else { FEW };
-    let page = app.store.jobs_shared(caller.tenant(), (by, order.is_descending()), &request, one_in, mine).await?;
+    let order = (by, order.is_descending());
+    let kept_by = KeptBy::Member(caller.member_id());
+    let page = app.store.jobs_shared(caller.tenant(), order, &request, one_in, kept_by, mine).await?;
     let links = app.store.links_of_jobs(caller.tenant(), &page.rows).await?;
     let total = total_of(&page, &request, caller.sits_in_all().then_some(links.total));
     Ok(Json(JobPage::of(page, links, total)))

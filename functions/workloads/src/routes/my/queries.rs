@@ -5,6 +5,7 @@ use axum::extract::State;
 use mainsheet_api::{App, ListQuery, Member, Query, Result};
 use mainsheet_auth::Relation;
 use mainsheet_core::query::SavedQuery;
+use mainsheet_store::KeptBy;
 use mainsheet_store::queries::QueryOrder;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -48,7 +49,8 @@ pub(crate) async fn list(
     };
     let descending = order.is_descending();
     let mine = |saved: &SavedQuery| reaches(&caller, Relation::CanViewQueries, &saved.team_ids);
-    let page = app.store.queries_where(caller.tenant(), by, descending, &request, mine).await?;
+    let kept_by = KeptBy::Member(caller.member_id());
+    let page = app.store.queries_where(caller.tenant(), by, descending, &request, kept_by, mine).await?;
     let links = app.store.links_of_queries(caller.tenant(), &page.rows).await?;
     let total = total_of(&page, &request, caller.sits_in_all().then_some(links.total));
     Ok(Json(QueryPage::of(&caller, page, links, total)))

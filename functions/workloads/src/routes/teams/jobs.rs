@@ -5,6 +5,7 @@ use axum::extract::State;
 use mainsheet_api::{App, ListQuery, Query, Result};
 use mainsheet_auth::needs::CanViewJobs;
 use mainsheet_core::TeamId;
+use mainsheet_store::KeptBy;
 use mainsheet_store::job_list::JobOrder;
 
 use crate::access::{FEW, TeamFor};
@@ -27,7 +28,7 @@ pub(crate) async fn list(
     let (tenant, request) = (found.caller.tenant(), query.request()?);
     let shared = |teams: &[TeamId]| teams.contains(&found.team);
     let order = (JobOrder::Creation, false);
-    let page = app.store.jobs_shared(tenant, order, &request, FEW, shared).await?;
+    let page = app.store.jobs_shared(tenant, order, &request, FEW, KeptBy::Team(&found.team), shared).await?;
     let links = app.store.links_of_jobs(tenant, &page.rows).await?;
     let total = total_of(&page, &request, None);
     Ok(Json(JobPage::of(page, links, total)))

@@ -5,6 +5,7 @@ use axum::extract::State;
 use mainsheet_api::{App, ListQuery, Query, Result};
 use mainsheet_auth::needs::CanViewQueries;
 use mainsheet_core::query::SavedQuery;
+use mainsheet_store::KeptBy;
 use mainsheet_store::queries::QueryOrder;
 
 use crate::access::TeamFor;
@@ -26,7 +27,8 @@ pub(crate) async fn list(
 ) -> Result<Json<QueryPage>> {
     let (tenant, request) = (found.caller.tenant(), query.request()?);
     let shared = |saved: &SavedQuery| saved.team_ids.contains(&found.team);
-    let page = app.store.queries_where(tenant, QueryOrder::Creation, false, &request, shared).await?;
+    let kept_by = KeptBy::Team(&found.team);
+    let page = app.store.queries_where(tenant, QueryOrder::Creation, false, &request, kept_by, shared).await?;
     let links = app.store.links_of_queries(tenant, &page.rows).await?;
     let total = total_of(&page, &request, None);
     Ok(Json(QueryPage::of(&found.caller, page, links, total)))
