@@ -25,7 +25,9 @@ pub async fn handle(store: &Store, event: &OutboxEvent) -> Result<()> {
         Event::JobRunPending { job_id, job_run_id } => {
             job_run_pending::handle(store, &tenant, job_id, job_run_id).await
         }
-        Event::JobRunEnded { job_id, .. } => job_run_ended::handle(store, &tenant, job_id).await,
+        Event::JobRunEnded { job_id, .. } | Event::JobRenamed { job_id } => {
+            job_run_ended::handle(store, &tenant, job_id).await
+        }
         Event::JobDeleted { job_id } => job_deleted::handle(store, &tenant, event, job_id).await,
         Event::JobRunDeleted { job_run_id } => job_run_deleted::handle(store, &tenant, event, job_run_id).await,
         Event::ClusterRetired { cluster_id } => cluster_retired::handle(store, &tenant, cluster_id).await,

@@ -81,6 +81,7 @@ fn destination(event: &Event) -> Option<Queue> {
         Event::MailRequested { .. } => Some(Queue::Mail),
         Event::JobRunPending { .. }
         | Event::JobRunEnded { .. }
+        | Event::JobRenamed { .. }
         | Event::JobDeleted { .. }
         | Event::JobRunDeleted { .. }
         | Event::MemberRemoved { .. }

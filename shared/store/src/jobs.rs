@@ -306,7 +306,7 @@ impl Change<'_> {
         }
     }
 
-    /// A job's new settings beside its versions.
+    /// A job's new settings beside its versions. What waits for a job with its new key is looked at again when the event is heard.
     pub fn replace_job(self, tenant: &Tenant, row: &Row<Job>, job: &Job) -> Self {
         let change = self.replace_scheduled_job(tenant, row, job);
         let change = if row.value.job_key == job.job_key {
@@ -316,6 +316,7 @@ impl Change<'_> {
             change
                 .create(&claim_key(tenant, &job.job_key), &claim, key_taken(&job.job_key))
                 .remove(&claim_key(tenant, &row.value.job_key))
+                .emit(Event::JobRenamed { job_id: job.id.clone() })
         };
         change.move_query(tenant, row, job, None, query_gone())
     }

@@ -49,6 +49,11 @@ pub enum Event {
         /// The run.
         job_run_id: JobRunId,
     },
+    /// A job has another key: others may have waited for the job with that key.
+    JobRenamed {
+        /// The job.
+        job_id: JobId,
+    },
     /// A job was deleted: its runs and versions are to go.
     JobDeleted {
         /// The job.

@@ -119,6 +119,12 @@ impl Scene {
         assert_eq!(self.succeed_one().await["jobRunId"], run);
     }
 
+    /// A job is given another key.
+    async fn rename(&self, job: &str, key: &str) {
+        let _ = self.owner.patch(&format!("/workloads/jobs/{job}"), json!({ "jobKey": key })).await.expect(200);
+        self.app.deliver().await;
+    }
+
     /// A run that the agent takes, and ends well.
     async fn succeed_one(&self) -> Value {
         let held = self.agent.lease_one().await;
@@ -407,6 +413,31 @@ async fn a_scheduled_run_waits_for_the_success_of_the_jobs_that_it_depends_on() 
     let path = format!("/workloads/jobs/{job}/runs/{}/ready", third["id"].as_str().unwrap());
     assert_eq!(scene.owner.act(&path).await.expect(200).json()["status"], "ready");
     assert!(scene.app.dump().of_kind("waiting_run").next().is_none(), "nothing waits any more");
+}
+
+#[tokio::test]
+async fn the_successes_of_a_job_count_under_the_key_that_it_is_given() {
+    let mut scene = Scene::start().await;
+    let source = scene.job("source", json!({})).await;
+    let idle = scene.job("idle", json!({})).await;
+    let job = scene.job("dependent", with(hourly(), "dependsOn", json!([{ "jobKey": "source" }]))).await;
+    assert_eq!(scene.tick_at("2026-11-21T09:00:00Z").await, 1);
+    scene.rename(&source, "elsewhere").await;
+    scene.app.advance(Duration::from_secs(1));
+    let _ = scene.owner.run(&source).await;
+    scene.app.deliver().await;
+    let _ = scene.succeed_one().await;
+    assert_eq!(scene.statuses(&job).await, ["pending"], "no job has the key");
+    scene.rename(&idle, "source").await;
+    assert_eq!(scene.statuses(&job).await, ["pending"], "the job that has the key never ran");
+    scene.rename(&idle, "idle").await;
+    scene.rename(&source, "source").await;
+    let released = scene.runs(&job).await.remove(0);
+    assert_eq!((&released["status"], &released["trigger"]), (&json!("ready"), &json!("dependency")));
+    // What was released is left alone.
+    scene.rename(&source, "elsewhere").await;
+    scene.rename(&source, "source").await;
+    assert_eq!(scene.runs(&job).await, [released]);
 }
 
 #[tokio::test]

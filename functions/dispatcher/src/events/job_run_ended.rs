@@ -1,5 +1,5 @@
 //! A run ended: those that waited for it are looked at again. They are the runs that take its place, and those of jobs that depend
-//! on its job.
+//! on its job. When the job is given another key, its runs are what is waited for under that one.
 
 use mainsheet_core::{Error, JobId, Result};
 use mainsheet_store::{PageRequest, Store, Tenant};
