@@ -1,7 +1,9 @@
 //! Jobs that a repository holds.
 
+use std::time::Duration;
+
 use mainsheet_core::role::{OrganizationRole, TeamRole};
-use mainsheet_testkit::{Person, TestApp, build};
+use mainsheet_testkit::{PASSWORD, Person, TestApp, build};
 use serde_json::{Value, json};
 
 async fn applied(person: &Person, file: &Value) -> Value {
@@ -74,6 +76,62 @@ async fn files_share_jobs_with_the_teams_they_name() {
     let absent = build::with(file.clone(), "/teamIds", json!([owner.team_id, "NOSUCHTEAM"]));
     owner.put("/workloads/jobs/by-key/daily", absent).await.assert_names_field("teamIds[1]");
     assert_eq!(applied(&owner, &file).await["action"], "updated");
+    app.deliver().await;
+}
+
+/// So many jobs to depend on.
+async fn upstream(owner: &Person, cluster: &str, count: usize) -> Value {
+    let mut keys = Vec::new();
+    for number in 0..count {
+        let key = format!("upstream-{number}");
+        let _ = owner.job(&key, cluster).await;
+        keys.push(json!({ "jobKey": key }));
+    }
+    json!(keys)
+}
+
+/// So many catalogs of the owner's team.
+async fn catalogs(owner: &Person, count: usize) -> Vec<String> {
+    let mut ids = Vec::new();
+    for number in 0..count {
+        let body = build::catalog(&format!("catalog_{number}"), &owner.team_id);
+        ids.push(owner.create("/workloads/catalogs", body).await);
+    }
+    ids
+}
+
+/// Everything that a file can change at once is one transaction, which takes 100 actions.
+#[tokio::test]
+async fn a_file_changes_as_much_as_one_transaction_takes() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let file = build::job("daily", &cluster, &owner.team_id);
+    let file = build::with(file, "/config/sql", json!({ "queryId": owner.query("before").await }));
+    let file = build::with(file, "/cronExpression", json!("0 * * * *"));
+    let _ = applied(&owner, &file).await;
+    // Ticks that are owed when the job is paused.
+    app.advance(Duration::from_secs(2 * 3600));
+    let owner = Person::sign_in(&app, &owner.email, PASSWORD).await;
+    let cluster = owner.cluster("other").await.cluster_id;
+    let catalogs = catalogs(&owner, 11).await;
+    let engine = json!({ "catalogIds": catalogs[..10], "defaultCatalogId": catalogs[10] });
+    let mut teams = vec![owner.team_id.clone()];
+    for number in 0..27 {
+        let team = owner.post("/org/teams", build::team(&format!("team {number}"))).await.expect(201).json();
+        teams.push(team["team"]["id"].as_str().unwrap().to_owned());
+    }
+    let file = build::with(file, "/config/sql", json!({ "queryId": owner.query("after").await }));
+    let file = build::with(file, "/config/lakesail", engine);
+    let file = build::with(file, "/clusterId", json!(cluster));
+    let file = build::with(file, "/dependsOn", upstream(&owner, &cluster, 50).await);
+    let file = build::with(file, "/status", json!("paused"));
+    // What is done in an emergency is told to the owners besides.
+    let helper = app.member("helper@example.com", &owner.organization_id, &[OrganizationRole::Emergency], &[]).await;
+    let too_many = build::with(file.clone(), "/teamIds", json!(teams));
+    helper.put("/workloads/jobs/by-key/daily", too_many).await.assert_names_field("teamIds");
+    let as_many = build::with(file, "/teamIds", json!(teams[..27]));
+    assert_eq!(applied(&helper, &as_many).await["action"], "published");
     app.deliver().await;
 }
 
