@@ -28,8 +28,6 @@ pub(crate) async fn discard(
     let change = app.store.change(caller.audit("job.draft.discard", &row.value.id));
     let mut job = row.value.clone();
     job.draft_version = None;
-    job.updated_at = change.now();
-    job.updated_by = caller.member_id().clone();
     change.discard_draft(row, &job, &draft).commit().await?;
     Ok(StatusCode::NO_CONTENT)
 }
