@@ -57,8 +57,11 @@ pub(crate) fn remove_team(teams: &mut Vec<TeamId>, shared: &mut BTreeMap<TeamId,
 
 /// Teams that are added have to be there; the answer names the place where the request names them.
 pub(crate) fn require_added<'s>(change: Change<'s>, caller: &Caller, named: &[TeamId], added: &[TeamId]) -> Change<'s> {
-    added.iter().fold(change, |change, team| {
-        let index = named.iter().position(|name| name == team).unwrap_or_default();
-        change.require_team(caller.tenant(), team, &format!("teamIds[{index}]"))
-    })
+    added.iter().fold(change, |change, team| change.require_team(caller.tenant(), team, &place_of(named, team)))
+}
+
+/// Where a request names a team first.
+pub(crate) fn place_of(named: &[TeamId], team: &TeamId) -> String {
+    let index = named.iter().position(|name| name == team).unwrap_or_default();
+    format!("teamIds[{index}]")
 }

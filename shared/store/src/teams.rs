@@ -185,11 +185,14 @@ impl Change<'_> {
         self.require(&team_key(tenant, team), Error::invalid(field, "is no team of this organization"))
     }
 
-    /// The teams have to be there; the answer names the field that says otherwise.
-    pub fn require_teams<'a>(self, tenant: &Tenant, teams: impl IntoIterator<Item = &'a TeamId>) -> Self {
-        teams
-            .into_iter()
-            .enumerate()
-            .fold(self, |change, (index, team)| change.require_team(tenant, team, &format!("teamIds[{index}]")))
+    /// The teams that a request names in `teamIds` have to be there; the answer names where one that is not is named first.
+    pub fn require_teams(self, tenant: &Tenant, named: &[TeamId]) -> Self {
+        named.iter().enumerate().fold(self, |change, (index, team)| {
+            // A transaction touches no row twice.
+            if named[..index].contains(team) {
+                return change;
+            }
+            change.require_team(tenant, team, &format!("teamIds[{index}]"))
+        })
     }
 }

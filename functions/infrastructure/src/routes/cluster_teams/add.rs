@@ -69,9 +69,8 @@ pub(crate) async fn add(
     }
     cluster.updated_at = change.now();
     cluster.updated_by = caller.member_id().clone();
-    let named: std::collections::BTreeSet<&TeamId> = body.team_ids.iter().collect();
     change
-        .require_teams(caller.tenant(), named)
+        .require_teams(caller.tenant(), &body.team_ids)
         .replace_cluster(&row, &cluster)
         .idempotent(idempotent.request(), id.as_str())
         .commit()

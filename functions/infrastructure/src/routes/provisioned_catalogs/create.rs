@@ -74,7 +74,7 @@ pub(crate) async fn create(
     network_for(&app, &caller, &path.connection, &body.network_id, &body.region).await?;
     let change = app.store.change(caller.audit("catalog.create", &body.name));
     let now = change.now();
-    let mut team_ids = body.team_ids;
+    let mut team_ids = body.team_ids.clone();
     team_ids.sort();
     team_ids.dedup();
     let catalog = ProvisionedCatalog {
@@ -88,7 +88,7 @@ pub(crate) async fn create(
         provisioning: Provisioning::pending(caller.member_id(), now),
     };
     change
-        .require_teams(caller.tenant(), &catalog.team_ids)
+        .require_teams(caller.tenant(), &body.team_ids)
         .create_provisioned(caller.tenant(), &catalog)
         .idempotent(idempotent.request(), catalog.id.as_str())
         .commit()

@@ -93,7 +93,7 @@ pub(crate) async fn add(
     catalog.updated_at = change.now();
     catalog.updated_by = caller.member_id().clone();
     change
-        .require_teams(caller.tenant(), named.iter().copied())
+        .require_teams(caller.tenant(), &body.team_ids)
         .replace_catalog(caller.tenant(), &row, &catalog)
         .idempotent(idempotent.request(), id.as_str())
         .commit()

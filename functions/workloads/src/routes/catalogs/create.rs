@@ -16,7 +16,6 @@ use utoipa::ToSchema;
 
 use super::glue::{glue_account, require_account};
 use crate::catalog_view::CatalogView;
-use crate::routes::queries::create::distinct;
 
 /// A new catalog.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
@@ -77,7 +76,6 @@ pub(crate) async fn create(
     let id = CatalogId::generate(app.now());
     let change = app.store.change(caller.audit("catalog.create", &id));
     let now = change.now();
-    let teams = distinct(body.team_ids);
     let link = CatalogTeam { created_at: now, created_by: caller.member_id().clone() };
     let catalog = Catalog {
         id,
@@ -85,14 +83,14 @@ pub(crate) async fn create(
         settings,
         token,
         provisioned: false,
-        teams: teams.iter().map(|team| (team.clone(), link.clone())).collect::<BTreeMap<_, _>>(),
+        teams: body.team_ids.iter().map(|team| (team.clone(), link.clone())).collect::<BTreeMap<_, _>>(),
         created_at: now,
         created_by: caller.member_id().clone(),
         updated_at: now,
         updated_by: caller.member_id().clone(),
     };
     require_account(change, caller.tenant(), account.as_ref())
-        .require_teams(caller.tenant(), &teams)
+        .require_teams(caller.tenant(), &body.team_ids)
         .create_catalog(caller.tenant(), &catalog)
         .idempotent(idempotent.request(), catalog.id.as_str())
         .commit()

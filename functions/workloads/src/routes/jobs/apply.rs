@@ -5,9 +5,9 @@ use axum::http::StatusCode;
 use garde::Validate;
 use mainsheet_api::{App, Body, IfMatch, Path, Query, Result, Tagged};
 use mainsheet_auth::{Caller, Relation};
-use mainsheet_core::Error;
 use mainsheet_core::job::{Job, Shared};
 use mainsheet_core::query::SavedQuery;
+use mainsheet_core::{Error, TeamId};
 use mainsheet_store::dependencies::Dependencies;
 use mainsheet_store::{Change, Row, retry_races_from};
 use serde::{Deserialize, Serialize};
@@ -90,6 +90,8 @@ pub(crate) struct JobApplied {
 /// What to do to a job.
 struct Plan {
     action: JobAction,
+    /// The teams as the file names them.
+    named: Vec<TeamId>,
     changes: Vec<FieldChange>,
     job: Job,
     /// The saved query that a version which is new runs.
@@ -159,13 +161,15 @@ async fn apply_once(
 
 async fn plan_new(app: &App, caller: &Caller, file: JobCreate) -> mainsheet_core::Result<Plan> {
     caller.require_in_all(Relation::CanManageJobs, &file.team_ids)?;
+    let named = file.team_ids.clone();
     let (job, query) = prepare(app, caller, file).await?;
     let dependencies = app.store.dependencies(caller.tenant(), None, &job).await?;
-    Ok(Plan { action: JobAction::Created, changes: Vec::new(), job, query, dependencies })
+    Ok(Plan { action: JobAction::Created, named, changes: Vec::new(), job, query, dependencies })
 }
 
 async fn plan_change(app: &App, caller: &Caller, row: &Row<Job>, file: JobCreate) -> mainsheet_core::Result<Plan> {
     let before = &row.value;
+    let named = file.team_ids.clone();
     let (settings, own) = file.into_parts();
     let now = app.now();
     let described = VersionSettings { description: before.description.clone(), ..settings.clone() };
@@ -206,7 +210,7 @@ async fn plan_change(app: &App, caller: &Caller, row: &Row<Job>, file: JobCreate
         job.updated_by = caller.member_id().clone();
     }
     let dependencies = app.store.dependencies(caller.tenant(), Some(before), &job).await?;
-    Ok(Plan { action, changes, job, query, dependencies })
+    Ok(Plan { action, named, changes, job, query, dependencies })
 }
 
 /// What the transaction sees to beside the job itself: whatever the file names has to be there and usable.
@@ -223,7 +227,7 @@ fn required<'s>(change: Change<'s>, caller: &Caller, row: Option<&Row<Job>>, pla
     match row {
         Some(row) => {
             let change = require_cluster(change, caller, &row.value, job);
-            require_added(change, caller, &job.team_ids, &added)
+            require_added(change, caller, &plan.named, &added)
         }
         // Cluster and teams of a job that is new were read.
         None => change,

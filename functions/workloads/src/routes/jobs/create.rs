@@ -20,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::routes::queries::create::distinct;
+use crate::sharing::place_of;
 use crate::versions::{VersionSettings, check_rules, require_named};
 use crate::view::JobView;
 
@@ -130,7 +131,7 @@ impl JobCreate {
             depends_on: self.depends_on,
             schedule,
         };
-        (version, JobSettings { job_key: self.job_key, status: self.status, team_ids: distinct(self.team_ids) })
+        (version, JobSettings { job_key: self.job_key, status: self.status, team_ids: distinct(&self.team_ids) })
     }
 }
 
@@ -197,11 +198,12 @@ pub(crate) async fn prepare(
     caller: &Caller,
     body: JobCreate,
 ) -> mainsheet_core::Result<(Job, Option<SavedQuery>)> {
+    let named = body.team_ids.clone();
     let job = new_job(caller, body, app.now());
     check_rules(&job.job_key, &job.current)?;
     let query = job.query_id();
     let found = app.store.job_prerequisites(caller.tenant(), &job.current.cluster_id, &job.team_ids, query).await?;
-    check_prerequisites(app, caller, &job, &found)?;
+    check_prerequisites(app, caller, (&job, named.as_slice()), &found)?;
     Ok((job, found.query.map(|row| row.value)))
 }
 
@@ -226,13 +228,16 @@ fn new_job(caller: &Caller, body: JobCreate, now: Timestamp) -> Job {
     }
 }
 
-/// What the job points at has to be there and to be the caller's to use.
-fn check_prerequisites(app: &App, caller: &Caller, job: &Job, found: &JobPrerequisites) -> mainsheet_core::Result<()> {
+/// What the job points at has to be there and to be the caller's to use. `named` are its teams as the body has them.
+fn check_prerequisites(
+    app: &App,
+    caller: &Caller,
+    (job, named): (&Job, &[TeamId]),
+    found: &JobPrerequisites,
+) -> mainsheet_core::Result<()> {
     let mut errors = FieldErrors::default();
-    for (index, team) in job.team_ids.iter().enumerate() {
-        if !found.teams.contains_key(team) {
-            errors.add(format!("teamIds[{index}]"), "is no team of this organization");
-        }
+    for team in job.team_ids.iter().filter(|team| !found.teams.contains_key(*team)) {
+        errors.add(place_of(named, team), "is no team of this organization");
     }
     let query = found.query.as_ref();
     let sees_query = query.is_some_and(|row| caller.may_in_any(Relation::CanViewQueries, &row.value.team_ids));

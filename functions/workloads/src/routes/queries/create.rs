@@ -84,9 +84,9 @@ pub(crate) async fn create(
         updated_at: now,
         updated_by: caller.member_id().clone(),
     };
-    let saved = SavedQuery { team_ids: distinct(body.team_ids), shared: BTreeMap::new(), job_ids: Vec::new(), query };
+    let saved = SavedQuery { team_ids: distinct(&body.team_ids), shared: BTreeMap::new(), job_ids: Vec::new(), query };
     change
-        .require_teams(caller.tenant(), &saved.team_ids)
+        .require_teams(caller.tenant(), &body.team_ids)
         .require_catalog_of_query(caller.tenant(), &saved)
         .create_query(caller.tenant(), &saved)
         .idempotent(idempotent.request(), saved.query.id.as_str())
@@ -96,7 +96,7 @@ pub(crate) async fn create(
 }
 
 /// Each team once, in the order of first mention.
-pub(crate) fn distinct(teams: Vec<TeamId>) -> Vec<TeamId> {
+pub(crate) fn distinct(teams: &[TeamId]) -> Vec<TeamId> {
     let mut seen = std::collections::HashSet::new();
-    teams.into_iter().filter(|team| seen.insert(team.clone())).collect()
+    teams.iter().filter(|team| seen.insert(*team)).cloned().collect()
 }
