@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use garde::Validate;
-use mainsheet_api::Result;
+use mainsheet_api::{App, Result};
 use mainsheet_auth::Caller;
 use mainsheet_core::job::{MAX_TEAMS, Shared};
 use mainsheet_core::{Error, TeamId};
@@ -41,18 +41,29 @@ pub(crate) fn add_teams(
     Ok(teams[before..].to_vec())
 }
 
-/// Takes a team out: 404 when it is not there, 409 when it is the only one.
-pub(crate) fn remove_team(teams: &mut Vec<TeamId>, shared: &mut BTreeMap<TeamId, Shared>, team: &TeamId) -> Result<()> {
+/// Takes a team out: 404 when it is not there, 409 when no other one is left.
+pub(crate) async fn remove_team(
+    app: &App,
+    caller: &Caller,
+    (teams, shared): (&mut Vec<TeamId>, &mut BTreeMap<TeamId, Shared>),
+    team: &TeamId,
+) -> Result<()> {
     if !teams.contains(team) {
         return Err(Error::NotFound.into());
     }
-    if teams.len() == 1 {
-        let message = "It is shared with this team alone. Share it with another one first, or delete it.";
-        return Err(Error::conflict("last_team", message).into());
-    }
     teams.retain(|shared| shared != team);
     shared.remove(team);
+    require_team_left(app, caller, teams).await?;
     Ok(())
+}
+
+/// One of the teams that something stays shared with has to be there: those that were deleted since are none.
+pub(crate) async fn require_team_left(app: &App, caller: &Caller, teams: &[TeamId]) -> mainsheet_core::Result<()> {
+    if !app.store.teams_named(caller.tenant(), teams).await?.is_empty() {
+        return Ok(());
+    }
+    let message = "It would be shared with no team any more. Share it with another one first, or delete it.";
+    Err(Error::conflict("last_team", message))
 }
 
 /// Teams that are added have to be there; the answer names the place where the request names them.

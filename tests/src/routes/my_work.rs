@@ -232,3 +232,41 @@ async fn sharing_is_counted_from_its_own_moment() {
     }
     app.deliver().await;
 }
+
+/// Deleting a team leaves its id with what was shared with it.
+#[tokio::test]
+async fn a_team_that_was_deleted_is_no_team_of_anything() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let (gone, left) = (team(&owner, "gone").await, team(&owner, "left").await);
+    let file = build::with(build::job("daily", &cluster, &gone), "/teamIds", json!([gone, left]));
+    let query = build::with(build::query("daily", &gone), "/teamIds", json!([gone, left]));
+    let things = [
+        format!("/workloads/jobs/{}", owner.create("/workloads/jobs", file.clone()).await),
+        format!("/workloads/queries/{}", owner.create("/workloads/queries", query).await),
+    ];
+    let _ = owner.create("/workloads/catalogs", build::catalog("lake", &gone)).await;
+    let _ = owner.delete(&format!("/org/teams/{gone}")).await.expect(204);
+    app.deliver().await;
+
+    let file = build::with(file, "/teamIds", json!([gone]));
+    for query in ["?dryRun=true", ""] {
+        let refused = owner.put(&format!("/workloads/jobs/by-key/daily{query}"), file.clone()).await.expect(409);
+        assert_eq!(refused.problem().code, "last_team");
+    }
+    for path in things {
+        let teams = format!("{path}/teams");
+        let listed = owner.get(&teams).await.expect(200).json();
+        assert_eq!((&listed["total"], listed["items"].as_array().unwrap().len()), (&json!(1), 1), "{path}");
+        assert_eq!(listed["items"][0]["team"]["id"], json!(left));
+        assert_eq!(owner.get(&format!("{teams}?limit=0")).await.expect(200).json()["total"], 1);
+        let last = owner.delete(&format!("{teams}/{left}")).await.expect(409);
+        assert_eq!(last.problem().code, "last_team");
+        let _ = owner.delete(&format!("{teams}/{gone}")).await.expect(204);
+    }
+    for what in ["jobs", "queries", "catalogs"] {
+        let _ = owner.get(&format!("/workloads/teams/{gone}/{what}")).await.expect(404);
+    }
+    app.deliver().await;
+}

@@ -2,10 +2,11 @@
 
 use axum::Json;
 use axum::extract::State;
-use mainsheet_api::{App, Member, PageQuery, Path, Query, Result, SortDirection};
-use mainsheet_auth::Relation;
-use mainsheet_core::{Error, TeamId};
+use mainsheet_api::{App, PageQuery, Query, Result, SortDirection};
+use mainsheet_auth::needs::CanViewCatalogs;
+use mainsheet_core::TeamId;
 
+use crate::access::TeamFor;
 use crate::catalog_view::{self, CatalogPage, SortBy};
 
 /// List the catalogs of a team
@@ -19,19 +20,11 @@ use crate::catalog_view::{self, CatalogPage, SortBy};
 )]
 pub(crate) async fn of_team(
     State(app): State<App>,
-    Member(caller): Member,
-    Path(team): Path<TeamId>,
+    found: TeamFor<CanViewCatalogs>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<CatalogPage>> {
-    if !caller.may_in(Relation::CanViewCatalogs, &team) {
-        return Err(Error::NotFound.into());
-    }
-    let mut rows = app.store.catalogs(caller.tenant()).await?;
-    rows.retain(|row| row.value.teams.contains_key(&team));
-    if rows.is_empty() {
-        // There may be no such team.
-        let _ = app.store.team(caller.tenant(), &team).await?;
-    }
+    let mut rows = app.store.catalogs(found.caller.tenant()).await?;
+    rows.retain(|row| row.value.teams.contains_key(&found.team));
     catalog_view::sort(&mut rows, SortBy::Name, SortDirection::Asc);
-    Ok(Json(catalog_view::page(&app, &caller, &rows, &query).await?))
+    Ok(Json(catalog_view::page(&app, &found.caller, &rows, &query).await?))
 }

@@ -23,8 +23,8 @@ pub(crate) async fn list(
     job: JobFor<CanViewJobs>,
     Query(query): Query<PageQuery>,
 ) -> Result<Json<PageOf<TeamWithCount>>> {
-    let teams = &job.row.value.team_ids;
-    let rows = app.store.teams_named(job.caller.tenant(), query.cut(teams.iter())).await?;
-    let items = rows.into_iter().map(with_count).collect();
-    Ok(Json(PageOf { total: teams.len() as u64, items, marker: None }))
+    let teams = app.store.teams_named(job.caller.tenant(), &job.row.value.team_ids).await?;
+    let total = teams.len() as u64;
+    let items = query.cut(teams.into_iter()).map(with_count).collect();
+    Ok(Json(PageOf { total, items, marker: None }))
 }

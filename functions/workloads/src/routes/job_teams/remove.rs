@@ -32,7 +32,7 @@ pub(crate) async fn remove(
 ) -> Result<StatusCode> {
     let (caller, row) = (&found.caller, &found.row);
     let mut job = row.value.clone();
-    remove_team(&mut job.team_ids, &mut job.shared, &path.team)?;
+    remove_team(&app, caller, (&mut job.team_ids, &mut job.shared), &path.team).await?;
     let change = app.store.change(caller.audit("job.unshare", &job.id));
     job.updated_at = change.now();
     job.updated_by = caller.member_id().clone();

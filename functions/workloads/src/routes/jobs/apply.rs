@@ -16,7 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::create::{JobCreate, prepare};
 use crate::access::KeyedJob;
-use crate::sharing::require_added;
+use crate::sharing::{require_added, require_team_left};
 use crate::versions::{
     VersionSettings, check_rules, check_targets, query_left, require_cluster, require_named, require_no_draft,
 };
@@ -189,6 +189,10 @@ async fn plan_change(app: &App, caller: &Caller, row: &Row<Job>, file: JobCreate
     if added.len() + job.current.depends_on.len() > MAX_CHECKED {
         let message = "adds more teams at once than go with that many jobs in `dependsOn`; add some of them first";
         return Err(Error::invalid("teamIds", message));
+    }
+    // Those that are added have to be there; of those that were named before, some may be gone.
+    if added.is_empty() && before.team_ids.iter().any(|team| !own.team_ids.contains(team)) {
+        require_team_left(app, caller, &own.team_ids).await?;
     }
     let since = Shared { created_at: now, created_by: caller.member_id().clone() };
     job.shared.retain(|team, _| own.team_ids.contains(team));

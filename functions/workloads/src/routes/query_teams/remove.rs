@@ -32,7 +32,7 @@ pub(crate) async fn remove(
 ) -> Result<StatusCode> {
     let (caller, row) = (&found.caller, &found.row);
     let mut saved = row.value.clone();
-    remove_team(&mut saved.team_ids, &mut saved.shared, &path.team)?;
+    remove_team(&app, caller, (&mut saved.team_ids, &mut saved.shared), &path.team).await?;
     let change = app.store.change(caller.audit("query.unshare", &saved.query.id));
     saved.query.updated_at = change.now();
     saved.query.updated_by = caller.member_id().clone();
