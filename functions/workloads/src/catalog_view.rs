@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use mainsheet_api::provisioned::ProvisionedCatalogView;
 use mainsheet_api::{App, PageQuery, Result, SortDirection};
 use mainsheet_auth::{Caller, Relation};
 use mainsheet_core::catalog::{Catalog, CatalogConfig, CatalogProvider};
@@ -53,13 +54,18 @@ impl From<&Catalog> for CatalogView {
 pub(crate) struct CatalogItem {
     catalog_id: CatalogId,
     team_ids: Vec<TeamId>,
+    /// The provisioned catalog behind it, if there is one.
+    external_catalog_ids: Vec<CatalogId>,
 }
 
 /// What the items of an answer point at.
 #[derive(Debug, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
 pub(crate) struct CatalogIncluded {
     catalogs: Vec<CatalogView>,
     teams: Vec<TeamWithCount>,
+    /// For those who may see every catalog.
+    external_catalogs: Vec<ProvisionedCatalogView>,
 }
 
 /// Some of the catalogs.
@@ -93,19 +99,25 @@ pub(crate) fn sort(rows: &mut [Row<Catalog>], by: SortBy, direction: SortDirecti
     }
 }
 
-/// The wanted part of some catalogs with the teams that they are shared with: one round trip.
+/// The wanted part of some catalogs with the teams that they are shared with and what is behind them: one round trip.
 pub(crate) async fn page(app: &App, caller: &Caller, rows: &[Row<Catalog>], query: &PageQuery) -> Result<CatalogPage> {
     let shown: Vec<&Catalog> = query.cut(rows.iter()).map(|row| &row.value).collect();
     let teams: BTreeSet<&TeamId> = shown.iter().flat_map(|catalog| catalog.teams.keys()).collect();
-    let teams = app.store.teams_named(caller.tenant(), teams).await?;
+    let mut behind: Vec<&CatalogId> = Vec::new();
+    if caller.may(Relation::CanViewCatalogs) {
+        behind.extend(shown.iter().filter(|catalog| catalog.provisioned).map(|catalog| &catalog.id));
+    }
+    let links = app.store.links_of_catalogs(caller.tenant(), teams, behind).await?;
     let item = |catalog: &&Catalog| CatalogItem {
         catalog_id: catalog.id.clone(),
         team_ids: catalog.teams.keys().cloned().collect(),
+        external_catalog_ids: catalog.provisioned.then(|| catalog.id.clone()).into_iter().collect(),
     };
     let items = shown.iter().map(item).collect();
     let included = CatalogIncluded {
         catalogs: shown.into_iter().map(CatalogView::from).collect(),
-        teams: teams.into_iter().map(with_count).collect(),
+        teams: links.teams.into_iter().map(with_count).collect(),
+        external_catalogs: links.provisioned.iter().map(|row| ProvisionedCatalogView::from(&row.value)).collect(),
     };
     Ok(CatalogPage { total: rows.len() as u64, items, included })
 }

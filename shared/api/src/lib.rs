@@ -12,6 +12,7 @@ pub mod lambda;
 mod page;
 mod path;
 mod problem;
+pub mod provisioned;
 mod query;
 mod refused;
 mod routes;

@@ -5,6 +5,7 @@ use mainsheet_core::catalog::{Catalog, CatalogSettings, CatalogTeam};
 use mainsheet_core::job::JobConfig;
 use mainsheet_core::provisioned_catalog::ProvisionedCatalog;
 use mainsheet_core::query::SavedQuery;
+use mainsheet_core::team::Team;
 use mainsheet_core::{CatalogId, Error, QueryId, Result, TeamId, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -14,6 +15,7 @@ use crate::key::tenant_partition;
 use crate::provisioned::provisioned_key;
 use crate::queries::query_key;
 use crate::row::DATA;
+use crate::teams::{take_teams, team_key};
 use crate::{Change, Entity, Key, Listing, Row, Store, Tenant};
 
 /// The most catalogs that an organization can have. Lists of them are read whole.
@@ -46,6 +48,15 @@ pub struct CatalogQuery {
 
 impl Entity for CatalogQuery {
     const KIND: &'static str = "catalog_query";
+}
+
+/// What catalogs point at.
+#[derive(Debug, Default)]
+pub struct CatalogLinks {
+    /// Teams that some of them are shared with.
+    pub teams: Vec<Row<Team>>,
+    /// The provisioned catalogs behind some of them.
+    pub provisioned: Vec<Row<ProvisionedCatalog>>,
 }
 
 pub(crate) fn catalog_key(tenant: &Tenant, catalog: &CatalogId) -> Key {
@@ -97,6 +108,25 @@ impl Store {
         let keys: Vec<Key> = catalogs.into_iter().map(|catalog| catalog_key(tenant, catalog)).collect();
         let mut batch = self.get_batch(keys.clone()).await?;
         keys.iter().filter_map(|key| batch.take(key).transpose()).collect()
+    }
+
+    /// Those of the named teams and provisioned catalogs that there are: one round trip for every 100 of them.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn links_of_catalogs<'a>(
+        &self,
+        tenant: &Tenant,
+        teams: impl IntoIterator<Item = &'a TeamId>,
+        provisioned: impl IntoIterator<Item = &'a CatalogId>,
+    ) -> Result<CatalogLinks> {
+        let teams: Vec<Key> = teams.into_iter().map(|team| team_key(tenant, team)).collect();
+        let provisioned: Vec<Key> =
+            provisioned.into_iter().map(|id| provisioned_key::<ProvisionedCatalog>(tenant, id)).collect();
+        let mut batch = self.get_batch(teams.iter().chain(&provisioned).cloned()).await?;
+        let teams = take_teams(&mut batch, &teams)?;
+        let provisioned = provisioned.iter().filter_map(|key| batch.take(key).transpose()).collect::<Result<_>>()?;
+        Ok(CatalogLinks { teams, provisioned })
     }
 
     /// A provisioned catalog, and the logical one that is in front of it, if it is there: one round trip.

@@ -1,6 +1,7 @@
 //! Provisioned catalogs, and the logical ones in front of them.
 
 use mainsheet_core::catalog::CatalogSettings;
+use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_testkit::infrastructure::{catalog, success, tenant};
 use mainsheet_testkit::{Answer, TestApp, build};
 use serde_json::json;
@@ -51,5 +52,44 @@ async fn a_provisioned_catalog_is_a_logical_one_and_takes_it_along() {
     let _ = owner.delete(&format!("/infra/catalogs/{id}")).await.expect(204);
     let listed = owner.get("/infra/catalogs").await.expect(200).json();
     assert_eq!(listed["items"].as_array().unwrap().len(), 1);
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn lists_of_catalogs_show_what_is_behind_them() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let connection = app.connection(&owner, "prod").await;
+    let network = app.network(&owner, &connection, "main").await;
+    let memory = owner.create("/workloads/catalogs", build::catalog("memory", &owner.team_id)).await;
+    let catalogs = format!("/infra/connections/{connection}/catalogs");
+    let body = build::with(catalog("lake", &network), "/teamIds", json!([owner.team_id]));
+    let id = owner.create(&catalogs, body).await;
+    let path = format!("{catalogs}/{id}");
+    let provision = owner.act(&format!("{path}/provision")).await.expect(202).text("id");
+    let settings = CatalogSettings::Glue { region: "us-east-1".into(), default_database: None, endpoint_url: None };
+    app.store().publish_provisioned_catalog(&tenant(&owner), &id.parse().unwrap(), &settings).await.unwrap();
+    app.settle(&owner, &provision, &success()).await;
+    let behind = owner.get(&path).await.expect(200).json();
+    assert_eq!(behind["status"], "active");
+    let seats = [(owner.team_id.as_str(), TeamRole::Viewer)];
+    let viewer = app.member("viewer@example.com", &owner.organization_id, &[OrganizationRole::Member], &seats).await;
+
+    let of_team = format!("/workloads/teams/{}/catalogs", owner.team_id);
+    // What is behind a catalog is for those who may see all of them.
+    let lists = [
+        (&owner, "/me/catalogs", json!([behind])),
+        (&owner, "/workloads/catalogs", json!([behind])),
+        (&owner, of_team.as_str(), json!([behind])),
+        (&viewer, "/me/catalogs", json!([])),
+        (&viewer, of_team.as_str(), json!([])),
+    ];
+    for (person, list, expected) in lists {
+        let page = person.get(list).await.expect(200).json();
+        let item = |id: &str| page["items"].as_array().unwrap().iter().find(|item| item["catalogId"] == id).unwrap();
+        assert_eq!(item(&id)["externalCatalogIds"], json!([id]), "{list}");
+        assert_eq!(item(&memory)["externalCatalogIds"], json!([]), "{list}");
+        assert_eq!(page["included"]["externalCatalogs"], expected, "{list}");
+    }
     app.deliver().await;
 }

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use mainsheet_api::provisioned::{IacState, outputs};
 use mainsheet_core::network::{Network, NetworkConfig};
 use mainsheet_core::provisioning::ProvisioningStatus;
 use mainsheet_core::region::Region;
 use mainsheet_core::{ConnectionId, MemberId, NetworkId, OperationId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use super::{IacState, outputs};
 
 /// A network that the platform makes in a customer's account.
 #[derive(Debug, Clone, Serialize, ToSchema)]

@@ -2,14 +2,13 @@
 
 use std::collections::BTreeMap;
 
+use mainsheet_api::provisioned::{IacState, outputs};
 use mainsheet_core::provisioned_cluster::{ClusterConfig, HealthStatus, ProviderCluster, ProvisionedCluster};
 use mainsheet_core::provisioning::ProvisioningStatus;
 use mainsheet_core::region::Region;
 use mainsheet_core::{ClusterId, ConnectionId, MemberId, NetworkId, OperationId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use super::{IacState, outputs};
 
 /// A managed Kubernetes cluster in a customer's account.
 #[derive(Debug, Serialize, ToSchema)]

@@ -3,6 +3,7 @@
 use axum::extract::State;
 use axum::http::StatusCode;
 use garde::Validate;
+use mainsheet_api::provisioned::ProvisionedCatalogView;
 use mainsheet_api::{App, Command, Path, Permitted, Result, Tagged, created, text};
 use mainsheet_auth::needs::CanManageCatalogs;
 use mainsheet_core::provisioned_catalog::{ProvisionedCatalog, ProvisionedCatalogConfig};
@@ -13,7 +14,6 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::provisioned::{ConnectionPath, network_for};
-use crate::view::provisioned_catalog::ProvisionedCatalogView;
 
 /// A new catalog service.
 #[derive(Debug, Deserialize, Validate, ToSchema)]

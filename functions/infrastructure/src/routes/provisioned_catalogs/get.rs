@@ -1,13 +1,13 @@
 //! `GET /infra/connections/{connection}/catalogs/{catalog}`: one provisioned catalog.
 
 use axum::extract::State;
+use mainsheet_api::provisioned::ProvisionedCatalogView;
 use mainsheet_api::{App, Path, Permitted, Result, Tagged};
 use mainsheet_auth::needs::CanViewCatalogs;
 use mainsheet_core::provisioned_catalog::ProvisionedCatalog;
 use mainsheet_core::{CatalogId, ConnectionId};
 
 use super::CatalogPath;
-use crate::view::provisioned_catalog::ProvisionedCatalogView;
 
 /// Show a provisioned catalog
 #[utoipa::path(

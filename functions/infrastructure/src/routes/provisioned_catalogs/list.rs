@@ -2,14 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
+use mainsheet_api::provisioned::ProvisionedCatalogView;
 use mainsheet_api::{App, MarkerQuery, Permitted, Query, Result};
 use mainsheet_auth::needs::CanViewCatalogs;
 use mainsheet_core::provisioned_catalog::ProvisionedCatalog;
 use mainsheet_store::{Page, Row};
 use serde::Serialize;
 use utoipa::ToSchema;
-
-use crate::view::provisioned_catalog::ProvisionedCatalogView;
 
 /// What the items of an answer point at.
 #[derive(Debug, Serialize, ToSchema)]

@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use garde::Validate;
+use mainsheet_api::provisioned::ProvisionedCatalogView;
 use mainsheet_api::{App, Body, IfMatch, Path, Permitted, Result, Tagged, text};
 use mainsheet_auth::needs::CanManageCatalogs;
 use mainsheet_core::provisioned_catalog::ProvisionedCatalogConfig;
@@ -12,7 +13,6 @@ use utoipa::ToSchema;
 
 use super::CatalogPath;
 use super::create::unreserved;
-use crate::view::provisioned_catalog::ProvisionedCatalogView;
 
 /// What to change of a catalog. What is absent stays.
 #[derive(Debug, Deserialize, Validate, ToSchema)]

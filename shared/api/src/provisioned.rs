@@ -1,21 +1,45 @@
-//! Provisioned catalogs as the contract shows them.
+//! What is provisioned as the contract shows it, where more than one function answers it.
 
 use std::collections::BTreeMap;
 
 use mainsheet_core::provisioned_catalog::{ProvisionedCatalog, ProvisionedCatalogConfig};
-use mainsheet_core::provisioning::ProvisioningStatus;
+use mainsheet_core::provisioning::{Provisioning, ProvisioningStatus};
 use mainsheet_core::region::Region;
 use mainsheet_core::{CatalogId, ConnectionId, MemberId, NetworkId, OperationId, Timestamp};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use super::{IacState, outputs};
+/// The CloudFormation stack that holds something.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct IacState {
+    /// What it was made by.
+    #[schema(examples("mainsheet"))]
+    project_name: &'static str,
+    /// The stack's name.
+    stack_name: String,
+}
+
+impl IacState {
+    /// The stack of something, once it has one.
+    #[must_use]
+    pub fn of(provisioning: &Provisioning) -> Option<Self> {
+        let stack_name = provisioning.stack_name.clone()?;
+        Some(Self { project_name: "mainsheet", stack_name })
+    }
+}
+
+/// What a stack puts out, once it does.
+#[must_use]
+pub fn outputs(provisioning: &Provisioning) -> Option<BTreeMap<String, String>> {
+    (!provisioning.outputs.is_empty()).then(|| provisioning.outputs.clone())
+}
 
 /// A catalog service in a customer's account.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 #[serde(rename_all = "camelCase")]
 #[schema(as = ExternalCatalog)]
-pub(crate) struct ProvisionedCatalogView {
+pub struct ProvisionedCatalogView {
     id: CatalogId,
     connection_id: ConnectionId,
     network_id: NetworkId,
