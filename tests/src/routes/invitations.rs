@@ -100,6 +100,66 @@ async fn who_has_an_account_signs_in_and_joins_with_it() {
 }
 
 #[tokio::test]
+async fn a_link_that_was_handed_over_does_for_an_account_with_the_address_confirmed_alone() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let mallory = app.sign_up("mallory@example.com").await;
+    let handed = async |email: &str| {
+        let offer = json!({ "email": email, "organizationRoleId": "OWNER", "sendEmail": false });
+        let token = owner.post("/org/invites", offer).await.expect(201).text("invitationToken");
+        format!("/org/invites/{token}/accept")
+    };
+    let path = handed("boss@example.com").await;
+    // Another organization makes an account for the address, and signs in with it.
+    let lax = json!({ "settings": { "auth": { "requireEmailVerification": false } } });
+    let _ = mallory.patch("/org", lax).await.expect(200);
+    let user = mallory.create("/org/users", json!({ "email": "boss@example.com" })).await;
+    let password = mallory.act(&format!("/org/users/{user}/password/reset")).await.expect(200).text("password");
+    app.advance(Duration::from_secs(1));
+    let impostor = Person::sign_in(&app, "boss@example.com", &password).await;
+    let refused = impostor.post(&path, json!({})).await.expect(403).problem();
+    assert_eq!(refused.code, "address_unverified", "{refused:?}");
+    let organizations = impostor.get("/me/organizations").await.expect(200).json();
+    assert_eq!(organizations["items"].as_array().unwrap().len(), 1);
+    let _ = app.anonymous().get(path.strip_suffix("/accept").unwrap()).await.expect(200);
+
+    let ada = app.sign_up("ada@example.com").await;
+    let _ = ada.post(&handed("ada@example.com").await, json!({})).await.expect(200);
+    let _ = ada.with("lakesail-organization-id", &owner.organization_id).get("/org").await.expect(200);
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn links_are_for_those_who_could_offer_the_role_themselves() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let organization = owner.organization_id.clone();
+    let admin = app.member("admin@example.com", &organization, &[OrganizationRole::Admin], &[]).await;
+    let host = app.member("host@example.com", &organization, &[OrganizationRole::Member], &[]).await;
+    let policy = json!({ "permissions": ["CanManageMembers"] });
+    let _ = owner.put(&format!("/org/policies/user:{}", host.user_id), policy).await.expect(200);
+    for role in ["OWNER", "ADMIN", "MEMBER"] {
+        let offer = json!({ "email": format!("{role}@example.com"), "organizationRoleId": role });
+        let _ = owner.post("/org/invites", offer).await.expect(201);
+    }
+    let linked = async |by: &Person| -> Vec<Value> {
+        let page = by.get("/org/invites").await.expect(200).json();
+        let items = page["items"].as_array().unwrap().clone();
+        assert_eq!(items.len(), 3);
+        let shows = |item: &Value| item["inviteUrl"].is_string() && item["invitationToken"].is_string();
+        assert!(items.iter().all(|item| shows(item) || item["inviteUrl"] == item["invitationToken"]), "{page}");
+        let mut roles: Vec<Value> =
+            items.iter().filter(|item| shows(item)).map(|item| item["organizationRoleId"].clone()).collect();
+        roles.sort_by_key(ToString::to_string);
+        roles
+    };
+    assert_eq!(linked(&owner).await, ["ADMIN", "MEMBER", "OWNER"]);
+    assert_eq!(linked(&admin).await, ["ADMIN", "MEMBER"]);
+    assert_eq!(linked(&host).await, ["MEMBER"]);
+    app.deliver().await;
+}
+
+#[tokio::test]
 async fn pending_invitations_are_listed_and_can_be_cancelled() {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;

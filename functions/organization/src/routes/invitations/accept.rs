@@ -107,8 +107,8 @@ impl FromRequestParts<OrganizationState> for Perhaps {
 /// Accept an invitation
 ///
 /// For whoever holds its token. A new person says who they are, and comes in with `otaCode` if the token was mailed to them;
-/// else they confirm the address first. Who has an account signs in with it and accepts with their access token. It can be
-/// accepted once.
+/// else they confirm the address first. Who has an account signs in with it and accepts with their access token; its address has
+/// to be confirmed, unless the token was mailed to it. It can be accepted once.
 #[utoipa::path(
     post, path = "/org/invites/{token}/accept", operation_id = "acceptInvitation", tag = "invitations",
     params(("token" = String, Path, description = "The token of the invitation's link.")),
@@ -157,7 +157,13 @@ impl Accepting<'_> {
             let message = "The invitation is for another address. Sign in with the account that has it.";
             return Err(Error::Forbidden { code: "other_address", message: message.to_owned() });
         }
-        let user = self.state.app.store.user(person.user_id()).await?.value;
+        let invited = NormalizedEmail::of(&self.opened.row.value.email);
+        let (user, address) = self.state.app.store.profile_and_email(person.user_id(), &invited).await?;
+        let is_theirs = address.is_some_and(|row| row.value.verified_at.is_some());
+        if self.opened.proof == Proof::Nothing && !is_theirs {
+            return Err(unconfirmed());
+        }
+        let user = user.value;
         let record = self.record(&user).await?;
         let store = &self.state.app.store;
         let change = store.change(self.audit(&user.id)).close_invitation(&self.opened.row);
@@ -279,6 +285,13 @@ fn new_user(new: &InvitationNewUser, now: Timestamp) -> User {
         created_at: now,
         updated_at: now,
     }
+}
+
+/// Any organization can make an account for any address: neither it nor a link that was handed over shows whose the address is.
+fn unconfirmed() -> Error {
+    let message = "Nobody confirmed yet that the invited address is yours. Confirm it by the link that was mailed to it, or accept \
+                   by the invitation that was mailed; the invitation stays.";
+    Error::Forbidden { code: "address_unverified", message: message.to_owned() }
 }
 
 /// Somebody else accepted or cancelled it at the same moment: then it is not there any more, as for everybody who comes later.

@@ -83,7 +83,7 @@ pub(crate) async fn create(
     }
     if let Some(earlier) = idempotent.earlier::<InvitationId>()? {
         let (row, organization) = futures::try_join!(store.invitation(tenant, &earlier), store.organization(tenant))?;
-        let shown = Invitation::with_link(&state, row.value)?.into_organization(organization.value);
+        let shown = Invitation::with_link(&state, &caller, row.value)?.into_organization(organization.value);
         return Ok((StatusCode::CREATED, Json(shown)));
     }
     let (invitation, send_email) = offered(&state, &caller, body)?;
@@ -103,7 +103,7 @@ pub(crate) async fn create(
     };
     let change = if send_email { mailed(change, &invitation, &context)? } else { change };
     change.commit().await?;
-    let shown = Invitation::with_link(&state, invitation)?.into_organization(context.organization.value);
+    let shown = Invitation::with_link(&state, &caller, invitation)?.into_organization(context.organization.value);
     Ok((StatusCode::CREATED, Json(shown)))
 }
 

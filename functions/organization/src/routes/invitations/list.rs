@@ -34,7 +34,7 @@ pub(crate) async fn list(
     Query(query): Query<MarkerQuery>,
 ) -> Result<Json<InvitationPage>> {
     let page = state.app.store.invitations(caller.tenant(), &query.request()).await?;
-    let rows = page.rows.into_iter().map(|row| Invitation::with_link(&state, row.value));
+    let rows = page.rows.into_iter().map(|row| Invitation::with_link(&state, &caller, row.value));
     let items = rows.collect::<mainsheet_core::Result<_>>()?;
     Ok(Json(InvitationPage { items, marker: page.marker }))
 }

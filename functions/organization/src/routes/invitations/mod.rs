@@ -7,6 +7,7 @@ pub(crate) mod get;
 mod link;
 pub(crate) mod list;
 
+use mainsheet_auth::Caller;
 use mainsheet_core::member::AccountType;
 use mainsheet_core::organization::Organization;
 use mainsheet_core::{InvitationId, MemberId, OrganizationId, Result, RoleId, Timestamp, invitation};
@@ -27,7 +28,7 @@ pub(crate) struct Invitation {
     email: String,
     organization_role_id: RoleId,
     account_type: AccountType,
-    /// For those who invite: the token of `inviteUrl`.
+    /// For those who could offer the role: the token of `inviteUrl`.
     #[serde(skip_serializing_if = "Option::is_none")]
     invitation_token: Option<String>,
     invited_at: Timestamp,
@@ -36,8 +37,8 @@ pub(crate) struct Invitation {
     expires_at: Timestamp,
     #[serde(skip_serializing_if = "Option::is_none")]
     organization: Option<Organization>,
-    /// For those who invite: a link to hand over. Who comes by it still has to confirm the address; who comes by the mailed one
-    /// has not.
+    /// For those who could offer the role: a link to hand over. Who comes by it still has to confirm the address; who comes by the
+    /// mailed one has not.
     #[serde(skip_serializing_if = "Option::is_none")]
     invite_url: Option<String>,
 }
@@ -62,8 +63,11 @@ impl Invitation {
         }
     }
 
-    /// What those who invite see: with a link to hand over.
-    fn with_link(state: &OrganizationState, invitation: invitation::Invitation) -> Result<Self> {
+    /// What those who invite see: with a link to hand over, if they could offer the role themselves.
+    fn with_link(state: &OrganizationState, caller: &Caller, invitation: invitation::Invitation) -> Result<Self> {
+        if caller.require_to_assign(invitation.role).is_err() {
+            return Ok(Self::shown(invitation));
+        }
         let token = link::to_hand_over(state, &invitation)?;
         let invite_url = format!("{}/accept-invitation?token={token}", state.public_url);
         Ok(Self { invitation_token: Some(token), invite_url: Some(invite_url), ..Self::shown(invitation) })
