@@ -445,13 +445,9 @@ impl Caller {
     pub fn require_to_grant(&self, relation: Relation, until: Option<Timestamp>) -> Result<()> {
         match self.held(relation) {
             None => Err(missing(relation, &Over::Organization)),
-            Some(held) if held < Until::from(until) => Err(Error::Forbidden {
-                code: "permission_missing",
-                message: format!(
-                    "You hold `{relation}` for a limited time and can grant it until then at most: give `expiresAt`. {}",
-                    relation.granted_by(permission::Scope::Organization)
-                ),
-            }),
+            Some(held) if held < Until::from(until) => {
+                Err(limited(relation, "can grant it until then at most: give `expiresAt`"))
+            }
             Some(_) => Ok(()),
         }
     }
@@ -495,13 +491,31 @@ impl Caller {
         relations_of(grants).try_for_each(|relation| self.require_to_grant(relation, until.moment()))
     }
 
-    /// They may give a role of the organization to somebody, or take it away: nobody gives what they do not hold themselves.
+    /// They may give a role of the organization to somebody, or take it away: nobody gives what they do not hold themselves, nor
+    /// for good what they hold for a time.
     ///
     /// # Errors
-    /// [`Error::Forbidden`] that names the first relation of the role that they lack.
+    /// [`Error::Forbidden`] that names the first relation of the role that they lack, or will lack.
     pub fn require_to_assign(&self, role: OrganizationRole) -> Result<()> {
-        let lacked = Relation::ALL.iter().find(|relation| relation.is_held_by(role) && !self.may(**relation));
-        lacked.map_or(Ok(()), |relation| Err(missing(*relation, &Over::Organization)))
+        let mut relations = Relation::ALL.iter().filter(|relation| relation.is_held_by(role));
+        relations.try_for_each(|relation| self.require_to_pass_on(*relation, Until::Revoked))
+    }
+
+    /// They may let somebody have a relation by other means than a policy, until then. Who acts by the role Emergency may do so for
+    /// good: an organization without an Owner at hand needs a new one, and all Owners are told.
+    fn require_to_pass_on(&self, relation: Relation, until: Until) -> Result<()> {
+        match self.held(relation) {
+            None => Err(missing(relation, &Over::Organization)),
+            Some(held) if held < until && !self.breaks_the_glass() => {
+                Err(limited(relation, "what you do would let somebody have it for longer"))
+            }
+            Some(_) => Ok(()),
+        }
+    }
+
+    /// Whether they act by the role Emergency.
+    fn breaks_the_glass(&self) -> bool {
+        self.roles.iter().any(|(role, _)| *role == OrganizationRole::Emergency)
     }
 
     /// They have a relation over every one of the named teams.
@@ -580,5 +594,12 @@ fn missing(relation: Relation, over: &Over<'_>) -> Error {
         Over::ItsTeams => ("one of its teams".to_owned(), permission::Scope::Team),
     };
     let message = format!("You need `{relation}` over {over}. {}", relation.granted_by(scope));
+    Error::Forbidden { code: "permission_missing", message }
+}
+
+/// What is held is held for too short a time.
+fn limited(relation: Relation, and: &str) -> Error {
+    let granted_by = relation.granted_by(permission::Scope::Organization);
+    let message = format!("You hold `{relation}` for a limited time, and {and}. {granted_by}");
     Error::Forbidden { code: "permission_missing", message }
 }

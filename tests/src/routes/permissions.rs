@@ -109,6 +109,41 @@ async fn an_emergency_ends_by_itself_and_leaves_its_mark() {
     app.deliver().await;
 }
 
+#[tokio::test]
+async fn what_is_held_for_a_time_assigns_no_role_for_good_but_in_an_emergency() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let organization = owner.organization_id.clone();
+    let deputy = app.member("deputy@example.com", &organization, &[OrganizationRole::Member], &[]).await;
+    let helper = app.member("helper@example.com", &organization, &[OrganizationRole::Emergency], &[]).await;
+    let list = app.anonymous().get("/auth/permissions").await.expect(200).json();
+    let grantable = list["items"].as_array().unwrap().iter().filter(|item| item["systemOnly"] == false);
+    let all_of_an_admin: Vec<&Value> = grantable.map(|item| &item["relation"]).collect();
+    let policy = format!("/org/policies/user:{}", deputy.user_id);
+    let id = crate::routes::members::member_id(&owner, &deputy.email).await;
+    let path = format!("/org/members/{id}/roles");
+    let (member, admin) = (json!({ "roleIds": ["MEMBER"] }), json!({ "roleIds": ["ADMIN"] }));
+
+    let ending = json!({ "permissions": all_of_an_admin, "expiresAt": app.now() + Duration::from_secs(3600) });
+    let _ = owner.put(&policy, ending).await.expect(200);
+    let refused = deputy.put(&path, admin.clone()).await.expect(403).problem();
+    assert_eq!(refused.code, "permission_missing");
+    assert!(refused.message.contains("for a limited time"), "{refused:?}");
+    let offer = json!({ "email": "friend@example.com", "organizationRoleId": "ADMIN" });
+    let _ = deputy.post("/org/invites", offer).await.expect(403);
+    let _ = deputy.patch("/org", json!({ "defaultOrgRoleId": "ADMIN" })).await.expect(403);
+    let _ = owner.put(&policy, json!({ "permissions": all_of_an_admin })).await.expect(200);
+    let _ = deputy.put(&path, admin).await.expect(204);
+    let _ = owner.put(&path, member).await.expect(204);
+
+    let _ = helper.put(&path, json!({ "roleIds": ["OWNER"] })).await.expect(204);
+    let log = owner.get("/org/audit-log?action=member.set_roles").await.expect(200).json();
+    assert!(log["items"][0]["actor"]["emergencyUntil"].is_string(), "{log}");
+    app.deliver().await;
+    let mails = app.mails();
+    assert!(mails.iter().any(|mail| mail.0.to == owner.email && mail.0.text.contains("member.set_roles")));
+}
+
 /// How many members have the role Emergency, as the list of roles and the role itself say.
 async fn holders(owner: &Person) -> [u64; 2] {
     let list = owner.get("/org/roles?search=emergency").await.expect(200).json();
