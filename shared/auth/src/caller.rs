@@ -1,5 +1,6 @@
 //! Whoever is behind a request, a person or a service account, and what they may do in an organization.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use mainsheet_core::organization::Organization;
@@ -10,7 +11,7 @@ use mainsheet_store::idempotency::{IdempotencyKey, IdempotencyRecord, Sender};
 use mainsheet_store::organizations::Home;
 use mainsheet_store::policies::{Grants, TeamGrants};
 use mainsheet_store::service_accounts::{ServiceKey, tenant_of_key};
-use mainsheet_store::users::{Access, Login};
+use mainsheet_store::users::{Access, Login, Membership};
 use mainsheet_store::{Row, Store, Tenant};
 
 use crate::keys::KeyRing;
@@ -457,12 +458,31 @@ impl Caller {
     /// # Errors
     /// [`Error::Forbidden`] that names the first relation that they lack.
     pub async fn require_to_seat(&self, store: &Store, team: &TeamId) -> Result<()> {
-        let read = match &self.team_grants {
-            Some(_) => None,
-            None => Some(store.team_grants(&self.tenant).await?),
-        };
-        let grants = self.team_grants.as_ref().or(read.as_ref()).and_then(|grants| grants.of(team));
-        grants.map_or(Ok(()), |grants| self.require_to_grant_all(grants))
+        let team_grants = self.team_grants(store).await?;
+        team_grants.of(team).map_or(Ok(()), |grants| self.require_to_grant_all(grants))
+    }
+
+    /// They may have somebody's account in their hands, by its password, its second factor or its address: whoever has one of these
+    /// can be that person, so they hold all that the person holds over the organization. What a seat permits within its team is
+    /// left out: everybody has one.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] that names the first relation that they lack.
+    pub async fn require_to_take_over(&self, store: &Store, membership: &Membership) -> Result<()> {
+        let now = store.now();
+        membership.active_roles(now).try_for_each(|(role, _)| self.require_to_assign(role))?;
+        let team_grants = self.team_grants(store).await?;
+        let of_teams = membership.seats.keys().filter_map(|team| team_grants.of(team));
+        let held = granted(membership.grants.iter().chain(of_teams), now);
+        held.into_iter().try_for_each(|(relation, until)| self.require_to_pass_on(relation, until))
+    }
+
+    /// What policies give to teams. For people it was read with their login already.
+    async fn team_grants(&self, store: &Store) -> Result<Cow<'_, TeamGrants>> {
+        match &self.team_grants {
+            Some(grants) => Ok(Cow::Borrowed(grants)),
+            None => store.team_grants(&self.tenant).await.map(Cow::Owned),
+        }
     }
 
     /// [`Caller::require_to_grant`] for all that a policy gives.

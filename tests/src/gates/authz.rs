@@ -249,9 +249,14 @@ async fn whoever_lacks_the_relation_is_refused() {
     world.app.deliver().await;
 }
 
-/// Relations that an operation asks for besides its own, because of what the right request to it gives or names.
-const BESIDES: [(&str, &[&str]); 2] =
-    [("setMemberRoles", &["CanViewBilling"]), ("setOrganizationPolicy", &["CanManageUsers"])];
+/// Relations that an operation asks for besides its own, because of what or whom the right request to it gives or names.
+const BESIDES: [(&str, &[&str]); 4] = [
+    ("setMemberRoles", &["CanViewBilling"]),
+    ("setOrganizationPolicy", &["CanManageUsers"]),
+    // The colleague was given the role Billing by then.
+    ("resetUserMfa", &["CanViewBilling"]),
+    ("resetUserPassword", &["CanViewBilling"]),
+];
 
 #[tokio::test]
 async fn a_service_account_with_the_relation_alone_may() {

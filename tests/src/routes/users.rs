@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use mainsheet_core::role::OrganizationRole;
-use mainsheet_testkit::{PASSWORD, Person, SecondFactor, TestApp};
+use mainsheet_core::role::{OrganizationRole, TeamRole};
+use mainsheet_testkit::{Answer, Client, PASSWORD, Person, SecondFactor, TestApp};
 use serde_json::{Value, json};
 
 use super::members::filter;
@@ -148,5 +148,96 @@ async fn people_hear_of_it_when_their_organization_resets_something() {
         assert_eq!(call.send().await.expect(403).problem().code, "step_up_required");
     }
     let _ = later.patch(&path, json!({ "displayName": "Careful" })).await.expect(200);
+    app.deliver().await;
+}
+
+/// What gives somebody an account into one's hands.
+async fn take_overs(by: &Client, user: &str) -> Vec<Answer> {
+    let path = format!("/org/users/{user}");
+    vec![
+        by.patch(&path, json!({ "email": format!("taken.{}@example.com", user.to_lowercase()) })).await,
+        by.delete(&format!("{path}/mfa")).await,
+        by.act(&format!("{path}/password/reset")).await,
+    ]
+}
+
+async fn refused_take_overs(by: &Client, user: &str, relation: &str) {
+    for answer in take_overs(by, user).await {
+        let problem = answer.expect(403).problem();
+        assert_eq!(problem.code, "permission_missing", "{problem:?}");
+        assert!(problem.message.contains(relation), "{problem:?}");
+    }
+}
+
+#[tokio::test]
+async fn nobody_takes_over_an_account_that_holds_more_than_they_do() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let organization = owner.organization_id.clone();
+    let person = async |name: &str, role: OrganizationRole, seats: &[(&str, TeamRole)]| {
+        app.member(&format!("{name}@example.com"), &organization, &[role], seats).await
+    };
+    let team = owner.team_id.as_str();
+    let desk = person("desk", OrganizationRole::Member, &[]).await;
+    let admin = person("admin", OrganizationRole::Admin, &[]).await;
+    let trusted = person("trusted", OrganizationRole::Member, &[]).await;
+    let seated = person("seated", OrganizationRole::Member, &[(team, TeamRole::Viewer)]).await;
+    let grant = async |principal: &str, permissions: &[&str]| {
+        let policy = json!({ "permissions": permissions });
+        let _ = owner.put(&format!("/org/policies/{principal}"), policy).await.expect(200);
+    };
+    grant(&format!("user:{}", desk.user_id), &["CanManageUsers"]).await;
+    grant(&format!("user:{}", trusted.user_id), &["CanManageClusters"]).await;
+    let robot = owner.create("/org/service-accounts", json!({ "username": "desk", "description": "" })).await;
+    grant(&format!("serviceAccount:{robot}"), &["CanManageUsers"]).await;
+    let key = owner.post(&format!("/org/service-accounts/{robot}/keys"), json!({})).await.expect(201).text("key");
+    let robot = app.anonymous().bearer(&key);
+
+    for by in [&desk.client, &robot] {
+        refused_take_overs(by, &admin.user_id, "CanManageOrganization").await;
+        refused_take_overs(by, &trusted.user_id, "CanManageClusters").await;
+        let _ = by.get(&format!("/org/users/{}", admin.user_id)).await.expect(200);
+        let renamed = json!({ "displayName": "Admin" });
+        let _ = by.patch(&format!("/org/users/{}", admin.user_id), renamed).await.expect(200);
+    }
+    // A seat in a team gives what the team's policy gives.
+    grant(&format!("team:{team}"), &["CanManageNetworks"]).await;
+    for by in [&desk.client, &robot] {
+        refused_take_overs(by, &seated.user_id, "CanManageNetworks").await;
+    }
+    let _ = owner.delete(&format!("/org/policies/team:{team}")).await.expect(204);
+    for answer in take_overs(&robot, &seated.user_id).await {
+        assert!(answer.status.is_success(), "{answer}");
+    }
+    // What has ended counts no more; what ends later than one's own does.
+    let until = |seconds| app.now() + Duration::from_secs(seconds);
+    let ending = json!({ "permissions": ["CanManageUsers", "CanManageClusters"], "expiresAt": until(120) });
+    let _ = owner.put(&format!("/org/policies/user:{}", desk.user_id), ending).await.expect(200);
+    refused_take_overs(&desk.client, &trusted.user_id, "CanManageClusters").await;
+    let ending = json!({ "permissions": ["CanManageClusters"], "expiresAt": until(60) });
+    let _ = owner.put(&format!("/org/policies/user:{}", trusted.user_id), ending).await.expect(200);
+    app.advance(Duration::from_secs(60));
+    for answer in take_overs(&robot, &trusted.user_id).await {
+        assert!(answer.status.is_success(), "{answer}");
+    }
+    for answer in take_overs(&owner, &admin.user_id).await {
+        assert!(answer.status.is_success(), "{answer}");
+    }
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn nobody_makes_users_with_a_default_role_that_they_could_not_assign() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let desk = app.member("desk@example.com", &owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    let policy = json!({ "permissions": ["CanManageUsers"] });
+    let _ = owner.put(&format!("/org/policies/user:{}", desk.user_id), policy).await.expect(200);
+    let _ = owner.patch("/org", json!({ "defaultOrgRoleId": "ADMIN" })).await.expect(200);
+    let body = json!({ "email": "new@example.com" });
+    let refused = desk.post("/org/users", body.clone()).await.expect(403).problem();
+    assert!(refused.message.contains("CanManageOrganization"), "{refused:?}");
+    let _ = owner.patch("/org", json!({ "defaultOrgRoleId": "MEMBER" })).await.expect(200);
+    let _ = desk.post("/org/users", body).await.expect(201);
     app.deliver().await;
 }

@@ -15,7 +15,6 @@ use mainsheet_store::members::MemberRecord;
 use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::users::{Access, Credentials};
 
-use crate::access::is_guarded;
 use crate::routes::users::{UserProfileWrite, display_name};
 
 /// Create a user
@@ -81,9 +80,7 @@ async fn new_member(app: &App, caller: &Caller, user: &User) -> mainsheet_core::
     let organization = caller.organization(&app.store).await?.value;
     let team = app.store.team(tenant, &organization.default_team_id).await?.value;
     let role = OrganizationRole::try_from(&organization.default_org_role_id).map_err(Error::internal)?;
-    if is_guarded(role) {
-        caller.require_to_assign(role)?;
-    }
+    caller.require_to_assign(role)?;
     let team_role = TeamRole::try_from(&team.default_role_id).map_err(Error::internal)?;
     let now = app.now();
     let id = MemberId::generate(now);

@@ -10,8 +10,8 @@ use crate::access::ManagedUser;
 
 /// Reset a user's second factor
 ///
-/// Ends all their logins, and tells them by mail. Managed accounts only. Asks for a password or second factor given within the
-/// last 10 minutes.
+/// Ends all their logins, and tells them by mail. Managed accounts only, of people who hold no more than the caller. Asks for a
+/// password or second factor given within the last 10 minutes.
 #[utoipa::path(
     delete, path = "/org/users/{user}/mfa", operation_id = "resetUserMfa", tag = "users",
     params(("user" = UserId, Path, description = "The person.")),
@@ -20,6 +20,7 @@ use crate::access::ManagedUser;
 )]
 pub(crate) async fn reset_mfa(State(app): State<App>, ManagedUser(found): ManagedUser) -> Result<StatusCode> {
     found.caller.require_recent_proof(app.now())?;
+    found.caller.require_to_take_over(&app.store, &found.membership).await?;
     let user = &found.user.value;
     let change = app.store.change(found.caller.audit("user.reset_mfa", &user.id));
     let access = found.access.value.clone().without_logins(change.now());

@@ -24,8 +24,8 @@ pub(crate) struct TemporaryPassword {
 
 /// Reset a user's password
 ///
-/// Ends all their logins, tells the new password this once, and tells the person by mail that it was set. Managed accounts only.
-/// Asks for a password or second factor given within the last 10 minutes.
+/// Ends all their logins, tells the new password this once, and tells the person by mail that it was set. Managed accounts only,
+/// of people who hold no more than the caller. Asks for a password or second factor given within the last 10 minutes.
 #[utoipa::path(
     post, path = "/org/users/{user}/password/reset", operation_id = "resetUserPassword", tag = "users",
     params(("user" = UserId, Path, description = "The person.")),
@@ -41,6 +41,7 @@ pub(crate) async fn reset_password(
         return Ok(Json(TemporaryPassword { password: None }));
     }
     found.caller.require_recent_proof(app.now())?;
+    found.caller.require_to_take_over(&app.store, &found.membership).await?;
     let user = &found.user.value.id;
     let temporary = OneTimeToken::generate()?.reveal().to_owned();
     let credentials = Credentials { password_hash: Some(password::hash(temporary.clone().into()).await?) };

@@ -12,8 +12,8 @@ use crate::routes::users::UserProfileWrite;
 
 /// Change a user
 ///
-/// Managed accounts only. A new address has to be confirmed by the link that is mailed to it, and asks for a password or second
-/// factor given within the last 10 minutes.
+/// Managed accounts only. A new address has to be confirmed by the link that is mailed to it; it is for people who hold no more
+/// than the caller, and asks for a password or second factor given within the last 10 minutes.
 #[utoipa::path(
     patch, path = "/org/users/{user}", operation_id = "updateUser", tag = "users",
     params(("user" = UserId, Path, description = "The person."), ("If-Match" = Option<String>, Header, description = "The version to change.")),
@@ -36,6 +36,7 @@ pub(crate) async fn update(
         change
     } else {
         found.caller.require_recent_proof(app.now())?;
+        found.caller.require_to_take_over(&app.store, &found.membership).await?;
         let access = Access { email_verified_at: None, contested_until: None, ..found.access.value.clone() };
         let mail = Mail::VerifyEmail { user_id: user.id.clone(), email: user.email.clone(), sign_up_id: None };
         change.replace_access(&found.access, &access).emit(Event::MailRequested { mail })
