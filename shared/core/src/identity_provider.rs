@@ -17,6 +17,9 @@ pub struct IdentityProvider {
     pub name: String,
     /// How to speak to it.
     pub oidc: OidcClient,
+    /// Who last decided whom it vouches for.
+    #[serde(default)]
+    pub set_by: SetBy,
     /// When it was set up.
     pub created_at: Timestamp,
     /// By whom.
@@ -25,6 +28,17 @@ pub struct IdentityProvider {
     pub updated_at: Timestamp,
     /// By whom.
     pub updated_by: MemberId,
+}
+
+/// Who decided whom a provider vouches for: whoever chooses the provider chooses who it says that people are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SetBy {
+    /// Somebody who may manage Owners, so that it vouches for them, too.
+    Owner,
+    /// Somebody who may set up single sign-on. Whatever was set before this was noted counts as this.
+    #[default]
+    Administrator,
 }
 
 /// An organization as a client of its provider.
@@ -40,4 +54,13 @@ pub struct OidcClient {
     pub client_secret: Option<Sealed>,
     /// What is asked for; `openid` is among it.
     pub scopes: Vec<String>,
+}
+
+impl OidcClient {
+    /// Whether both ask the same provider, as the same client, for the same: then they vouch for the same people. The secret only
+    /// proves who asks.
+    #[must_use]
+    pub fn asks_as(&self, other: &Self) -> bool {
+        (&self.issuer, &self.client_id, &self.scopes) == (&other.issuer, &other.client_id, &other.scopes)
+    }
 }

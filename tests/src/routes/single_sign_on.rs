@@ -3,9 +3,11 @@
 use std::time::Duration;
 
 use mainsheet_core::role::OrganizationRole;
-use mainsheet_testkit::provider::TestProvider;
+use mainsheet_testkit::provider::{CLIENT_SECRET, INITIAL_ACCESS_TOKEN, TestProvider};
 use mainsheet_testkit::{Answer, Client, Person, REDIRECT_URI, TestApp, build};
 use serde_json::{Value, json};
+
+use super::members::member_id;
 
 /// An organization with an identity provider.
 struct Company {
@@ -56,6 +58,24 @@ impl Company {
         let location = arrived.clone().expect(302).header("location").unwrap().to_owned();
         let code = location.split("code=").nth(1).unwrap();
         self.app.anonymous().post("/auth/token/exchange", json!({ "code": code })).await
+    }
+
+    /// Who is at the provider's page from now on: their subject there is their address.
+    fn comes(&self, email: &str) {
+        self.sso.claims(json!({ "sub": email, "email": email }));
+    }
+
+    /// They sign in, and are who has the address.
+    async fn lets_in(&self, email: &str) {
+        self.comes(email);
+        let me = self.sign_in().await.get("/me").await.expect(200).json();
+        assert_eq!(me["user"]["email"], email);
+    }
+
+    /// They may manage Owners, and no Owner set the provider.
+    async fn does_not_vouch_for(&self, email: &str) {
+        self.comes(email);
+        self.refused(403, "provider_not_set_by_owner").await;
     }
 
     async fn refused(&self, status: u16, code: &str) {
@@ -195,6 +215,70 @@ async fn only_members_with_an_address_known_to_be_theirs_are_found_by_it() {
     company.sso.userinfo(json!({ "email": "linus@example.com", "email_verified": true }));
     let linus = company.sign_in().await.get("/me").await.expect(200).json();
     assert_eq!(linus["user"]["email"], "linus@example.com", "userinfo tells what the ID token does not");
+    company.app.deliver().await;
+}
+
+#[tokio::test]
+async fn owners_come_in_by_a_provider_that_an_owner_set_alone() {
+    let company = Company::start().await;
+    let (app, owner) = (&company.app, &company.owner);
+    let member =
+        async |email: &str, role: OrganizationRole| app.member(email, &owner.organization_id, &[role], &[]).await;
+    let admin = member("admin@example.com", OrganizationRole::Admin).await;
+    let bob = member("bob@example.com", OrganizationRole::Member).await;
+    let of_owner = format!("/auth/idps/{}", company.idp);
+    company.lets_in("owner@example.com").await;
+
+    // What changes nothing about whom it vouches for leaves it the Owner's.
+    let same = json!({ "oidc": { "issuer": company.sso.issuer, "clientSecret": CLIENT_SECRET } });
+    let _ = admin.patch(&of_owner, json!({ "name": "renamed", "configWrite": same })).await.expect(200);
+    let secret = json!({ "clientSecret": CLIENT_SECRET });
+    let _ = admin.post(&format!("{of_owner}/rotate-secret"), secret).await.expect(200);
+    company.lets_in("owner@example.com").await;
+    // Who asks for something else may be told something else, and by whom else all the more.
+    let moved = json!({ "oidc": { "scopes": ["openid", "email"] } });
+    let _ = admin.patch(&of_owner, json!({ "configWrite": moved })).await.expect(200);
+    company.does_not_vouch_for("owner@example.com").await;
+    company.lets_in("bob@example.com").await;
+    let _ = owner.patch(&of_owner, json!({ "name": "of the owner" })).await.expect(200);
+    company.does_not_vouch_for("owner@example.com").await;
+    let _ = owner.patch(&of_owner, json!({ "configWrite": { "oidc": {} } })).await.expect(200);
+    company.lets_in("owner@example.com").await;
+
+    let elsewhere = TestProvider::start(app.now()).await;
+    let to = |issuer: &str| json!({ "configWrite": { "oidc": { "issuer": issuer, "clientSecret": CLIENT_SECRET } } });
+    let _ = admin.patch(&of_owner, to(&elsewhere.issuer)).await.expect(200);
+    elsewhere.claims(json!({ "sub": "evil", "email": "owner@example.com" }));
+    let (location, cookie) = company.depart("").await;
+    let refused = company.arrive(&elsewhere.sign_in(&location), &cookie).await.expect(403).problem();
+    assert_eq!(refused.code, "provider_not_set_by_owner");
+    let _ = admin.patch(&of_owner, to(&company.sso.issuer)).await.expect(200);
+    company.does_not_vouch_for("owner@example.com").await;
+
+    // Whom the provider knows already is looked at as they are now.
+    company.lets_in("bob@example.com").await;
+    let roles = format!("/org/members/{}/roles", member_id(owner, &bob.email).await);
+    for role in ["OWNER", "EMERGENCY"] {
+        let _ = owner.put(&roles, json!({ "roleIds": [role] })).await.expect(204);
+        company.does_not_vouch_for("bob@example.com").await;
+    }
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_provider_that_an_admin_set_up_lets_members_in_and_no_owner() {
+    let mut company = Company::start().await;
+    let organization = company.owner.organization_id.clone();
+    let admin = company.app.member("admin@example.com", &organization, &[OrganizationRole::Admin], &[]).await;
+    let by_hand = set_up(&admin, &company.sso).await;
+    let body = json!({ "name": "SSO", "providerUrl": company.sso.issuer, "initialAccessToken": INITIAL_ACCESS_TOKEN });
+    let by_itself = admin.create("/auth/idps/auto-setup", body).await;
+    for idp in [by_hand, by_itself] {
+        company.idp = idp;
+        company.does_not_vouch_for("owner@example.com").await;
+        company.lets_in("admin@example.com").await;
+        company.lets_in("new@example.com").await;
+    }
     company.app.deliver().await;
 }
 

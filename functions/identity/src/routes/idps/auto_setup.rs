@@ -12,7 +12,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::catalogue;
-use super::settings::{default_scopes, secret_rule};
+use super::settings::{default_scopes, secret_rule, set_by};
 use super::view::IdentityProviderSummary;
 use crate::IdentityState;
 use crate::oidc::{Provider, in_time};
@@ -47,7 +47,8 @@ fn optional_token(token: &Option<SecretString>, context: &()) -> garde::Result {
 
 /// Set up an identity provider automatically
 ///
-/// Discovers the provider and registers a client there, for sign-in and for back-channel logout.
+/// Discovers the provider and registers a client there, for sign-in and for back-channel logout. Owners come in by a provider that
+/// an Owner set up alone.
 #[utoipa::path(
     post, path = "/auth/idps/auto-setup", operation_id = "autoSetupIdentityProvider", tag = "identity-providers",
     request_body = IdentityProviderAutoSetup,
@@ -85,6 +86,7 @@ pub(crate) async fn auto_setup(
         identity_provider_type_id: kind.id.to_owned(),
         name: body.name,
         oidc: OidcClient { issuer, client_id, client_secret, scopes: default_scopes() },
+        set_by: set_by(&caller),
         created_at: now,
         created_by: caller.member_id().clone(),
         updated_at: now,

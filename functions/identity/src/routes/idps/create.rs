@@ -11,7 +11,7 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::catalogue;
-use super::settings::IdentityProviderConfigWrite;
+use super::settings::{IdentityProviderConfigWrite, set_by};
 use super::view::{IdentityProviderSummary, IdentityProviderView};
 use crate::IdentityState;
 
@@ -34,7 +34,8 @@ pub(crate) struct IdentityProviderCreate {
 
 /// Set up an identity provider
 ///
-/// For a client that was registered at the provider by hand, with `<base>/auth/sso/{idp}/callback` to send people back to.
+/// For a client that was registered at the provider by hand, with `<base>/auth/sso/{idp}/callback` to send people back to. Owners
+/// come in by a provider that an Owner set up alone.
 #[utoipa::path(
     post, path = "/auth/idps", operation_id = "createIdentityProvider", tag = "identity-providers",
     request_body = IdentityProviderCreate,
@@ -59,6 +60,7 @@ pub(crate) async fn create(
         identity_provider_type_id: body.identity_provider_type_id,
         name: body.name,
         oidc: oidc.applied(&state.sso, caller.tenant().organization_id(), None)?,
+        set_by: set_by(&caller),
         created_at: now,
         created_by: caller.member_id().clone(),
         updated_at: now,

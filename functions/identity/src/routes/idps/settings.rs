@@ -3,7 +3,8 @@
 use garde::Validate;
 use mainsheet_api::text;
 use mainsheet_auth::sealed::{Context, Sealed};
-use mainsheet_core::identity_provider::OidcClient;
+use mainsheet_auth::{Caller, Relation};
+use mainsheet_core::identity_provider::{OidcClient, SetBy};
 use mainsheet_core::{Error, OrganizationId, Result};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -84,6 +85,11 @@ impl SingleSignOn {
         }
         Ok(())
     }
+}
+
+/// Who decides whom a provider vouches for, if this caller writes its settings.
+pub(super) fn set_by(caller: &Caller) -> SetBy {
+    if caller.may(Relation::CanManageOwners) { SetBy::Owner } else { SetBy::Administrator }
 }
 
 impl OidcConfigWrite {

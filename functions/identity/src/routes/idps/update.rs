@@ -5,10 +5,11 @@ use garde::Validate;
 use mainsheet_api::{App, Body, IfMatch, Path, Permitted, Result, Tagged, text};
 use mainsheet_auth::needs::CanManageIdentityProviders;
 use mainsheet_core::IdentityProviderId;
+use mainsheet_core::identity_provider::SetBy;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::settings::IdentityProviderConfigWrite;
+use super::settings::{IdentityProviderConfigWrite, set_by};
 use super::view::IdentityProviderSummary;
 use crate::IdentityState;
 
@@ -27,7 +28,8 @@ pub(crate) struct IdentityProviderUpdate {
 
 /// Change an identity provider
 ///
-/// Takes effect with the next sign-in.
+/// Takes effect with the next sign-in. Once somebody else than an Owner changes its issuer, client or scopes, Owners come in by it
+/// no more; they do when an Owner sends its `configWrite`, be it unchanged.
 #[utoipa::path(
     patch, path = "/auth/idps/{idp}", operation_id = "updateIdentityProvider", tag = "identity-providers",
     params(("idp" = IdentityProviderId, Path, description = "The provider."), ("If-Match" = Option<String>, Header, description = "The version to change.")),
@@ -50,6 +52,10 @@ pub(crate) async fn update(
     provider.name = body.name.unwrap_or(provider.name);
     if let Some(oidc) = body.config_write.and_then(|config| config.oidc) {
         provider.oidc = oidc.applied(&state.sso, caller.tenant().organization_id(), Some(&row.value.oidc))?;
+        provider.set_by = match set_by(&caller) {
+            SetBy::Administrator if provider.oidc.asks_as(&row.value.oidc) => row.value.set_by,
+            set_by => set_by,
+        };
     }
     provider.updated_at = change.now();
     provider.updated_by = caller.member_id().clone();

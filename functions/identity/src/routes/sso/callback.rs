@@ -133,7 +133,7 @@ async fn finish(
         subject_sha256: subject_sha256(issuer, &person.subject),
         sid_sha256: person.sid.as_deref().map(|sid| sid_sha256(issuer, sid)),
     };
-    let signing_in = SigningIn { state, tenant, organization, session, person, origin };
+    let signing_in = SigningIn { state, tenant, organization, set_by: settings.set_by, session, person, origin };
     Ok(retry_races(|| signing_in.issue_code()).await?)
 }
 

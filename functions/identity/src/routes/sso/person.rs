@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 
 use garde::Validate;
+use mainsheet_auth::Relation;
 use mainsheet_auth::one_time::OneTimeToken;
+use mainsheet_core::identity_provider::SetBy;
 use mainsheet_core::member::{AccountType, Member};
 use mainsheet_core::organization::Organization;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
@@ -14,7 +16,7 @@ use mainsheet_store::exchange_codes::{EXCHANGE_CODE_VALID, ExchangeCode, ProvenB
 use mainsheet_store::identity_providers::SsoSession;
 use mainsheet_store::members::MemberRecord;
 use mainsheet_store::outbox::{Event, Mail};
-use mainsheet_store::users::{Access, Credentials};
+use mainsheet_store::users::{Access, Credentials, Membership};
 use mainsheet_store::{Change, Row, Tenant};
 
 use crate::IdentityState;
@@ -25,6 +27,8 @@ pub(super) struct SigningIn<'s> {
     pub(super) state: &'s IdentityState,
     pub(super) tenant: Tenant,
     pub(super) organization: Organization,
+    /// Who decided whom the provider vouches for.
+    pub(super) set_by: SetBy,
     pub(super) session: SsoSession,
     pub(super) person: Person,
     pub(super) origin: &'s Origin,
@@ -59,6 +63,7 @@ impl SigningIn<'_> {
         let access = self.access(user).await?;
         match access.value.memberships.get(&self.organization.id) {
             Some(membership) if membership.is_enabled => {
+                self.require_vouched_for(membership)?;
                 self.commit(user, self.change("sso.sign_in", user).noted_in(&access.value)).await
             }
             Some(_) => Err(disabled()),
@@ -80,7 +85,8 @@ impl SigningIn<'_> {
         let access = self.access(user).await?;
         match access.value.memberships.get(&self.organization.id) {
             Some(membership) if !membership.is_enabled => Err(disabled()),
-            Some(_) if access.value.email_verified_at.is_some() => {
+            Some(membership) if access.value.email_verified_at.is_some() => {
+                self.require_vouched_for(membership)?;
                 let change = self.change("sso.link", user).noted_in(&access.value);
                 self.commit(user, change.link_subject(&self.tenant, &self.session, user)).await
             }
@@ -113,6 +119,18 @@ impl SigningIn<'_> {
             }
         };
         self.commit(&user.id, change).await
+    }
+
+    /// Whoever chooses a provider chooses who it says that people are. What is done to an Owner, only Owners may do: one that no
+    /// Owner chose does not let them in.
+    fn require_vouched_for(&self, membership: &Membership) -> Result<()> {
+        let mut roles = membership.active_roles(self.state.app.now());
+        match self.set_by {
+            SetBy::Administrator if roles.any(|(role, _)| Relation::CanManageOwners.is_held_by(role)) => {
+                Err(not_vouched_for())
+            }
+            SetBy::Administrator | SetBy::Owner => Ok(()),
+        }
     }
 
     async fn access(&self, user: &UserId) -> Result<Row<Access>> {
@@ -184,6 +202,12 @@ fn new_user(person: &Person, email: String, now: Timestamp) -> User {
 fn disabled() -> Error {
     let message = "Your organization does not let you in. Ask one of its administrators.";
     Error::Forbidden { code: "member_disabled", message: message.to_owned() }
+}
+
+fn not_vouched_for() -> Error {
+    let message = "No Owner of your organization set this identity provider up as it is now, so it cannot let in who may manage \
+                   Owners. Sign in another way and send its `configWrite` with `PATCH /auth/idps/{idp}`, or ask another Owner to.";
+    Error::Forbidden { code: "provider_not_set_by_owner", message: message.to_owned() }
 }
 
 fn unverified() -> Error {
