@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use axum::Json;
-use axum::extract::Request;
+use axum::extract::{MatchedPath, Request};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER, WWW_AUTHENTICATE};
 use axum::http::{HeaderValue, StatusCode};
 use axum::middleware::Next;
@@ -83,7 +83,8 @@ impl IntoResponse for Problem {
 /// Gives every request its id, and every error that comes back its body and its place in the log.
 pub(crate) async fn render(mut request: Request, next: Next, now: mainsheet_core::Timestamp) -> Response {
     let request_id = RequestId::generate(now);
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    // The path itself may hold a secret: that of an invitation has its token.
+    let (method, matched) = (request.method().clone(), request.extensions().get::<MatchedPath>().cloned());
     request.extensions_mut().insert(request_id.clone());
     let mut response = next.run(request).await;
     if let Some(error) = response.extensions_mut().remove::<Error>() {
@@ -95,15 +96,16 @@ pub(crate) async fn render(mut request: Request, next: Next, now: mainsheet_core
                 .filter_map(|(name, value)| Some((name?, value)))
                 .filter(|(name, _)| name != CONTENT_TYPE),
         );
+        let route = matched.as_ref().map(MatchedPath::as_str);
         match &error {
             Error::Internal { .. } | Error::Unavailable { .. } => {
-                tracing::error!(%request_id, %method, path, %error, "failed");
+                tracing::error!(%request_id, %method, route, %error, "failed");
             }
             Error::ProviderUnavailable { .. } => {
-                tracing::warn!(%request_id, %method, path, %error, "hindered");
+                tracing::warn!(%request_id, %method, route, %error, "hindered");
                 response.extensions_mut().insert(Answer::Hindered);
             }
-            _ => tracing::debug!(%request_id, %method, path, %error, "refused"),
+            _ => tracing::debug!(%request_id, %method, route, %error, "refused"),
         }
     }
     if let Ok(id) = HeaderValue::from_str(request_id.as_str()) {

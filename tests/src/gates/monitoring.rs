@@ -2,9 +2,14 @@
 //! dashboard.
 
 use std::collections::BTreeSet;
+use std::io;
+use std::sync::{Arc, Mutex};
 
 use mainsheet_store::outbox::KEPT;
+use mainsheet_testkit::TestApp;
 use serde_json::{Value, json};
+use tracing_subscriber::filter::LevelFilter;
+use tracing_subscriber::util::SubscriberInitExt as _;
 
 use super::deployment::{resources, template};
 
@@ -37,6 +42,42 @@ fn each_log_is_kept_for_as_long_as_was_chosen() {
     for (id, group) in groups {
         assert_eq!(group["Properties"]["RetentionInDays"], "LogRetentionDays", "{id}");
     }
+}
+
+/// A log, to be read again.
+#[derive(Clone, Default)]
+struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(text);
+        Ok(text.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+#[tokio::test]
+async fn logs_have_routes_and_not_the_tokens_of_invitations_in_paths() {
+    for stage in resources(&template(), "AWS::ApiGatewayV2::Stage").into_values() {
+        let format = stage["Properties"]["AccessLogSettings"]["Format"].as_str().unwrap().to_owned();
+        assert!(format.contains("$context.routeKey") && !format.to_lowercase().contains("path"), "{format}");
+    }
+    let app = TestApp::start().await;
+    let log = Log::default();
+    let writer = log.clone();
+    let subscriber = tracing_subscriber::fmt().with_max_level(LevelFilter::DEBUG).with_ansi(false);
+    let guard = subscriber.with_writer(move || writer.clone()).finish().set_default();
+    let _ = app.anonymous().get("/org/invites/a-token-of-a-mail").await.expect(404);
+    let _ = app.anonymous().post("/org/invites/a-token-of-a-mail/accept", json!({})).await.expect(404);
+    drop(guard);
+    let lines = String::from_utf8(log.0.lock().unwrap().clone()).unwrap();
+    for route in ["/api/v1/org/invites/{token}\"", "/api/v1/org/invites/{token}/accept\""] {
+        assert!(lines.contains(route), "{lines}");
+    }
+    assert!(!lines.contains("a-token-of-a-mail"), "{lines}");
 }
 
 #[test]
