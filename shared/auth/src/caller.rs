@@ -453,13 +453,14 @@ impl Caller {
         }
     }
 
-    /// They may seat somebody in a team: whoever sits there has what the team's policy gives, so they have to hold it themselves.
+    /// They may seat somebody in teams: whoever sits there has what the team's policy gives, so they have to hold it themselves.
     ///
     /// # Errors
     /// [`Error::Forbidden`] that names the first relation that they lack.
-    pub async fn require_to_seat(&self, store: &Store, team: &TeamId) -> Result<()> {
+    pub async fn require_to_seat(&self, store: &Store, teams: &[TeamId]) -> Result<()> {
         let team_grants = self.team_grants(store).await?;
-        team_grants.of(team).map_or(Ok(()), |grants| self.require_to_grant_all(grants))
+        let mut of_teams = teams.iter().filter_map(|team| team_grants.of(team));
+        of_teams.try_for_each(|grants| self.require_to_grant_all(grants))
     }
 
     /// They may have somebody's account in their hands, by its password, its second factor or its address: whoever has one of these

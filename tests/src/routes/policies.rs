@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use mainsheet_core::role::{OrganizationRole, TeamRole};
-use mainsheet_testkit::{Person, TestApp};
+use mainsheet_testkit::{Person, TestApp, build};
 use serde_json::{Value, json};
 
 fn grant(permissions: &[&str]) -> Value {
@@ -138,6 +138,50 @@ async fn principals_are_well_formed_and_of_the_organization() {
         }
     }
     app.dump().assert_same_as(&before, "what is refused changes nothing");
+}
+
+#[tokio::test]
+async fn nobody_brings_people_into_a_default_team_whose_policy_gives_more_than_they_hold() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let deputy = app.member("deputy@example.com", &owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    let robot = owner.create("/org/service-accounts", json!({ "username": "deputy", "description": "" })).await;
+    let key = owner.post(&format!("/org/service-accounts/{robot}/keys"), json!({})).await.expect(201).text("key");
+    let may = ["CanManageMembers", "CanManageUsers", "CanManageOrganization"];
+    for principal in [format!("user:{}", deputy.user_id), format!("serviceAccount:{robot}")] {
+        let _ = owner.put(&format!("/org/policies/{principal}"), grant(&may)).await.expect(200);
+    }
+    let other = owner.post("/org/teams", build::team("other")).await.expect(201).json();
+    let other = other["team"]["id"].as_str().unwrap();
+    let of_teams = [owner.team_id.as_str(), other].map(|team| format!("/org/policies/team:{team}"));
+    for of_team in &of_teams {
+        let _ = owner.put(of_team, grant(&["CanManageClusters"])).await.expect(200);
+    }
+    let requests = |name: &str| {
+        let email = format!("{name}@example.com");
+        [
+            ("POST", "/org/invites", json!({ "email": email, "organizationRoleId": "MEMBER" }), 201),
+            ("POST", "/org/users", json!({ "email": email }), 201),
+            ("PATCH", "/org", json!({ "defaultTeamId": other }), 200),
+        ]
+    };
+    let robot = app.anonymous().bearer(&key);
+    for (name, by) in [("one", &deputy.client), ("two", &robot)] {
+        for (method, path, body, _) in requests(name) {
+            let refused = by.call(method, path).json(&body).send().await.expect(403).problem();
+            assert!(refused.message.contains("CanManageClusters"), "{refused:?}");
+        }
+        let _ = by.patch("/org", json!({ "name": "Renamed", "defaultTeamId": owner.team_id })).await.expect(200);
+    }
+    for of_team in &of_teams {
+        let _ = owner.delete(of_team).await.expect(204);
+    }
+    for (name, by) in [("one", &deputy.client), ("two", &robot)] {
+        for (method, path, body, status) in requests(name) {
+            let _ = by.call(method, path).json(&body).send().await.expect(status);
+        }
+    }
+    app.deliver().await;
 }
 
 #[tokio::test]

@@ -87,11 +87,9 @@ pub(crate) async fn create(
         return Ok((StatusCode::CREATED, Json(shown)));
     }
     let (invitation, send_email) = offered(&state, &caller, body)?;
-    for assignment in &invitation.team_assignments {
-        caller.require_to_seat(&state.app.store, &assignment.team_id).await?;
-    }
     let context = store.invitation_context(tenant, &invitation).await?;
     require_teams(&invitation, &context)?;
+    caller.require_to_seat(store, &teams(&invitation, &context)).await?;
     let change = store
         .change(caller.audit("invitation.create", &invitation.id))
         .details(None, Some(&invitation))
@@ -157,6 +155,14 @@ fn mailed<'s>(
     };
     let key = ThrottleKey::Mail(NormalizedEmail::of(&invitation.email));
     Ok(change.count_failure(&key, context.mails.as_ref()).emit(Event::MailRequested { mail }))
+}
+
+/// Where the person will sit: in the default team unless others are named.
+fn teams(invitation: &invitation::Invitation, context: &InvitationContext) -> Vec<TeamId> {
+    match invitation.team_assignments.as_slice() {
+        [] => vec![context.organization.value.default_team_id.clone()],
+        assignments => assignments.iter().map(|assignment| assignment.team_id.clone()).collect(),
+    }
 }
 
 /// The teams are there, each once, and the roles are roles of teams.

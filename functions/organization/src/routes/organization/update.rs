@@ -31,7 +31,7 @@ pub(crate) struct OrganizationUpdate {
     /// Settings to change, each on its own.
     #[garde(dive)]
     settings: Option<SettingsUpdate>,
-    /// The team that new members join.
+    /// The team that new members join: one whose policy gives no more than the caller holds.
     #[garde(skip)]
     default_team_id: Option<TeamId>,
     /// The role that new members get. Owner and Emergency are given to one person at a time.
@@ -58,6 +58,9 @@ pub(crate) async fn update(
     role.as_ref().map_or(Ok(()), |role| may_be_default(&caller, role))?;
     let row = caller.organization(&app.store).await?;
     if_match.check(row.version)?;
+    if let Some(team) = body.default_team_id.as_ref().filter(|team| **team != row.value.default_team_id) {
+        caller.require_to_seat(&app.store, std::slice::from_ref(team)).await?;
+    }
     let change = app.store.change(caller.audit("organization.update", &row.value.id));
     let before = row.value.clone();
     let organization = Organization {

@@ -70,7 +70,7 @@ pub(crate) async fn add(
         let seat = app.store.seat(tenant, &team.id, member_id).await?.value;
         return Ok((StatusCode::CREATED, Json(TeamMember::of(&team.id, seat))));
     }
-    caller.require_to_seat(&app.store, &team.id).await?;
+    caller.require_to_seat(&app.store, std::slice::from_ref(&team.id)).await?;
     let default = std::slice::from_ref(&team.default_role_id);
     let roles: Vec<TeamRole> = roles_named(body.role_ids.as_deref().unwrap_or(default))?;
     let change = app.store.change(caller.audit("team_member.add", member_id));

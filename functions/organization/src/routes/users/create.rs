@@ -81,6 +81,7 @@ async fn new_member(app: &App, caller: &Caller, user: &User) -> mainsheet_core::
     let team = app.store.team(tenant, &organization.default_team_id).await?.value;
     let role = OrganizationRole::try_from(&organization.default_org_role_id).map_err(Error::internal)?;
     caller.require_to_assign(role)?;
+    caller.require_to_seat(&app.store, std::slice::from_ref(&team.id)).await?;
     let team_role = TeamRole::try_from(&team.default_role_id).map_err(Error::internal)?;
     let now = app.now();
     let id = MemberId::generate(now);
