@@ -2,6 +2,7 @@
 //! policies and the audit log.
 
 mod access;
+mod mails;
 mod passwords;
 mod routes;
 mod view;

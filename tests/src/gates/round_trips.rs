@@ -40,7 +40,7 @@ const OVER_BUDGET: [(&str, usize, &str); 38] = [
         "nobody is signed in; the invitation leads to the organization, and that to its default team",
     ),
     ("changeUserPassword", 6, "the address leads to the throttle, which is asked before the password is looked at"),
-    ("createUser", 4, "the organization leads to its default team"),
+    ("createUser", 4, "the organization leads to its default team; and how many mails went to the address"),
     ("deleteUser", 4, "the account leads to the member"),
     ("getMember", 3, "what the answer includes is known when the member was read"),
     ("listTeamMembers", 4, "nobody reads who sits in a team before they may; what they point at is known then"),

@@ -227,6 +227,32 @@ async fn nobody_takes_over_an_account_that_holds_more_than_they_do() {
 }
 
 #[tokio::test]
+async fn a_strangers_mailbox_is_not_flooded_with_links_to_confirm_it() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let path = format!("/org/users/{}", owner.create("/org/users", json!({ "email": "victim@example.com" })).await);
+    let mut refused = 0;
+    for number in 0..8 {
+        let away = json!({ "email": format!("own{number}@example.com") });
+        let _ = owner.patch(&path, away).await.expect(200);
+        let answer = owner.patch(&path, json!({ "email": "Victim@example.com" })).await;
+        if answer.status == 429 {
+            assert!(answer.header("retry-after").is_some(), "{answer}");
+            refused += 1;
+        } else {
+            let _ = answer.expect(200);
+        }
+    }
+    assert_eq!(refused, 5, "three mails go out at once, and the fourth only makes the next one wait");
+    let other = app.sign_up("other@example.com").await;
+    let away = json!({ "email": "own@example.com" });
+    let _ = owner.patch(&path, away).await.expect(200);
+    let _ = other.post("/org/users", json!({ "email": "victim@example.com" })).await.expect(429);
+    app.deliver().await;
+    assert_eq!(app.mails().iter().filter(|mail| mail.0.to.eq_ignore_ascii_case("victim@example.com")).count(), 4);
+}
+
+#[tokio::test]
 async fn nobody_makes_users_with_a_default_role_that_they_could_not_assign() {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;

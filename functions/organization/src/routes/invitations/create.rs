@@ -16,13 +16,12 @@ use mainsheet_core::{Error, FieldErrors, InvitationId, OrganizationId, RoleId, T
 use mainsheet_store::Change;
 use mainsheet_store::invitations::InvitationContext;
 use mainsheet_store::members::MAX_SEATS_AT_ONCE;
-use mainsheet_store::outbox::{Event, Mail};
-use mainsheet_store::throttle::ThrottleKey;
+use mainsheet_store::outbox::Mail;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::OrganizationState;
 use crate::routes::invitations::Invitation;
+use crate::{OrganizationState, mails};
 
 fn yes() -> bool {
     true
@@ -135,16 +134,12 @@ fn offered(
     Ok((invitation, body.send_email))
 }
 
-/// Asks for the mail. Strangers' mailboxes are not to be flooded, whoever invites them.
+/// Asks for the mail.
 fn mailed<'s>(
     change: Change<'s>,
     invitation: &invitation::Invitation,
     context: &InvitationContext,
 ) -> mainsheet_core::Result<Change<'s>> {
-    let wait = context.mails.as_ref().and_then(|throttle| throttle.value.wait(change.now()));
-    if let Some(retry_after) = wait {
-        return Err(Error::TooManyRequests { retry_after });
-    }
     let organization = &context.organization.value;
     let mail = Mail::Invitation {
         invitation_id: invitation.id.clone(),
@@ -153,8 +148,7 @@ fn mailed<'s>(
         organization_name: organization.name.clone(),
         invited_by: context.invited_by.as_ref().map_or_else(|| organization.name.clone(), |member| member.name.clone()),
     };
-    let key = ThrottleKey::Mail(NormalizedEmail::of(&invitation.email));
-    Ok(change.count_failure(&key, context.mails.as_ref()).emit(Event::MailRequested { mail }))
+    mails::ask(change, &NormalizedEmail::of(&invitation.email), context.mails.as_ref(), mail)
 }
 
 /// Where the person will sit: in the default team unless others are named.

@@ -12,15 +12,15 @@ use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::user::User;
 use mainsheet_core::{Error, MemberId, UserId};
 use mainsheet_store::members::MemberRecord;
-use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::users::{Access, Credentials};
 
+use crate::mails::ask_to_confirm;
 use crate::routes::users::{UserProfileWrite, display_name};
 
 /// Create a user
 ///
-/// With the organization's default role, and a seat in its default team. The address gets a link that confirms it; the
-/// password is set by resetting it. Whoever has an account already has to be invited.
+/// With the organization's default role, and a seat in its default team. The address gets a link that confirms it, unless it
+/// was sent too many mails (429); the password is set by resetting it. Whoever has an account already has to be invited.
 #[utoipa::path(
     post, path = "/org/users", operation_id = "createUser", tag = "users",
     request_body = UserProfileWrite,
@@ -46,16 +46,14 @@ pub(crate) async fn create(
         spared_login: None,
         memberships: BTreeMap::from([(tenant.organization_id().clone(), record.membership())]),
     };
-    let mail = Mail::VerifyEmail { user_id: user.id.clone(), email: user.email.clone(), sign_up_id: None };
-    app.store
+    let change = app
+        .store
         .change(caller.audit("user.create", &user.id))
         .details(None, Some(&user))
         .create_user(&user, &Credentials::none(), &access)
         .create_member(tenant, &record)
-        .idempotent(idempotent.request(), user.id.as_str())
-        .emit(Event::MailRequested { mail })
-        .commit()
-        .await?;
+        .idempotent(idempotent.request(), user.id.as_str());
+    ask_to_confirm(&app, change, &user).await?.commit().await?;
     Ok(created(user, 1))
 }
 

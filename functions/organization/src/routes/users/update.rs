@@ -4,10 +4,11 @@ use axum::extract::State;
 use mainsheet_api::{App, Body, IfMatch, Result, Tagged};
 use mainsheet_core::UserId;
 use mainsheet_core::user::{NormalizedEmail, User};
-use mainsheet_store::outbox::{Event, Mail};
+use mainsheet_store::Change;
 use mainsheet_store::users::Access;
 
-use crate::access::ManagedUser;
+use crate::access::{ManagedUser, OrganizationUser};
+use crate::mails::ask_to_confirm;
 use crate::routes::users::UserProfileWrite;
 
 /// Change a user
@@ -35,12 +36,21 @@ pub(crate) async fn update(
     let change = if NormalizedEmail::of(&before.email) == NormalizedEmail::of(&user.email) {
         change
     } else {
-        found.caller.require_recent_proof(app.now())?;
-        found.caller.require_to_take_over(&app.store, &found.membership).await?;
-        let access = Access { email_verified_at: None, contested_until: None, ..found.access.value.clone() };
-        let mail = Mail::VerifyEmail { user_id: user.id.clone(), email: user.email.clone(), sign_up_id: None };
-        change.replace_access(&found.access, &access).emit(Event::MailRequested { mail })
+        moved(&app, &found, change, &user).await?
     };
     change.commit().await?;
     Ok(Tagged { body: user, version: found.user.version + 1 })
+}
+
+/// The address is another one: whose it is, nobody knows before it is confirmed.
+async fn moved<'s>(
+    app: &App,
+    found: &OrganizationUser,
+    change: Change<'s>,
+    user: &User,
+) -> mainsheet_core::Result<Change<'s>> {
+    found.caller.require_recent_proof(app.now())?;
+    found.caller.require_to_take_over(&app.store, &found.membership).await?;
+    let access = Access { email_verified_at: None, contested_until: None, ..found.access.value.clone() };
+    ask_to_confirm(app, change.replace_access(&found.access, &access), user).await
 }
