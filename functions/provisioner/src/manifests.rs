@@ -138,6 +138,8 @@ mod tests {
         };
         assert_eq!(objects[0]["kind"], "Namespace");
         assert_eq!(objects.last().unwrap()["kind"], "Deployment");
+        let claim = &find("PersistentVolumeClaim", AGENT)["spec"];
+        assert_eq!(claim["storageClassName"], find("StorageClass", AGENT)["metadata"]["name"]);
         let account = find("ServiceAccount", JOB);
         assert_eq!(
             account["metadata"]["annotations"]["eks.amazonaws.com/role-arn"],

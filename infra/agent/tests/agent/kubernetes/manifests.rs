@@ -81,8 +81,24 @@ fn the_base_holds_what_an_agent_needs_in_the_namespaces_that_it_belongs_to() {
         "RoleBinding mainsheet-jobs/mainsheet-job",
         "ServiceAccount mainsheet-jobs/mainsheet-job",
         "ServiceAccount mainsheet/mainsheet-agent",
+        "StorageClass mainsheet-agent",
     ];
     assert_eq!(kinds, expected);
+}
+
+#[test]
+fn the_agent_s_volume_needs_no_default_class() {
+    use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+    use k8s_openapi::api::storage::v1::StorageClass;
+
+    let data = documents("data.yaml");
+    let [class, claim] = data.as_slice() else { panic!("{data:?}") };
+    assert_eq!(super::cluster::unknown_fields::<StorageClass>(class), Vec::<String>::new());
+    assert_eq!(super::cluster::unknown_fields::<PersistentVolumeClaim>(claim), Vec::<String>::new());
+    assert_eq!(class["provisioner"], "ebs.csi.aws.com");
+    assert_eq!(class["parameters"], json!({"type": "gp3", "encrypted": "true"}));
+    assert_eq!(class["volumeBindingMode"], "WaitForFirstConsumer");
+    assert_eq!(claim["spec"]["storageClassName"], class["metadata"]["name"]);
 }
 
 #[test]
