@@ -1,5 +1,6 @@
 """Executes SQL statements in order and keeps the last one's rows."""
 
+import contextlib
 import os
 import re
 import shutil
@@ -103,7 +104,9 @@ def write(tables, output_uri, preview):
             # Nobody sees an object before it is closed.
             write_parquet(tables, path, preview, store)
         except BaseException:
-            store.delete_file(path)
+            # Whatever became of the object, what went wrong before is what there is to say.
+            with contextlib.suppress(OSError):
+                store.delete_file(path)
             raise
 
 

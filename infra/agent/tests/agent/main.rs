@@ -87,6 +87,24 @@ async fn sql_gives_rows_parquet_and_a_log() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_store_of_objects_does_not_hide_what_the_engine_says() {
+    let place = Workplace::with_agent().await;
+    // The environment's Python is there once a run was.
+    place.finished(&place.sql("select 1 as one")).await;
+    let fail = "import sys\n\
+                sys.path.insert(0, sys.argv[1])\n\
+                import sql_job\n\
+                def rows():\n    \
+                    raise ValueError('the engine says why')\n    \
+                    yield\n\
+                try:\n    \
+                    sql_job.write(rows(), 'mock:///results/of/acme/', None)\n\
+                except ValueError as error:\n    \
+                    print(error)\n";
+    assert_eq!(python(fail, concat!(env!("CARGO_MANIFEST_DIR"), "/python")), "the engine says why");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn sql_without_rows_has_an_empty_preview() {
     let place = Workplace::with_agent().await;
     let statements = ["create table t (a int)", "select 1 as one where false", "show databases"];
