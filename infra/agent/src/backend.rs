@@ -124,7 +124,8 @@ pub(crate) trait Backend: Send + Sync {
     /// Starts a Sail server. Called only when it is [`SailStatus::Absent`].
     async fn start_sail(&self, assignment: &Assignment) -> Result<()>;
 
-    /// Why the Sail server of an executing runner is gone; `None` while it is there. Cheaper than [`Self::sail`].
+    /// Why the Sail server of an executing runner is gone, or can do nothing for it any more; `None` while it can. Cheaper than
+    /// [`Self::sail`].
     async fn sail_lost(&self) -> Result<Option<String>>;
 
     /// Looks after the runner.

@@ -51,6 +51,8 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long an ended runner's log may take to tell its outcome before its termination message is believed.
 const OUTCOME_GRACE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(500);
+/// For a person.
+const WORKER_TITLE: &str = "a worker";
 
 /// Where and how pods are made.
 #[derive(Debug, Clone)]
@@ -112,6 +114,7 @@ impl Kubernetes {
             sail_log: Mutex::new(PodLog::open(&directory, Role::Sail)?),
             runner_log: Mutex::new(PodLog::open(&directory, Role::Runner)?),
             ended_since: Mutex::default(),
+            workers_wait_since: Mutex::default(),
             cluster: Arc::clone(self),
             objects,
             directory,
@@ -185,6 +188,17 @@ struct PodRecord {
     uid: String,
 }
 
+impl PodRecord {
+    /// How it is, among the pods that there are.
+    fn state(&self, pods: &[Pod], role: Role) -> PodState {
+        let found = pods.iter().find(|pod| pod.metadata.uid.as_deref() == Some(&self.uid));
+        found.map_or_else(
+            || PodState::Failed(format!("{} is gone: its machine was lost or its pod was deleted", role.title())),
+            |pod| PodState::of(pod, role.title()),
+        )
+    }
+}
+
 /// The pods of one attempt of a run.
 pub(crate) struct KubernetesBackend {
     cluster: Arc<Kubernetes>,
@@ -194,18 +208,15 @@ pub(crate) struct KubernetesBackend {
     runner_log: Mutex<PodLog>,
     /// Since when the runner is known to have ended without its outcome having come.
     ended_since: Mutex<Option<Instant>>,
+    /// Since when all workers there ever were have not come up.
+    workers_wait_since: Mutex<Option<Instant>>,
 }
 
 impl KubernetesBackend {
     /// A pod as it is now: `None` when it was never made, else why it is gone or its state.
     async fn pod(&self, role: Role) -> Result<Option<PodState>> {
         let Some(record) = self.record(role)? else { return Ok(None) };
-        let pods = self.cluster.board.look().await?;
-        let found = pods.iter().find(|pod| pod.metadata.uid.as_deref() == Some(&record.uid));
-        Ok(Some(found.map_or_else(
-            || PodState::Failed(format!("{} is gone: its machine was lost or its pod was deleted", role.title())),
-            |pod| PodState::of(pod, role.title()),
-        )))
+        Ok(Some(record.state(&self.cluster.board.look().await?, role)))
     }
 
     fn record(&self, role: Role) -> io::Result<Option<PodRecord>> {
@@ -244,6 +255,32 @@ impl KubernetesBackend {
         let wanted = self.objects.pod(&self.cluster.settings, role, assignment, sail);
         let made: Pod = self.make(&self.objects.pod_name(role), &wanted).await?;
         Ok(self.directory.write(&record_file(role), &PodRecord { uid: made.uid().unwrap_or_default() })?)
+    }
+
+    /// Why the workers of the Sail server will never do anything; `None` while they may, or it has none. Workers that are lost
+    /// after they came up are replaced by Sail.
+    async fn workers_lost(&self, pods: &[Pod]) -> Option<String> {
+        let workers: Vec<&Pod> = pods.iter().filter(|pod| self.objects.owns_worker(pod)).collect();
+        let mut statuses = workers.iter().filter_map(|worker| worker.status.as_ref());
+        if let Some(why) = statuses.find_map(|status| pod_state::cannot_start(status, WORKER_TITLE)) {
+            return Some(why);
+        }
+        let waits_for = |worker: &&Pod| match PodState::of(worker, WORKER_TITLE) {
+            PodState::Waiting(why) => Some(why),
+            _ => None,
+        };
+        let reasons: Option<Vec<_>> = workers.iter().map(waits_for).collect();
+        let mut since = self.workers_wait_since.lock().await;
+        let Some(reasons) = reasons.filter(|reasons| !reasons.is_empty()) else {
+            *since = None;
+            return None;
+        };
+        let patience = self.cluster.settings.patience;
+        if since.get_or_insert_with(Instant::now).elapsed() < patience {
+            return None;
+        }
+        let why = reasons.into_iter().flatten().next().map(|why| format!(" ({why})")).unwrap_or_default();
+        Some(format!("no worker came up within {} s{why}", patience.as_secs()))
     }
 
     fn log(&self, role: Role) -> &Mutex<PodLog> {
@@ -329,9 +366,7 @@ impl Backend for KubernetesBackend {
             Some(PodState::Waiting(why)) => SailStatus::Starting(why),
             Some(PodState::Runs { ready: true, ip: Some(ip) }) => SailStatus::Answers(address(&ip)),
             Some(PodState::Runs { .. }) => SailStatus::Starting(None),
-            Some(PodState::Ended { status, .. }) => {
-                SailStatus::Gone(format!("the Sail server ended with exit status {status}"))
-            }
+            Some(PodState::Ended { status, .. }) => SailStatus::Gone(sail_ended(status)),
             Some(PodState::Failed(why)) => SailStatus::Gone(why),
         })
     }
@@ -341,10 +376,12 @@ impl Backend for KubernetesBackend {
     }
 
     async fn sail_lost(&self) -> Result<Option<String>> {
-        Ok(match self.sail().await? {
-            SailStatus::Gone(why) => Some(why),
-            SailStatus::Absent => Some("the Sail server is gone".to_owned()),
-            SailStatus::Starting(_) | SailStatus::Answers(_) => None,
+        let Some(record) = self.record(Role::Sail)? else { return Ok(Some("the Sail server is gone".to_owned())) };
+        let pods = self.cluster.board.look().await?;
+        Ok(match record.state(&pods, Role::Sail) {
+            PodState::Ended { status, .. } => Some(sail_ended(status)),
+            PodState::Failed(why) => Some(why),
+            PodState::Waiting(_) | PodState::Runs { .. } => self.workers_lost(&pods).await,
         })
     }
 
@@ -416,6 +453,10 @@ impl Backend for KubernetesBackend {
 
 fn record_file(role: Role) -> String {
     format!("{}-pod.json", role.name())
+}
+
+fn sail_ended(status: i32) -> String {
+    format!("the Sail server ended with exit status {status}")
 }
 
 fn address(ip: &str) -> String {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::OnceLock;
 
+use k8s_openapi::api::core::v1::Pod;
 use mainsheet_core::job::{CapacityType, EbsConfig, MachineName};
 use serde_json::{Map, Value, json};
 
@@ -71,6 +72,12 @@ impl RunObjects {
     /// Whether an object is this run's.
     pub(crate) fn owns(&self, object: &impl kube::Resource) -> bool {
         object.meta().labels.as_ref().and_then(|labels| labels.get(RUN)) == Some(&self.name)
+    }
+
+    /// Whether a pod is a worker that this run's Sail server has started.
+    pub(crate) fn owns_worker(&self, pod: &Pod) -> bool {
+        let role = pod.metadata.labels.as_ref().and_then(|labels| labels.get(ROLE));
+        self.owns(pod) && role.is_some_and(|role| role == WORKER)
     }
 
     /// The owner has this unique id; everything made from now on goes with it.
@@ -272,6 +279,8 @@ impl RunObjects {
                 "SAIL_CLUSTER__WORKER_INITIAL_COUNT",
                 &most.unwrap_or(DEFAULT_WORKERS).min(DEFAULT_WORKERS).to_string(),
             ),
+            // As long as a pod may take to come up: Sail forgets workers that take longer and starts others beside them.
+            variable("SAIL_CLUSTER__WORKER_LAUNCH_TIMEOUT_SECS", &settings.patience.as_secs().to_string()),
             // 0 is no maximum.
             variable("SAIL_CLUSTER__WORKER_MAX_COUNT", &most.unwrap_or(0).to_string()),
             variable("SAIL_KUBERNETES__IMAGE", image(settings, assignment)),

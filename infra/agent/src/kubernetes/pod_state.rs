@@ -17,6 +17,22 @@ const HOPELESS: [&str; 8] = [
     "StartError",
 ];
 
+/// Why a pod would not start however often it were made again; `None` where that is not known of it. `title` names it for a person.
+pub(crate) fn cannot_start(status: &PodStatus, title: &str) -> Option<String> {
+    let containers = status.init_container_statuses.iter().chain(&status.container_statuses).flatten();
+    let (reason, message) = containers.filter_map(|container| container.state.as_ref()).find_map(|state| {
+        let (reason, message) = match (&state.waiting, &state.terminated) {
+            (Some(waiting), _) => (&waiting.reason, &waiting.message),
+            (None, Some(terminated)) => (&terminated.reason, &terminated.message),
+            (None, None) => return None,
+        };
+        let reason = reason.as_deref().filter(|reason| HOPELESS.contains(reason))?;
+        Some((reason, message.as_deref().unwrap_or_default()))
+    })?;
+    let what = if reason.contains("Image") { "its image cannot be had" } else { "its container cannot start" };
+    Some(format!("{title} cannot start: {what} ({reason}: {message})"))
+}
+
 /// Where a pod with one container stands.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum PodState {
@@ -69,12 +85,8 @@ impl PodState {
         if let Some(why) = failed_packages(status) {
             return Self::Failed(why);
         }
-        if let Some((reason, message)) =
-            waiting_reason(status.init_container_statuses.iter().flatten().chain(container))
-            && HOPELESS.contains(&reason)
-        {
-            let what = if reason.contains("Image") { "its image cannot be had" } else { "its container cannot start" };
-            return Self::Failed(format!("{title} cannot start: {what} ({reason}: {message})"));
+        if let Some(why) = cannot_start(status, title) {
+            return Self::Failed(why);
         }
         match status.phase.as_deref() {
             Some("Running") if state.is_some_and(|state| state.running.is_some()) => Self::Runs {

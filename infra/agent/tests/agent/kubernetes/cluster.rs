@@ -52,6 +52,8 @@ struct Objects {
     /// Verb and resource of every call.
     calls: BTreeSet<(String, String)>,
     version: u64,
+    /// How often pods were listed.
+    looks: usize,
     /// Fields that somebody else has set, by object.
     foreign: BTreeMap<Key, Vec<String>>,
     kill_at: Option<Moment>,
@@ -279,6 +281,11 @@ impl Cluster {
         self.objects().calls.clone()
     }
 
+    /// How often the agent has looked at all pods.
+    pub(crate) fn looks(&self) -> usize {
+        self.objects().looks
+    }
+
     pub(crate) fn kill_at(&self, moment: Moment) {
         self.objects().kill_at = Some(moment);
     }
@@ -384,6 +391,7 @@ impl Objects {
     }
 
     fn list(&mut self, call: &Call) -> Value {
+        self.looks += usize::from(call.resource == "pods");
         let selector = call.query.get("labelSelector").cloned().unwrap_or_default();
         let (label, wanted) =
             selector.split_once('=').map_or((selector.as_str(), None), |(label, value)| (label, Some(value)));

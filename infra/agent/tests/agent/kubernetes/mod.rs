@@ -119,6 +119,18 @@ impl Site {
         sail
     }
 
+    /// Sail starts a worker from the template that it has, and this is how that stands.
+    fn worker_is(&self, sail: &str, number: u32, status: Value) {
+        let pod = self.cluster.object("pods", sail).unwrap();
+        let metadata = json!({
+            "name": sail.replace("-sail", &format!("-worker-x-{number}")),
+            "uid": format!("uid-worker-{number}"),
+            "labels": worker_template(&pod)["metadata"]["labels"],
+            "ownerReferences": [{"uid": pod["metadata"]["uid"]}],
+        });
+        self.cluster.put("pods", json!({"metadata": metadata, "status": status}));
+    }
+
     /// The runner executes.
     async fn runner_comes_up(&self) -> String {
         let runner = self.cluster.pod("-runner").await;
@@ -297,6 +309,52 @@ async fn a_pod_that_vanishes_fails_the_run(#[case] pod: &str, #[case] expected: 
     assert_eq!(run.status, RunStatus::Failed);
     assert!(run.last().message.as_ref().unwrap().contains(expected), "{:?}", run.last());
     assert_eq!(site.cluster.times_made(pod), 1);
+}
+
+fn on_workers(lease: &mut LeasedRun) {
+    lease.engine = BTreeMap::from([("executionMode".to_owned(), "cluster".to_owned())]);
+}
+
+#[rstest]
+#[case::image(
+    waiting("ImagePullBackOff", "no such image"),
+    "a worker cannot start: its image cannot be had (ImagePullBackOff: no such image)"
+)]
+#[case::program(terminated(128, "StartError", "exec: sail: not found"), "StartError: exec: sail: not found")]
+#[case::machine(unschedulable("0/3 nodes are available."), "no worker came up within 4 s (no machine takes it")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_whose_workers_do_not_come_up_says_why(#[case] status: Value, #[case] expected: &str) {
+    let mut site = Site::new().await;
+    site.patience = Duration::from_secs(4);
+    site.restart_agent().await;
+    let id = site.add(on_workers);
+    let sail = site.sail_comes_up().await;
+    site.runner_comes_up().await;
+    site.reported(&id, ReportedEvent::RunnerStarted).await;
+    site.worker_is(&sail, 1, status);
+    let run = site.finished(&id).await;
+    assert_eq!(run.status, RunStatus::Failed);
+    assert!(run.last().message.as_ref().unwrap().contains(expected), "{:?}", run.last());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_come_and_go_are_sail_s_affair() {
+    let mut site = Site::new().await;
+    site.patience = Duration::from_secs(4);
+    site.restart_agent().await;
+    let id = site.add(on_workers);
+    let sail = site.sail_comes_up().await;
+    let runner = site.runner_comes_up().await;
+    site.reported(&id, ReportedEvent::RunnerStarted).await;
+    for first in [running(true), evicted()] {
+        site.worker_is(&sail, 1, first);
+        site.worker_is(&sail, 2, unschedulable("0/3 nodes are available."));
+        // A second lies between looks: this is longer than all workers together may take.
+        let looks = site.cluster.looks();
+        until("the agent looks", || (site.cluster.looks() > looks + 8).then_some(())).await;
+    }
+    site.runner_succeeds(&runner, 0);
+    assert_eq!(site.finished(&id).await.status, RunStatus::Succeeded);
 }
 
 fn moment(verb: &'static str, resource: &'static str, name: &'static str, took_effect: bool) -> Moment {
@@ -578,6 +636,17 @@ fn sales() -> LeasedCatalogs {
     LeasedCatalogs { list: vec![sales], default_catalog: Some("sales".to_owned()), default_database: Vec::new() }
 }
 
+fn variable(container: &Value, name: &str) -> Value {
+    let variables = container["env"].as_array().unwrap();
+    variables.iter().find(|variable| variable["name"] == name).unwrap_or(&Value::Null).clone()
+}
+
+/// What Sail makes workers from.
+fn worker_template(sail: &Value) -> Value {
+    let template = variable(&sail["spec"]["containers"][0], "SAIL_KUBERNETES__WORKER_POD_TEMPLATE");
+    serde_json::from_str(template["value"].as_str().unwrap()).unwrap()
+}
+
 /// The names of a container's variables whose values are in a Secret, with the Secret and the key there.
 fn secret_variables(container: &Value) -> BTreeMap<&str, (&str, &str)> {
     let variables = container["env"].as_array().into_iter().flatten();
@@ -684,27 +753,18 @@ async fn machines_volumes_and_cluster_mode_are_said_as_kubernetes_and_sail_take_
     let container = &spec["containers"][0];
     assert_eq!(container["image"], "registry.example/engine:7");
     assert_eq!(spec["initContainers"][0]["command"][4], "packages.py");
-    let value = |name: &str| {
-        let variables = container["env"].as_array().unwrap();
-        variables.iter().find(|variable| variable["name"] == name).unwrap().clone()
-    };
+    let value = |name| variable(container, name);
     assert_eq!(value("SAIL_MODE")["value"], "kubernetes-cluster");
     assert_eq!(value("SAIL_CLUSTER__WORKER_MAX_COUNT")["value"], "3");
     assert_eq!(value("SAIL_KUBERNETES__DRIVER_POD_NAME")["valueFrom"]["fieldRef"]["fieldPath"], "metadata.name");
-    let template = value("SAIL_KUBERNETES__WORKER_POD_TEMPLATE");
-    let template: Value = serde_json::from_str(template["value"].as_str().unwrap()).unwrap();
+    assert_eq!(value("SAIL_CLUSTER__WORKER_LAUNCH_TIMEOUT_SECS")["value"], "300");
+    let template = worker_template(&pod);
     assert_eq!(cluster::unknown_fields::<PodTemplateSpec>(&template), Vec::<String>::new());
     let spot = json!({"karpenter.sh/capacity-type": "spot", "node.kubernetes.io/instance-type": "c8g.4xlarge"});
     assert_eq!(template["spec"]["nodeSelector"], spot);
     assert_eq!(template["metadata"]["labels"]["mainsheet.dev/run"], pod["metadata"]["labels"]["mainsheet.dev/run"]);
 
-    // A worker, as Sail makes it.
-    let worker = sail.replace("-sail", "-worker-x-1");
-    let uid = pod["metadata"]["uid"].clone();
-    let metadata = json!({
-        "name": worker, "uid": "uid-w", "labels": template["metadata"]["labels"], "ownerReferences": [{"uid": uid}],
-    });
-    site.cluster.put("pods", json!({"metadata": metadata, "status": running(true)}));
+    site.worker_is(&sail, 1, running(true));
     let runner = site.runner_comes_up().await;
     assert_eq!(site.cluster.object("pods", &runner).unwrap()["spec"]["automountServiceAccountToken"], false);
     site.runner_succeeds(&runner, 0);
