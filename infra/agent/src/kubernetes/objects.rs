@@ -43,6 +43,10 @@ const DEFAULT_VOLUME_GIB: u32 = 100;
 /// Workers that a Sail server starts with where the job names no maximum: Sail's own default.
 const DEFAULT_WORKERS: u32 = 4;
 
+/// CPU and memory that are requested of a machine that no other engine shares: what any machine has left beside the cluster's own
+/// pods. It may take the rest, too.
+const WHOLE_MACHINE: (&str, &str) = ("500m", "1Gi");
+
 /// The name of a run's objects, from its directory's.
 pub(crate) fn name(directory: &Path) -> String {
     let name = directory.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
@@ -365,14 +369,10 @@ impl<'a> Machine<'a> {
         is_durable: bool,
     ) -> Self {
         let node_selector = instance_type.map(|name| (INSTANCE_TYPE.to_owned(), json!(name))).into_iter().collect();
-        Self {
-            cpu: &settings.engine_cpu,
-            memory: &settings.engine_memory,
-            is_whole: instance_type.is_some(),
-            node_selector,
-            is_durable,
-            volume,
-        }
+        let is_whole = instance_type.is_some();
+        let (cpu, memory) =
+            if is_whole { WHOLE_MACHINE } else { (settings.engine_cpu.as_str(), settings.engine_memory.as_str()) };
+        Self { cpu, memory, is_whole, node_selector, is_durable, volume }
     }
 
     fn affinity(&self) -> Option<Value> {

@@ -741,6 +741,10 @@ async fn machines_volumes_and_cluster_mode_are_said_as_kubernetes_and_sail_take_
         &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"];
     let durable = json!({"key": "karpenter.sh/capacity-type", "operator": "NotIn", "values": ["spot"]});
     assert_eq!(terms[0]["matchExpressions"][0], durable);
+    // Small enough for every machine that a job may name.
+    assert_eq!(spec["containers"][0]["resources"], json!({"requests": {"cpu": "500m", "memory": "1Gi"}}));
+    let alone = &spec["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0];
+    assert_eq!(alone["topologyKey"], "kubernetes.io/hostname");
     assert_eq!(spec["serviceAccountName"], "mainsheet-job");
     assert_eq!(spec["automountServiceAccountToken"], true);
     let claim = &spec["volumes"][0]["ephemeral"]["volumeClaimTemplate"]["spec"];
