@@ -42,6 +42,10 @@ const DEFAULT_VOLUME_TYPE: &str = "gp3";
 const DEFAULT_VOLUME_GIB: u32 = 100;
 /// Workers that a Sail server starts with where the job names no maximum: Sail's own default.
 const DEFAULT_WORKERS: u32 = 4;
+/// Tasks that a worker takes at once: Sail's own default.
+const TASKS_A_WORKER: u32 = 8;
+/// Parts that a query is cut into at most: more cost more than they bring.
+const MOST_PARTS: u32 = 512;
 
 /// CPU and memory that are requested of a machine that no other engine shares: what any machine has left beside the cluster's own
 /// pods. It may take the rest, too.
@@ -272,6 +276,7 @@ impl RunObjects {
             return vec![listen, variable("SAIL_MODE", "local")];
         }
         let most = assignment.lease.compute.as_ref().and_then(|compute| compute.worker.as_ref()?.max_nodes);
+        let parts = most.unwrap_or(DEFAULT_WORKERS).saturating_mul(TASKS_A_WORKER).min(MOST_PARTS);
         let field = |name: &str, path: &str| json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}});
         vec![
             listen,
@@ -287,6 +292,9 @@ impl RunObjects {
             variable("SAIL_CLUSTER__WORKER_LAUNCH_TIMEOUT_SECS", &settings.patience.as_secs().to_string()),
             // 0 is no maximum.
             variable("SAIL_CLUSTER__WORKER_MAX_COUNT", &most.unwrap_or(0).to_string()),
+            variable("SAIL_CLUSTER__WORKER_TASK_SLOTS", &TASKS_A_WORKER.to_string()),
+            // As many parts as workers take tasks; unless told, Sail goes by the processors of its server.
+            variable("SAIL_EXECUTION__DEFAULT_PARALLELISM", &parts.to_string()),
             variable("SAIL_KUBERNETES__IMAGE", image(settings, assignment)),
             field("SAIL_KUBERNETES__NAMESPACE", "metadata.namespace"),
             // Workers go with the Sail server's pod.

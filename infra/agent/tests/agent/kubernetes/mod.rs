@@ -337,6 +337,23 @@ async fn a_run_whose_workers_do_not_come_up_says_why(#[case] status: Value, #[ca
     assert!(run.last().message.as_ref().unwrap().contains(expected), "{:?}", run.last());
 }
 
+#[rstest]
+#[case::no_maximum(None, "32")]
+#[case::few(Some(3), "24")]
+#[case::many(Some(1000), "512")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_query_is_cut_into_as_many_parts_as_workers_take(#[case] most: Option<u32>, #[case] parts: &str) {
+    let site = Site::new().await;
+    site.add(|lease| {
+        on_workers(lease);
+        let worker = WorkerCompute { instance_type: None, ebs_config: None, max_nodes: most, capacity_type: None };
+        lease.compute = Some(Compute { driver: None, worker: Some(worker) });
+    });
+    let sail = site.cluster.pod("-sail").await;
+    let pod = site.cluster.object("pods", &sail).unwrap();
+    assert_eq!(variable(&pod["spec"]["containers"][0], "SAIL_EXECUTION__DEFAULT_PARALLELISM")["value"], parts);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_that_come_and_go_are_sail_s_affair() {
     let mut site = Site::new().await;
