@@ -30,6 +30,10 @@ pub(crate) const PREVIEW_FILE: &str = "preview.json";
 /// How the code ended, as a runner's last act told.
 pub(crate) const OUTCOME_FILE: &str = "outcome.json";
 
+/// How long a Sail server keeps a session that asks nothing, as its configuration has it: a year, so that a run's one session lasts
+/// as long as its runner, whatever that does in between. Sail's own default is 15 minutes.
+pub(crate) const SESSION_TIMEOUT: (&str, &str) = ("SAIL_SPARK__SESSION_TIMEOUT_SECS", "31536000");
+
 /// What the programs need to know of a run.
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

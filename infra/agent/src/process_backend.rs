@@ -18,7 +18,9 @@ use tokio::net::TcpStream;
 use tokio::process::{Child, Command};
 use tokio::time::timeout;
 
-use crate::backend::{Backend, BackendError, Job, OUTCOME_FILE, PROGRAMS, Remains, Result, RunnerStatus, SailStatus};
+use crate::backend::{
+    Backend, BackendError, Job, OUTCOME_FILE, PROGRAMS, Remains, Result, RunnerStatus, SESSION_TIMEOUT, SailStatus,
+};
 use crate::environment::Environment;
 use crate::log_journal::{SAIL_LOG, STDERR_LOG, STDOUT_LOG};
 use crate::process::{self, ProcessIdentity, ROLE_VARIABLE, RUN_VARIABLE};
@@ -211,7 +213,8 @@ impl Backend for ProcessBackend {
         };
         let mut command = self.command(SAIL, "sail_server.py", assignment).await?;
         let log = self.log(SAIL_LOG)?;
-        command.env("SAIL_MODE", mode).stdout(log.try_clone()?).stderr(log);
+        let (name, value) = SESSION_TIMEOUT;
+        command.env("SAIL_MODE", mode).env(name, value).stdout(log.try_clone()?).stderr(log);
         if let Some(catalogs) = &assignment.lease.catalogs {
             command.envs(sail_catalogs::environment(catalogs));
         }

@@ -9,7 +9,7 @@ use mainsheet_core::job::{CapacityType, EbsConfig, MachineName};
 use serde_json::{Map, Value, json};
 
 use super::{KubernetesSettings, Role, TERMINATION_GRACE_SECONDS};
-use crate::backend::{Job, PROGRAMS};
+use crate::backend::{Job, PROGRAMS, SESSION_TIMEOUT};
 use crate::run_directory::Assignment;
 use crate::sail_catalogs;
 
@@ -267,7 +267,8 @@ impl RunObjects {
     fn sail_environment(&self, settings: &KubernetesSettings, assignment: &Assignment) -> Vec<Value> {
         let catalogs = catalogs(assignment).into_iter();
         let catalogs = catalogs.map(|(name, _)| self.secret_variable(name, &format!("catalog.{name}")));
-        catalogs.chain(self.sail_mode(settings, assignment)).collect()
+        let session = variable(SESSION_TIMEOUT.0, SESSION_TIMEOUT.1);
+        catalogs.chain([session]).chain(self.sail_mode(settings, assignment)).collect()
     }
 
     fn sail_mode(&self, settings: &KubernetesSettings, assignment: &Assignment) -> Vec<Value> {

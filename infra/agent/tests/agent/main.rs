@@ -189,6 +189,27 @@ async fn python_gets_its_parameters_and_a_clean_environment() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn an_idle_session_lasts_as_long_as_its_run() {
+    let place = Workplace::with_agent().await;
+    let told = script(
+        "import json, os\n\
+         with open(os.environ['MAINSHEET_RUN'] + '/sail.json') as file:\n    \
+             sail = json.load(file)['process']['pid']\n\
+         with open(f'/proc/{sail}/environ') as file:\n    \
+             told = dict(line.split('=', 1) for line in file.read().split('\\0') if line)\n\
+         print(told['SAIL_SPARK__SESSION_TIMEOUT_SECS'])\n",
+    );
+    for mode in ["standalone", "cluster"] {
+        let id = place.plane.add(told.clone(), |lease| {
+            lease.engine = BTreeMap::from([("executionMode".to_owned(), mode.to_owned())]);
+        });
+        let run = place.finished(&id).await;
+        assert_eq!(run.status, RunStatus::Succeeded, "{:?} {:?}", run.last(), run.log);
+        assert_eq!(run.lines(LogSource::Runner, LogStream::Stdout), ["31536000"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn python_from_a_file_and_its_failures() {
     let place = Workplace::with_agent().await;
     let file = place.folder.path().join("job.py");

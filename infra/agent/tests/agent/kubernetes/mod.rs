@@ -208,6 +208,9 @@ async fn a_run_walks_through_its_pods_and_leaves_nothing() {
     let site = Site::new().await;
     let id = site.add(|_| {});
     let sail = site.cluster.pod("-sail").await;
+    let made = site.cluster.object("pods", &sail).unwrap();
+    let timeout = variable(&made["spec"]["containers"][0], "SAIL_SPARK__SESSION_TIMEOUT_SECS");
+    assert_eq!(timeout["value"], "31536000");
     site.reported(&id, ReportedEvent::SailCreated).await;
     site.cluster.set_status(&sail, running(false));
     tokio::time::sleep(Duration::from_secs(2)).await;
@@ -776,6 +779,7 @@ async fn machines_volumes_and_cluster_mode_are_said_as_kubernetes_and_sail_take_
     assert_eq!(spec["initContainers"][0]["command"][4], "packages.py");
     let value = |name| variable(container, name);
     assert_eq!(value("SAIL_MODE")["value"], "kubernetes-cluster");
+    assert_eq!(value("SAIL_SPARK__SESSION_TIMEOUT_SECS")["value"], "31536000");
     assert_eq!(value("SAIL_CLUSTER__WORKER_MAX_COUNT")["value"], "3");
     assert_eq!(value("SAIL_KUBERNETES__DRIVER_POD_NAME")["valueFrom"]["fieldRef"]["fieldPath"], "metadata.name");
     assert_eq!(value("SAIL_CLUSTER__WORKER_LAUNCH_TIMEOUT_SECS")["value"], "300");
