@@ -34,6 +34,9 @@ const PROGRAM_FOLDER: &str = "/mainsheet-programs";
 /// As `pod.py` has it.
 const SECRET_FOLDER: &str = "/mainsheet-secret";
 const WORKER: &str = "worker";
+/// What Sail gives its workers itself, among what a job may set. From a template it would be merged into what Kubernetes refuses: a
+/// variable with a value and a reference. Sail hands its own level of logging on.
+const SAIL_SETS: [&str; 2] = ["RUST_LOG", "TRACEPARENT"];
 /// Nobody in particular: what a restricted namespace demands.
 const USER: u32 = 65532;
 /// How much longer than its run a pod lives when no agent comes back to end it, in seconds.
@@ -311,6 +314,7 @@ impl RunObjects {
         let machine = Machine::worker(settings, assignment);
         let mut container = container(WORKER, image(settings, assignment), &machine);
         let mut environment = self.environment(assignment);
+        environment.retain(|variable| !SAIL_SETS.iter().any(|name| variable["name"] == *name));
         environment.push(variable("PYTHONPATH", &format!("{RUN_FOLDER}/site")));
         container["env"] = Value::Array(environment);
         let mut spec = self.pod_spec(settings, assignment, &machine);

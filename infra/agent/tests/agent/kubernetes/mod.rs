@@ -729,7 +729,7 @@ fn everything(lease: &mut LeasedRun) {
         delete_on_termination: kept.then_some(false),
     };
     lease.engine = BTreeMap::from([("executionMode".to_owned(), "cluster".to_owned())]);
-    lease.environment = BTreeMap::from([("TOKEN".to_owned(), SECRET.to_owned())]);
+    lease.environment = ["TOKEN", "RUST_LOG", "TRACEPARENT"].map(|name| (name.to_owned(), SECRET.to_owned())).into();
     lease.image = Some("registry.example/engine:7".to_owned());
     lease.libraries =
         vec![Library { pypi: None, requirements: None, whl: Some("https://example.com/a.whl".to_owned()) }];
@@ -785,6 +785,10 @@ async fn machines_volumes_and_cluster_mode_are_said_as_kubernetes_and_sail_take_
     assert_eq!(value("SAIL_CLUSTER__WORKER_LAUNCH_TIMEOUT_SECS")["value"], "300");
     let template = worker_template(&pod);
     assert_eq!(cluster::unknown_fields::<PodTemplateSpec>(&template), Vec::<String>::new());
+    // Without those that Sail sets: Kubernetes refuses a variable with both a value and a reference.
+    let variables = |container| secret_variables(container).into_keys().collect::<Vec<_>>();
+    assert_eq!(variables(container), ["RUST_LOG", "TOKEN", "TRACEPARENT"]);
+    assert_eq!(variables(&template["spec"]["containers"][0]), ["TOKEN"]);
     let spot = json!({"karpenter.sh/capacity-type": "spot", "node.kubernetes.io/instance-type": "c8g.4xlarge"});
     assert_eq!(template["spec"]["nodeSelector"], spot);
     assert_eq!(template["metadata"]["labels"]["mainsheet.dev/run"], pod["metadata"]["labels"]["mainsheet.dev/run"]);
