@@ -196,11 +196,6 @@ impl RunObjects {
         // Only a Sail server that starts workers has to speak to Kubernetes.
         spec["automountServiceAccountToken"] = json!(role == Role::Sail && is_cluster(assignment));
         spec["containers"] = json!([container]);
-        if let Some(seconds) = assignment.lease.timeout_seconds.filter(|seconds| *seconds > 0) {
-            // Kubernetes takes no more.
-            let most = i64::from(i32::MAX);
-            spec["activeDeadlineSeconds"] = json!(most.min(i64::from(seconds) + DEADLINE_SLACK_SECONDS));
-        }
         let mut metadata = self.metadata(&self.pod_name(role), role.name());
         metadata["annotations"] = json!({"karpenter.sh/do-not-disrupt": "true"});
         json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
@@ -233,6 +228,11 @@ impl RunObjects {
         }
         if let Some(affinity) = machine.affinity() {
             spec["affinity"] = affinity;
+        }
+        if let Some(seconds) = assignment.lease.timeout_seconds.filter(|seconds| *seconds > 0) {
+            // Kubernetes takes no more.
+            let most = i64::from(i32::MAX);
+            spec["activeDeadlineSeconds"] = json!(most.min(i64::from(seconds) + DEADLINE_SLACK_SECONDS));
         }
         if assignment.lease.needs_packages() {
             let mut packages = container("packages", image(settings, assignment), machine);

@@ -514,10 +514,16 @@ async fn a_cancelled_run_ends_within_its_grace_even_on_a_machine_that_is_gone() 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_that_takes_too_long_times_out_and_its_pods_would_not_outlive_it_by_much() {
     let site = Site::new().await;
-    let id = site.add(|lease| lease.timeout_seconds = Some(20));
-    site.sail_comes_up().await;
+    let id = site.add(|lease| {
+        on_workers(lease);
+        lease.timeout_seconds = Some(20);
+    });
+    let sail = site.sail_comes_up().await;
     let runner = site.runner_comes_up().await;
-    assert_eq!(site.cluster.object("pods", &runner).unwrap()["spec"]["activeDeadlineSeconds"], 620);
+    let pods = [&sail, &runner].map(|name| site.cluster.object("pods", name).unwrap());
+    for pod in pods.iter().chain([&worker_template(&pods[0])]) {
+        assert_eq!(pod["spec"]["activeDeadlineSeconds"], 620);
+    }
     assert_eq!(site.finished(&id).await.status, RunStatus::Timeout);
 }
 
