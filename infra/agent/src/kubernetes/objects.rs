@@ -43,6 +43,7 @@ const USER: u32 = 65532;
 const DEADLINE_SLACK_SECONDS: i64 = 600;
 const DEFAULT_VOLUME_TYPE: &str = "gp3";
 const DEFAULT_VOLUME_GIB: u32 = 100;
+const GIB: u64 = 1 << 30;
 /// Workers that a Sail server starts with where the job names no maximum: Sail's own default.
 const DEFAULT_WORKERS: u32 = 4;
 /// Tasks that a worker takes at once: Sail's own default.
@@ -271,7 +272,8 @@ impl RunObjects {
         let catalogs = catalogs(assignment).into_iter();
         let catalogs = catalogs.map(|(name, _)| self.secret_variable(name, &format!("catalog.{name}")));
         let session = variable(SESSION_TIMEOUT.0, SESSION_TIMEOUT.1);
-        catalogs.chain([session]).chain(self.sail_mode(settings, assignment)).collect()
+        let spilling = Machine::driver(settings, assignment).spilling();
+        catalogs.chain([session]).chain(spilling).chain(self.sail_mode(settings, assignment)).collect()
     }
 
     fn sail_mode(&self, settings: &KubernetesSettings, assignment: &Assignment) -> Vec<Value> {
@@ -316,6 +318,7 @@ impl RunObjects {
         let mut environment = self.environment(assignment);
         environment.retain(|variable| !SAIL_SETS.iter().any(|name| variable["name"] == *name));
         environment.push(variable("PYTHONPATH", &format!("{RUN_FOLDER}/site")));
+        environment.extend(machine.spilling());
         container["env"] = Value::Array(environment);
         let mut spec = self.pod_spec(settings, assignment, &machine);
         spec["automountServiceAccountToken"] = json!(false);
@@ -422,6 +425,19 @@ impl<'a> Machine<'a> {
         json!({"requests": requests, "limits": {"memory": self.memory}})
     }
 
+    /// Sail's settings for spilling to the volume, where there is one. Without a limit of its memory Sail would never spill.
+    fn spilling(&self) -> Vec<Value> {
+        let Some(volume) = self.volume else { return Vec::new() };
+        let size = u64::from(volume.volume_size.unwrap_or(DEFAULT_VOLUME_GIB)) * GIB;
+        let mut settings = vec![variable("SAIL_RUNTIME__TEMPORARY_FILES__MAX_SIZE", &(size / 10 * 9).to_string())];
+        // How much a machine of the job's own choice has is not known here.
+        if let Some(memory) = bytes(self.memory).filter(|_| !self.is_whole) {
+            settings.push(variable("SAIL_RUNTIME__MEMORY_POOL__TYPE", "fair"));
+            settings.push(variable("SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE", &(memory / 10 * 7).to_string()));
+        }
+        settings
+    }
+
     fn volume_kind(&self) -> &'static str {
         if self.volume.is_some() { "ephemeral" } else { "emptyDir" }
     }
@@ -503,6 +519,24 @@ fn catalogs(assignment: &Assignment) -> Vec<(&'static str, String)> {
     assignment.lease.catalogs.iter().flat_map(sail_catalogs::environment).collect()
 }
 
+/// A quantity of Kubernetes in whole units, such as `8Gi`; `None` of one that is written in another way.
+fn bytes(quantity: &str) -> Option<u64> {
+    let digits = quantity.trim_end_matches(|letter: char| letter.is_ascii_alphabetic());
+    let unit: u64 = match quantity.strip_prefix(digits)? {
+        "" => 1,
+        "k" => 1_000,
+        "Ki" => 1 << 10,
+        "M" => 1_000_000,
+        "Mi" => 1 << 20,
+        "G" => 1_000_000_000,
+        "Gi" => GIB,
+        "T" => 1_000_000_000_000,
+        "Ti" => 1 << 40,
+        _ => return None,
+    };
+    digits.parse::<u64>().ok()?.checked_mul(unit)
+}
+
 fn variable(name: &str, value: &str) -> Value {
     json!({"name": name, "value": value})
 }
@@ -513,4 +547,20 @@ fn image<'a>(settings: &'a KubernetesSettings, assignment: &'a Assignment) -> &'
 
 fn is_cluster(assignment: &Assignment) -> bool {
     assignment.lease.engine.get("executionMode").is_some_and(|mode| mode == "cluster")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quantities_are_read_in_whole_units_alone() {
+        let read = [("8Gi", 8 << 30), ("512Mi", 512 << 20), ("2G", 2_000_000_000), ("1048576", 1 << 20), ("0", 0)];
+        for (quantity, expected) in read {
+            assert_eq!(bytes(quantity), Some(expected), "{quantity}");
+        }
+        for quantity in ["", "Gi", "1.5Gi", "500m", "-1Gi", "1e9", "8 Gi", "20000000000000Ti"] {
+            assert_eq!(bytes(quantity), None, "{quantity}");
+        }
+    }
 }

@@ -131,6 +131,20 @@ impl Site {
         self.cluster.put("pods", json!({"metadata": metadata, "status": status}));
     }
 
+    /// What the Sail server of such a run and its workers are told of spilling: kind and size of the pool of memory, size of files.
+    async fn spilling(&self, change: impl FnOnce(&mut LeasedRun)) -> [[Value; 3]; 2] {
+        const SETTINGS: [&str; 3] = [
+            "SAIL_RUNTIME__MEMORY_POOL__TYPE",
+            "SAIL_RUNTIME__MEMORY_POOL__FAIR__MAX_SIZE",
+            "SAIL_RUNTIME__TEMPORARY_FILES__MAX_SIZE",
+        ];
+        let id = self.add(change);
+        let sail = self.cluster.pod(&format!("ms-{}-1-sail", id.as_str().to_lowercase())).await;
+        let pod = self.cluster.object("pods", &sail).unwrap();
+        let containers = [&pod, &worker_template(&pod)].map(|pod| pod["spec"]["containers"][0].clone());
+        containers.map(|container| SETTINGS.map(|name| variable(&container, name)["value"].clone()))
+    }
+
     /// The runner executes.
     async fn runner_comes_up(&self) -> String {
         let runner = self.cluster.pod("-runner").await;
@@ -815,6 +829,26 @@ async fn machines_volumes_and_cluster_mode_are_said_as_kubernetes_and_sail_take_
     assert_eq!(site.ended(&kept).await.status, RunStatus::Failed);
     until("its secret is gone", || site.cluster.left().iter().all(|(kind, _)| kind != "secrets").then_some(())).await;
     assert_eq!(site.cluster.calls(), manifests::granted());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_engine_with_a_volume_spills_to_it() {
+    let site = Site::new().await;
+    // 7 tenths of 8 GiB, and 9 tenths of 50 and of 200 GiB.
+    let (pool, small, large) = (json!("6012954213"), json!("48318382080"), json!("193273528320"));
+    let on_volumes = |lease: &mut LeasedRun| {
+        everything(lease);
+        let compute = lease.compute.as_mut().unwrap();
+        compute.driver.as_mut().unwrap().instance_type = None;
+        compute.worker.as_mut().unwrap().instance_type = None;
+    };
+    let (fair, none) = (json!("fair"), Value::Null);
+    let expected = [[&fair, &pool, &small], [&fair, &pool, &large]].map(|told| told.map(Value::clone));
+    assert_eq!(site.spilling(on_volumes).await, expected);
+    // What a whole machine has is not known.
+    let expected = [[&none, &none, &small], [&none, &none, &large]].map(|told| told.map(Value::clone));
+    assert_eq!(site.spilling(everything).await, expected);
+    assert_eq!(site.spilling(on_workers).await, [[&none; 3]; 2].map(|told| told.map(Value::clone)));
 }
 
 #[tokio::test(flavor = "multi_thread")]
