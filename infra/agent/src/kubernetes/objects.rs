@@ -27,6 +27,9 @@ pub(crate) const SAIL_PORT: u16 = 50051;
 /// Machines that are for runs only may refuse everything that does not tolerate this taint.
 const TAINT: &str = "mainsheet.dev/jobs";
 const CAPACITY_TYPE: &str = "karpenter.sh/capacity-type";
+/// The labels by which machines are told that may be taken away, with the value that says so: of Karpenter and EKS Auto Mode, and of
+/// managed node groups.
+const SPOT: [(&str, &str); 2] = [(CAPACITY_TYPE, "spot"), ("eks.amazonaws.com/capacityType", "SPOT")];
 const INSTANCE_TYPE: &str = "node.kubernetes.io/instance-type";
 
 const RUN_FOLDER: &str = "/mainsheet-run";
@@ -369,12 +372,11 @@ impl<'a> Machine<'a> {
         let worker = assignment.lease.compute.as_ref().and_then(|compute| compute.worker.as_ref());
         let instance_type = worker.and_then(|worker| worker.instance_type.as_ref());
         let volume = worker.and_then(|worker| worker.ebs_config.as_ref());
-        let mut this = Self::engine(settings, instance_type, volume, false);
-        let capacity = worker.and_then(|worker| worker.capacity_type).map(|capacity| match capacity {
-            CapacityType::OnDemand => "on-demand",
-            CapacityType::Spot => "spot",
-        });
-        this.node_selector.extend(capacity.map(|capacity| (CAPACITY_TYPE.to_owned(), json!(capacity))));
+        let capacity = worker.and_then(|worker| worker.capacity_type);
+        let mut this = Self::engine(settings, instance_type, volume, capacity == Some(CapacityType::OnDemand));
+        if capacity == Some(CapacityType::Spot) {
+            this.node_selector.insert(CAPACITY_TYPE.to_owned(), json!("spot"));
+        }
         this
     }
 
@@ -395,8 +397,8 @@ impl<'a> Machine<'a> {
         let mut affinity = Map::new();
         if self.is_durable {
             // Machines that nobody has labelled count as durable.
-            let durable = json!({"key": CAPACITY_TYPE, "operator": "NotIn", "values": ["spot"]});
-            let terms = json!([{"matchExpressions": [durable]}]);
+            let durable = SPOT.map(|(label, spot)| json!({"key": label, "operator": "NotIn", "values": [spot]}));
+            let terms = json!([{"matchExpressions": durable}]);
             affinity.insert(
                 "nodeAffinity".to_owned(),
                 json!({"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}),

@@ -9,12 +9,20 @@ use saphyr::{LoadableYamlNode, Scalar, Yaml};
 use serde_json::{Value, json};
 
 fn base() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("kubernetes/base")
+    manifest("base")
 }
 
-/// All documents of a manifest.
+fn manifest(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("kubernetes").join(path)
+}
+
+/// All documents of a manifest of the base.
 fn documents(file: &str) -> Vec<Value> {
-    let text = fs::read_to_string(base().join(file)).unwrap();
+    documents_of(&base().join(file))
+}
+
+fn documents_of(path: &Path) -> Vec<Value> {
+    let text = fs::read_to_string(path).unwrap();
     Yaml::load_from_str(&text).unwrap().iter().map(plain).collect()
 }
 
@@ -99,6 +107,22 @@ fn the_agent_s_volume_needs_no_default_class() {
     assert_eq!(class["parameters"], json!({"type": "gp3", "encrypted": "true"}));
     assert_eq!(class["volumeBindingMode"], "WaitForFirstConsumer");
     assert_eq!(claim["spec"]["storageClassName"], class["metadata"]["name"]);
+}
+
+#[test]
+fn karpenter_starts_machines_for_runs_alone_and_stops_none_that_a_run_is_on() {
+    let documents = documents_of(&manifest("karpenter/nodepool.yaml"));
+    let [pool, class] = documents.as_slice() else { panic!("{documents:?}") };
+    assert_eq!((&pool["kind"], &class["kind"]), (&json!("NodePool"), &json!("EC2NodeClass")));
+    let machines = &pool["spec"]["template"]["spec"];
+    assert_eq!(machines["nodeClassRef"]["name"], class["metadata"]["name"]);
+    // As the runs' pods tolerate it.
+    assert_eq!(machines["taints"], json!([{"key": "mainsheet.dev/jobs", "effect": "NoSchedule"}]));
+    let both = json!({"key": "karpenter.sh/capacity-type", "operator": "In", "values": ["on-demand", "spot"]});
+    assert!(machines["requirements"].as_array().unwrap().contains(&both));
+    let disruption = &pool["spec"]["disruption"];
+    assert_eq!((&disruption["consolidationPolicy"], &machines["expireAfter"]), (&json!("WhenEmpty"), &json!("Never")));
+    assert_eq!(disruption["budgets"], json!([{"nodes": "0", "reasons": ["Drifted"]}]));
 }
 
 #[test]

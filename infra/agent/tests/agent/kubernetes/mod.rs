@@ -777,10 +777,8 @@ async fn machines_volumes_and_cluster_mode_are_said_as_kubernetes_and_sail_take_
     let pod = site.cluster.object("pods", &sail).unwrap();
     let spec = &pod["spec"];
     assert_eq!(spec["nodeSelector"], json!({"node.kubernetes.io/instance-type": "c8g.2xlarge"}));
-    let terms =
-        &spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"];
-    let durable = json!({"key": "karpenter.sh/capacity-type", "operator": "NotIn", "values": ["spot"]});
-    assert_eq!(terms[0]["matchExpressions"][0], durable);
+    assert_eq!(machine_terms(spec), durable());
+    assert_eq!(spec["tolerations"], json!([{"key": "mainsheet.dev/jobs", "operator": "Exists"}]));
     // Small enough for every machine that a job may name.
     assert_eq!(spec["containers"][0]["resources"], json!({"requests": {"cpu": "500m", "memory": "1Gi"}}));
     let alone = &spec["affinity"]["podAntiAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"][0];
@@ -810,7 +808,7 @@ async fn machines_volumes_and_cluster_mode_are_said_as_kubernetes_and_sail_take_
     assert_eq!(variables(container), ["RUST_LOG", "TOKEN", "TRACEPARENT"]);
     assert_eq!(variables(&template["spec"]["containers"][0]), ["TOKEN"]);
     let spot = json!({"karpenter.sh/capacity-type": "spot", "node.kubernetes.io/instance-type": "c8g.4xlarge"});
-    assert_eq!(template["spec"]["nodeSelector"], spot);
+    assert_eq!((&template["spec"]["nodeSelector"], machine_terms(&template["spec"])), (&spot, Value::Null));
     assert_eq!(template["metadata"]["labels"]["mainsheet.dev/run"], pod["metadata"]["labels"]["mainsheet.dev/run"]);
 
     site.worker_is(&sail, 1, running(true));
@@ -829,6 +827,33 @@ async fn machines_volumes_and_cluster_mode_are_said_as_kubernetes_and_sail_take_
     assert_eq!(site.ended(&kept).await.status, RunStatus::Failed);
     until("its secret is gone", || site.cluster.left().iter().all(|(kind, _)| kind != "secrets").then_some(())).await;
     assert_eq!(site.cluster.calls(), manifests::granted());
+}
+
+/// What a pod demands of its machine's labels besides those that it selects by.
+fn machine_terms(spec: &Value) -> Value {
+    spec["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"].clone()
+}
+
+/// A machine that is not taken away, whoever has labelled it, if anybody.
+fn durable() -> Value {
+    json!([{"matchExpressions": [
+        {"key": "karpenter.sh/capacity-type", "operator": "NotIn", "values": ["spot"]},
+        {"key": "eks.amazonaws.com/capacityType", "operator": "NotIn", "values": ["SPOT"]},
+    ]}])
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn workers_that_must_last_go_to_machines_that_nobody_has_labelled_too() {
+    let site = Site::new().await;
+    site.add(|lease| {
+        everything(lease);
+        let worker = lease.compute.as_mut().unwrap().worker.as_mut().unwrap();
+        worker.capacity_type = Some(CapacityType::OnDemand);
+    });
+    let sail = site.cluster.pod("-sail").await;
+    let spec = worker_template(&site.cluster.object("pods", &sail).unwrap())["spec"].clone();
+    assert_eq!(spec["nodeSelector"], json!({"node.kubernetes.io/instance-type": "c8g.4xlarge"}));
+    assert_eq!(machine_terms(&spec), durable());
 }
 
 #[tokio::test(flavor = "multi_thread")]
