@@ -6,6 +6,7 @@ use std::fmt;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize, Serializer};
 use url::Url;
+use uuid::fmt::Hyphenated;
 
 use crate::region::is_aws_region;
 use crate::sealed::Sealed;
@@ -142,7 +143,7 @@ pub enum CatalogSettings {
     /// Microsoft OneLake.
     #[serde(rename_all = "camelCase")]
     Onelake {
-        /// The item: `workspace/name.type`.
+        /// The item: `workspace/name.type`, or `workspaceId/itemId`.
         url: String,
         /// The database that unqualified table names mean.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -184,7 +185,8 @@ pub struct CatalogConfig {
     #[schema(min_length = 1, max_length = 1023)]
     pub endpoint_url: Option<String>,
     /// Required but for `glue` and `memory`. `iceberg_rest` and `unity`: the base address. `onelake`: the item, as in
-    /// `workspace/name.Lakehouse`. `hive_metastore`: endpoints such as `thrift://host:9083`, with commas between them.
+    /// `workspace/name.Lakehouse`, or the ids of both. `hive_metastore`: endpoints such as `thrift://host:9083`, with commas
+    /// between them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schema(min_length = 1, max_length = 1023)]
     pub url: Option<String>,
@@ -402,14 +404,19 @@ fn web_address(text: &str) -> Result<(), &'static str> {
     }
 }
 
-/// `workspace/name.type` (Sail, OneLake catalog).
+/// `workspace/name.type`, or two ids where the workspace knows no names (Sail, OneLake catalog).
 fn onelake_item(text: &str) -> Result<(), &'static str> {
     let is_name = |part: &str| !part.is_empty() && !part.contains(['/', '\\', ':', '?', '#', '@', '%']);
-    let item = text.split_once('/').filter(|(workspace, item)| is_name(workspace) && is_name(item));
-    match item.and_then(|(_, item)| item.rsplit_once('.')) {
-        Some((name, kind)) if is_name(name) && is_name(kind) => Ok(()),
-        _ => Err("must be an item of OneLake: `workspace/name.type`, such as `sales/retail.Lakehouse`"),
+    let is_id = |part: &str| part.parse::<Hyphenated>().is_ok();
+    let is_item = |item: &str| item.rsplit_once('.').is_some_and(|(name, kind)| is_name(name) && is_name(kind));
+    let is_right = text.split_once('/').is_some_and(|(workspace, item)| {
+        let by_name = is_name(workspace) && is_name(item) && is_item(item);
+        by_name || (is_id(workspace) && is_id(item))
+    });
+    if is_right {
+        return Ok(());
     }
+    Err("must be an item of OneLake: `workspace/name.type`, such as `sales/retail.Lakehouse`, or `workspaceId/itemId`")
 }
 
 /// `thrift://host:port`, one to ten of them.
@@ -602,6 +609,7 @@ mod tests {
             ("iceberg_rest", json!({ "url": "http://localhost:8181/x", "warehouse": "s3://a/b", "prefix": "p" })),
             ("unity", json!({ "url": "https://unity.example.com", "defaultCatalog": "main", "defaultDatabase": "a" })),
             ("onelake", json!({ "url": "sales/retail.Lakehouse", "defaultDatabase": "dbo" })),
+            ("onelake", json!({ "url": "8f0c2d1e-5b3a-4c6d-9e7f-0a1b2c3d4e5f/3A9B8C7D-6E5F-4A3B-8C1D-0E9F8A7B6C5D" })),
             ("hive_metastore", json!({ "url": "thrift://one:9083,thrift://two:9083" })),
         ];
         for (provider, config) in right {
@@ -642,6 +650,12 @@ mod tests {
             assert_eq!(refused("iceberg_rest", json!({ "url": url })), ["configWrite.url"], "{url}");
         }
         for url in ["a", "a/b", "/b.Lakehouse", "a/b/c.Lakehouse", "https://a/b.Lakehouse", "a/.Lakehouse", "a/b."] {
+            assert_eq!(refused("onelake", json!({ "url": url })), ["configWrite.url"], "{url}");
+        }
+        let id = "8f0c2d1e-5b3a-4c6d-9e7f-0a1b2c3d4e5f";
+        let ids =
+            [format!("sales/{id}"), format!("{id}/retail"), format!("{id}/{}", id.replace('-', "")), format!("{id}/")];
+        for url in ids {
             assert_eq!(refused("onelake", json!({ "url": url })), ["configWrite.url"], "{url}");
         }
         for url in ["host:9083", "thrift://host", "thrift://host:9083,", "https://host:9083", "thrift://host:9083/x"] {
