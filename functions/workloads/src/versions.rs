@@ -4,7 +4,7 @@ use garde::Validate;
 use mainsheet_api::{App, text};
 use mainsheet_auth::{Caller, Relation};
 use mainsheet_core::job::{
-    ConcurrencyPolicy, EngineConfig, ExecutionMode, Job, JobConfig, JobDependency, JobVersion, Library,
+    ConcurrencyPolicy, EbsConfig, EngineConfig, ExecutionMode, Job, JobConfig, JobDependency, JobVersion, Library,
     MissedSchedulePolicy, PythonSource, READABLE_SCHEMES, Requirements, Schedule, SourceConfig, scheme_of,
 };
 use mainsheet_core::query::SavedQuery;
@@ -223,12 +223,20 @@ fn check_python(python: &PythonSource, errors: &mut FieldErrors) {
     }
 }
 
-/// Machines that no run of the job would have.
+/// Machines and volumes that no run of the job would have.
 fn check_compute(config: &JobConfig, errors: &mut FieldErrors) {
     let mode = config.lakesail.as_ref().map_or_else(ExecutionMode::default, |engine| engine.execution_mode);
     let has_workers = config.compute.as_ref().is_some_and(|compute| compute.worker.is_some());
     if has_workers && mode == ExecutionMode::Standalone {
         errors.add("config.compute.worker", "goes with `cluster` as `config.lakesail.executionMode`");
+    }
+    let Some(compute) = &config.compute else { return };
+    let driver = compute.driver.as_ref().and_then(|driver| driver.ebs_config.as_ref());
+    let worker = compute.worker.as_ref().and_then(|worker| worker.ebs_config.as_ref());
+    for (machine, volume) in [("driver", driver), ("worker", worker)] {
+        if let Some(Err(error)) = volume.map(EbsConfig::check) {
+            errors.add(format!("config.compute.{machine}.ebsConfig.{}", error.field), error.reason);
+        }
     }
 }
 

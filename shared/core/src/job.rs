@@ -20,6 +20,8 @@ const MAX_VARIABLE_SETTING: usize = 253;
 const SECRET_PREFIX: &str = "secret.";
 /// Where an agent reads sources and libraries from.
 pub const READABLE_SCHEMES: [&str; 4] = ["https", "http", "file", "s3"];
+/// The smallest volume of the types `st1` and `sc1`, in GiB.
+const LEAST_HDD_GIB: u32 = 125;
 
 /// A setting of the engine that cannot be what it should.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -29,6 +31,16 @@ pub struct SettingError {
     pub setting: String,
     /// Why.
     pub reason: String,
+}
+
+/// A field of a volume that EC2 refuses beside the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("`{field}` {reason}")]
+pub struct VolumeError {
+    /// Its name.
+    pub field: &'static str,
+    /// Why.
+    pub reason: &'static str,
 }
 
 /// A job, as it is kept.
@@ -317,22 +329,22 @@ pub enum CapacityType {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema, garde::Validate)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct EbsConfig {
-    /// AWS volume type.
+    /// AWS volume type; `gp3` unless given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(pattern("^(gp2|gp3|io1|io2|sc1|st1|standard)$")))]
     #[schema(pattern = "^(gp2|gp3|io1|io2|sc1|st1|standard)$", examples("gp3"))]
     pub volume_type: Option<String>,
-    /// GiB.
+    /// GiB; 100 unless given. At least 125 with `st1` and `sc1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1, max = 65536)))]
     #[schema(minimum = 1, maximum = 65536)]
     pub volume_size: Option<u32>,
-    /// Operations a second.
+    /// Operations a second; required with `io1` and `io2`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1, max = 256_000)))]
     #[schema(minimum = 1, maximum = 256_000)]
     pub iops: Option<u32>,
-    /// MiB a second.
+    /// MiB a second; with `gp3` only.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[garde(inner(range(min = 1, max = 4000)))]
     #[schema(minimum = 1, maximum = 4000)]
@@ -612,6 +624,41 @@ fn is_reserved(name: &str) -> bool {
     const NAMES: [&str; 6] = ["HOME", "PATH", "SPARK_REMOTE", "TMPDIR", "TZ", "LANG"];
     const PREFIXES: [&str; 4] = ["MAINSHEET_", "SAIL_", "PYTHON", "LD_"];
     NAMES.contains(&name) || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+}
+
+impl EbsConfig {
+    /// AWS volume type; `gp3` unless given.
+    #[must_use]
+    pub fn kind(&self) -> &str {
+        self.volume_type.as_deref().unwrap_or("gp3")
+    }
+
+    /// GiB; 100 unless given.
+    #[must_use]
+    pub fn size(&self) -> u32 {
+        self.volume_size.unwrap_or(100)
+    }
+
+    /// That EC2 makes such volumes at all.
+    ///
+    /// # Errors
+    /// The first field that it always refuses beside the others.
+    pub fn check(&self) -> Result<(), VolumeError> {
+        let refused = |field: &'static str, reason: &'static str| Err(VolumeError { field, reason });
+        match self.kind() {
+            "io1" | "io2" if self.iops.is_none() => {
+                refused("iops", "is required with the volume types `io1` and `io2`")
+            }
+            "st1" | "sc1" if self.size() < LEAST_HDD_GIB => refused(
+                "volumeSize",
+                "must be at least 125 with the volume types `st1` and `sc1`; it is 100 unless given",
+            ),
+            kind if kind != "gp3" && self.throughput.is_some() => {
+                refused("throughput", "goes with the volume type `gp3`")
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 impl JobVersion {

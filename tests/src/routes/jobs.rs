@@ -168,6 +168,47 @@ async fn machines_have_names_that_nodes_can_be_selected_by() {
 }
 
 #[tokio::test]
+async fn volumes_are_such_as_ec2_makes() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.cluster("main").await.cluster_id;
+    let on = |machine: &str, volume: &Value| {
+        let config = json!({
+            "python": { "source": "print(1)" },
+            "compute": { machine: { "ebsConfig": volume } },
+            "lakesail": { "executionMode": "cluster" },
+        });
+        build::with(build::job("daily", &cluster, &owner.team_id), "/config", config)
+    };
+    let wrong = [
+        (json!({ "volumeType": "io1" }), "iops"),
+        (json!({ "volumeType": "io2", "volumeSize": 200 }), "iops"),
+        (json!({ "volumeType": "gp2", "throughput": 200 }), "throughput"),
+        (json!({ "volumeType": "io2", "iops": 3000, "throughput": 200 }), "throughput"),
+        (json!({ "volumeType": "st1", "volumeSize": 124 }), "volumeSize"),
+        (json!({ "volumeType": "sc1" }), "volumeSize"),
+    ];
+    for (volume, field) in &wrong {
+        for machine in ["driver", "worker"] {
+            let answer = owner.post("/workloads/jobs", on(machine, volume)).await;
+            answer.assert_names_field(&format!("config.compute.{machine}.ebsConfig.{field}"));
+        }
+    }
+    let right = [
+        json!({}),
+        json!({ "throughput": 200, "iops": 4000 }),
+        json!({ "volumeType": "io2", "iops": 3000 }),
+        json!({ "volumeType": "st1", "volumeSize": 125 }),
+        json!({ "volumeType": "gp2", "volumeSize": 1 }),
+    ];
+    for (index, volume) in right.iter().enumerate() {
+        let job = build::with(on("worker", volume), "/jobKey", json!(format!("job-{index}")));
+        let _ = owner.post("/workloads/jobs", job).await.expect(201);
+    }
+    app.deliver().await;
+}
+
+#[tokio::test]
 async fn work_is_given_to_clusters_that_are_alive_only() {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;

@@ -44,8 +44,6 @@ const SAIL_SETS: [&str; 2] = ["RUST_LOG", "TRACEPARENT"];
 const USER: u32 = 65532;
 /// How much longer than its run a pod lives when no agent comes back to end it, in seconds.
 const DEADLINE_SLACK_SECONDS: i64 = 600;
-const DEFAULT_VOLUME_TYPE: &str = "gp3";
-const DEFAULT_VOLUME_GIB: u32 = 100;
 const GIB: u64 = 1 << 30;
 /// Workers that a Sail server starts with where the job names no maximum: Sail's own default.
 const DEFAULT_WORKERS: u32 = 4;
@@ -430,7 +428,7 @@ impl<'a> Machine<'a> {
     /// Sail's settings for spilling to the volume, where there is one. Without a limit of its memory Sail would never spill.
     fn spilling(&self) -> Vec<Value> {
         let Some(volume) = self.volume else { return Vec::new() };
-        let size = u64::from(volume.volume_size.unwrap_or(DEFAULT_VOLUME_GIB)) * GIB;
+        let size = u64::from(volume.size()) * GIB;
         let mut settings = vec![variable("SAIL_RUNTIME__TEMPORARY_FILES__MAX_SIZE", &(size / 10 * 9).to_string())];
         // How much a machine of the job's own choice has is not known here.
         if let Some(memory) = bytes(self.memory).filter(|_| !self.is_whole) {
@@ -446,7 +444,7 @@ impl<'a> Machine<'a> {
 
     fn volume(&self, settings: &KubernetesSettings) -> Value {
         let Some(volume) = self.volume else { return json!({}) };
-        let size = volume.volume_size.unwrap_or(DEFAULT_VOLUME_GIB);
+        let size = volume.size();
         json!({"volumeClaimTemplate": {
             "metadata": {"labels": {MANAGER: super::api::FIELD_MANAGER}},
             "spec": {
@@ -469,7 +467,7 @@ pub(crate) fn storage_classes(settings: &KubernetesSettings, assignment: &Assign
 
 /// A volume's class: its name says all that is in it, because a class cannot be changed.
 fn storage_class(settings: &KubernetesSettings, volume: &EbsConfig) -> (String, Value) {
-    let kind = volume.volume_type.as_deref().unwrap_or(DEFAULT_VOLUME_TYPE);
+    let kind = volume.kind();
     let mut name = format!("mainsheet-{kind}");
     let mut parameters = json!({"type": kind, "encrypted": "true"});
     if let Some(iops) = volume.iops {
