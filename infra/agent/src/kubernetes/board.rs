@@ -7,13 +7,15 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::Api;
 use kube::api::ListParams;
 use tokio::sync::Mutex;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::api::patiently;
 use super::objects;
 use crate::backend::Result;
 
 const INTERVAL: Duration = Duration::from_secs(1);
+/// How long a list may take. All runs wait for it.
+const ANSWER: Duration = Duration::from_secs(15);
 
 /// Who wants to know about pods, looks here.
 pub(crate) struct Board {
@@ -47,7 +49,11 @@ impl Board {
         }
         let begun = Instant::now();
         let ours = ListParams::default().labels(objects::OF_A_RUN);
-        let pods = Arc::new(patiently("list pods", || self.pods.list(&ours)).await?.items);
+        let list = || async {
+            let listed = timeout(ANSWER, self.pods.list(&ours)).await;
+            listed.unwrap_or_else(|late| Err(kube::Error::Service(late.into())))
+        };
+        let pods = Arc::new(patiently("list pods", list).await?.items);
         *last = Some(Look { begun, pods: Arc::clone(&pods) });
         Ok(pods)
     }

@@ -24,7 +24,7 @@ use k8s_openapi::api::core::v1::{ConfigMap, Pod, Secret};
 use k8s_openapi::api::networking::v1::NetworkPolicy;
 use k8s_openapi::api::storage::v1::StorageClass;
 use kube::api::{DeleteParams, ListParams, Preconditions};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Config, ResourceExt};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -51,6 +51,8 @@ const LAST_WORDS: Duration = Duration::from_secs(5);
 /// How long an ended runner's log may take to tell its outcome before its termination message is believed.
 const OUTCOME_GRACE: Duration = Duration::from_secs(10);
 const POLL: Duration = Duration::from_millis(500);
+/// How long the Kubernetes API may be silent within an answer. A log that is silent for longer is followed anew.
+const SILENCE: Duration = Duration::from_secs(60);
 /// For a person.
 const WORKER_TITLE: &str = "a worker";
 
@@ -103,7 +105,8 @@ impl Kubernetes {
     /// # Errors
     /// When there is neither.
     pub async fn connect(settings: KubernetesSettings) -> std::result::Result<Arc<Self>, String> {
-        let client = Client::try_default().await.map_err(|error| format!("no Kubernetes cluster: {error}"))?;
+        let config = Config::infer().await.map_err(|error| format!("no Kubernetes cluster: {error}"))?;
+        let client = Client::try_from(limited(config)).map_err(|error| format!("no Kubernetes cluster: {error}"))?;
         Ok(Self::new(client, settings))
     }
 
@@ -451,6 +454,14 @@ impl Backend for KubernetesBackend {
     }
 }
 
+/// Waits for no answer for ever: a connection may be gone without a word.
+fn limited(mut config: Config) -> Config {
+    config.read_timeout = Some(SILENCE);
+    // Otherwise the time that a connection was not used counts as well.
+    config.reset_reader_on_write = true;
+    config
+}
+
 fn record_file(role: Role) -> String {
     format!("{}-pod.json", role.name())
 }
@@ -472,5 +483,17 @@ impl From<kube::Error> for BackendError {
             kube::Error::Api(status) => Self::Refused(format!("Kubernetes refuses: {}", status.message)),
             error => Self::Refused(format!("Kubernetes: {error}")),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_answer_is_waited_for_for_ever() {
+        let config = limited(Config::new(http::Uri::from_static("https://kubernetes.default.svc")));
+        assert_eq!((config.read_timeout, config.reset_reader_on_write), (Some(SILENCE), true));
+        assert!(config.connect_timeout.is_some() && config.write_timeout.is_some());
     }
 }

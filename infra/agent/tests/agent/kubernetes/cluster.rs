@@ -64,6 +64,12 @@ struct Objects {
     stuck: BTreeSet<String>,
     /// The next follow request breaks off after so many lines.
     log_breaks_after: Option<usize>,
+    /// Follow requests break off when nothing has come for so long.
+    most_silence: Option<Duration>,
+    /// How often logs were asked for.
+    logs_asked: usize,
+    /// How many lists are yet to be left without an answer.
+    silent_lists: usize,
     forbidden: BTreeSet<String>,
 }
 
@@ -103,7 +109,7 @@ impl Cluster {
         if let Some(status) = self.objects().outage.pop() {
             return refusal(&Refusal(status, "Outage", "away for a moment".to_owned()));
         }
-        if self.is_killed_at(&call, false) {
+        if self.is_killed_at(&call, false) || self.is_silent(&call) {
             std::future::pending::<()>().await;
         }
         let answer = self.answer(&call).unwrap_or_else(|why| refusal(&why));
@@ -111,6 +117,13 @@ impl Cluster {
             std::future::pending::<()>().await;
         }
         answer
+    }
+
+    fn is_silent(&self, call: &Call) -> bool {
+        let mut objects = self.objects();
+        let silent = call.verb == "list" && objects.silent_lists > 0;
+        objects.silent_lists -= usize::from(silent);
+        silent
     }
 
     fn is_killed_at(&self, call: &Call, took_effect: bool) -> bool {
@@ -177,13 +190,15 @@ impl Cluster {
         }
         let since: Option<Timestamp> = call.query.get("sinceTime").map(|text| text.parse().unwrap());
         let (this, name) = (self.clone(), call.name.clone());
-        let breaks_after = objects.log_breaks_after;
+        objects.logs_asked += 1;
+        let (breaks_after, most_silence) = (objects.log_breaks_after, objects.most_silence);
         // Later each time: what overlaps with what came before must not be all that ever comes.
         objects.log_breaks_after = breaks_after.map(|lines| lines + 5);
         let lines = futures::stream::unfold((0, 0), move |(place, sent)| {
             let (this, name) = (this.clone(), name.clone());
             async move {
                 let mut place = place;
+                let silent_since = std::time::Instant::now();
                 if breaks_after.is_some_and(|most| sent >= most) {
                     return Some((Err(std::io::Error::other("the connection broke")), (usize::MAX, 0)));
                 }
@@ -191,6 +206,9 @@ impl Cluster {
                     match this.next_line(&name, place, since) {
                         Next::Line(line) => return Some((Ok(Bytes::from(line)), (place + 1, sent + 1))),
                         Next::Skip => place += 1,
+                        Next::Wait if most_silence.is_some_and(|most| silent_since.elapsed() > most) => {
+                            return Some((Err(std::io::Error::other("nothing came")), (usize::MAX, 0)));
+                        }
                         Next::Wait => tokio::time::sleep(POLL).await,
                         Next::End => return None,
                     }
@@ -308,6 +326,20 @@ impl Cluster {
 
     pub(crate) fn break_logs_after(&self, lines: usize) {
         self.objects().log_breaks_after = Some(lines);
+    }
+
+    pub(crate) fn break_silent_logs_after(&self, most: Duration) {
+        self.objects().most_silence = Some(most);
+    }
+
+    /// How often the agent has asked for a log.
+    pub(crate) fn logs_asked(&self) -> usize {
+        self.objects().logs_asked
+    }
+
+    /// The next so many lists are never answered.
+    pub(crate) fn leave_lists_unanswered(&self, lists: usize) {
+        self.objects().silent_lists = lists;
     }
 
     /// The agent that made an object has set this field, such as `/data/pod.py`, otherwise.

@@ -490,6 +490,40 @@ async fn logs_come_once_and_in_order_through_broken_streams_and_restarts() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_log_that_is_silent_for_long_is_followed_anew_without_loss() {
+    let site = Site::new().await;
+    site.cluster.break_silent_logs_after(Duration::from_millis(200));
+    let id = site.add(|_| {});
+    site.sail_comes_up().await;
+    let runner = site.runner_comes_up().await;
+    // Not all of it is `pod.py`'s.
+    site.cluster.print(&runner, &["before it began".to_owned()]);
+    for number in 0..3 {
+        site.cluster.print(&runner, &numbered(number, "S", &[&format!("line {number}")]));
+        let asked = site.cluster.logs_asked();
+        until("it is asked for again", || (site.cluster.logs_asked() > asked + 3).then_some(())).await;
+    }
+    site.runner_succeeds(&runner, 3);
+    let run = site.finished(&id).await;
+    assert_eq!(run.status, RunStatus::Succeeded, "{:?}", run.last());
+    assert_eq!(run.lines(LogSource::Runner, LogStream::Stdout), ["line 0", "line 1", "line 2"]);
+    assert_eq!(run.lines(LogSource::Runner, LogStream::Stderr), ["before it began"]);
+    assert_eq!(run.lines(LogSource::Sail, LogStream::Stderr), ["sail is here"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_nobody_answers_holds_no_run_up() {
+    let site = Site::new().await;
+    let id = site.add(|_| {});
+    site.sail_comes_up().await;
+    let runner = site.runner_comes_up().await;
+    site.reported(&id, ReportedEvent::RunnerStarted).await;
+    site.cluster.leave_lists_unanswered(1);
+    site.runner_succeeds(&runner, 0);
+    assert_eq!(site.finished(&id).await.status, RunStatus::Succeeded);
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn lines_that_a_machine_has_removed_are_counted() {
     let mut site = Site::new().await;
     let id = site.add(|_| {});
