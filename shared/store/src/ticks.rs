@@ -11,7 +11,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::types::AttributeValue;
 use futures::future::try_join_all;
 use mainsheet_core::job::{Job, JobStatus};
-use mainsheet_core::job_run::{JobRun, RunStatus};
+use mainsheet_core::job_run::JobRun;
 use mainsheet_core::schedule::{ClockChange, Schedule};
 use mainsheet_core::tick::{Owed, Stretch, Tick, TickOutcome, TickReason};
 use mainsheet_core::{Error, JobId, Result, Timestamp};
@@ -501,8 +501,9 @@ impl Change<'_> {
         ticks.iter().fold(self, |change, tick| change.create(&tick_key(tenant, job, tick), tick, changed_meanwhile()))
     }
 
-    /// What became of the oldest ticks that a job owes, and the run that was created for the last of them. It is due at `next`
-    /// then, and not if it is another job, or due at another moment, than was read.
+    /// What became of the oldest ticks that a job owes, and the run that was created for the last of them, on a cluster that is
+    /// there: also one that waits would stop others in vain. The job is due at `next` then, and not if it is another job, or due at
+    /// another moment, than was read.
     pub fn decide_ticks(self, due_job: &DueJob, ticks: &[Tick], run: Option<&JobRun>, next: Option<Timestamp>) -> Self {
         let (tenant, row) = (&due_job.tenant, &due_job.row);
         let latest = run.map(|run| (run, due_job.latest_moment_with(run)));
@@ -538,10 +539,7 @@ impl Change<'_> {
             .iter()
             .fold(change, |change, tick| change.create(&tick_key(tenant, &row.value.id, tick), tick, decided()));
         match run {
-            Some(run) if run.status == RunStatus::Ready => {
-                change.require_cluster(tenant, &run.cluster_id).add_run(tenant, run)
-            }
-            Some(run) => change.add_run(tenant, run),
+            Some(run) => change.require_cluster(tenant, &run.cluster_id).add_run(tenant, run),
             None => change,
         }
     }

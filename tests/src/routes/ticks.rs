@@ -756,10 +756,14 @@ async fn a_change_that_meets_a_tick_is_made_all_the_same(
     scene.app.deliver().await;
 }
 
+#[rstest]
+#[case::at_once(json!([]))]
+#[case::after_another_job(json!([{ "jobKey": "source" }]))]
 #[tokio::test]
-async fn a_job_whose_cluster_is_gone_says_so() {
+async fn a_job_whose_cluster_is_gone_says_so(#[case] depends_on: Value) {
     let mut scene = Scene::start().await;
-    let job = scene.job("hourly", hourly()).await;
+    let _ = scene.job("source", json!({})).await;
+    let job = scene.job("hourly", with(hourly(), "dependsOn", depends_on)).await;
     let _ = scene.owner.delete(&format!("/workloads/clusters/{}", scene.agent.cluster_id)).await.expect(204);
     scene.app.deliver().await;
     scene.pass(30 * MINUTE).await;
@@ -771,6 +775,26 @@ async fn a_job_whose_cluster_is_gone_says_so() {
     assert!(scene.app.dump().of_kind("tick").next().is_none(), "the ledger goes with the job");
     scene.pass(HOUR).await;
     assert_eq!(scene.app.tick().await.scheduled, 0);
+}
+
+#[tokio::test]
+async fn a_run_is_not_stopped_for_one_whose_cluster_is_gone() {
+    let mut scene = Scene::start().await;
+    let job = scene.job("replacing", with(hourly(), "concurrencyPolicy", json!("replace"))).await;
+    let _ = scene.tick_at("2026-11-21T09:00:00Z").await;
+    let held = scene.agent.lease_one().await;
+    let holding = std::slice::from_ref(&held);
+    let retired = scene.owner.cluster("retired").await.cluster_id;
+    let elsewhere = json!({ "clusterId": retired });
+    let _ = scene.owner.post(&format!("/workloads/jobs/{job}/versions"), elsewhere).await.expect(201);
+    let _ = scene.owner.delete(&format!("/workloads/clusters/{retired}")).await.expect(204);
+    scene.pass(HOUR).await;
+    let _ = scene.agent.heartbeat(holding).await.expect(200);
+    assert_eq!(scene.app.tick().await.scheduled, 0);
+    assert_eq!(scene.told(&job).await, ["09:00 1 ran due", "10:00 1 skipped cluster_gone"]);
+    assert_eq!(scene.statuses(&job).await, ["starting"]);
+    let orders = scene.agent.heartbeat(holding).await.expect(200).json();
+    assert_eq!(orders["runs"][0]["order"], "continue");
 }
 
 #[tokio::test]
