@@ -13,7 +13,7 @@ use mainsheet_core::tick::{Tick, TickOutcome, TickReason, Verdict, decide};
 use mainsheet_core::{Error, Result, Timestamp};
 use mainsheet_store::Store;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
-use mainsheet_store::jobs::{latest_moment, live_runs};
+use mainsheet_store::jobs::live_runs;
 use mainsheet_store::ticks::{DueJob, TICK_DECIDED, next_run_at};
 
 /// Jobs that are worked on at once: the table answers while others wait.
@@ -110,7 +110,10 @@ async fn carry_out(
     let ticks =
         |run: Option<&JobRun>| -> Vec<Tick> { verdicts.iter().map(|verdict| entry(job, verdict, run, now)).collect() };
     let ran = verdicts.iter().find(|verdict| verdict.reason.outcome() == TickOutcome::Ran);
-    let run = ran.map(|verdict| run_of(job, verdict.ticks.first, now)).transpose()?;
+    let run = match ran {
+        Some(verdict) => Some(run_of(store, job, verdict.ticks.first, now).await?),
+        None => None,
+    };
     match write(store, job, &ticks(run.as_ref()), run.as_ref(), next).await {
         Ok(()) => Ok(ControlFlow::Continue(run)),
         Err(Error::NotFound) => {
@@ -179,7 +182,7 @@ fn without_run(verdict: Verdict) -> Verdict {
 
 /// The run of a tick: ready, unless it waits for other jobs or for the end of the runs that it replaces. It is a run of whoever
 /// published the version in force.
-fn run_of(job: &DueJob, tick: Timestamp, now: Timestamp) -> Result<JobRun> {
+async fn run_of(store: &Store, job: &DueJob, tick: Timestamp, now: Timestamp) -> Result<JobRun> {
     let row = &job.row;
     let version = &row.value.current;
     let mut run = JobRun::of(&row.value.id, version, RunTrigger::Schedule, &version.created_by, now);
@@ -187,16 +190,10 @@ fn run_of(job: &DueJob, tick: Timestamp, now: Timestamp) -> Result<JobRun> {
     let replaces = version.schedule.concurrency_policy == ConcurrencyPolicy::Replace && live_runs(row) > 0;
     if replaces || !version.depends_on.is_empty() {
         let jobs = version.depends_on.iter().map(|dependency| dependency.job_key.clone()).collect();
-        let since = latest_moment(row).map(|latest| latest.min(before(tick)));
+        let since = store.moment_before(job, tick).await?;
         run.waiting = Some(Waiting { jobs, since, replaces });
     } else {
         run.apply(RunEvent::Release, now).map_err(Error::internal)?;
     }
     Ok(run)
-}
-
-/// The last moment before a tick. Somebody may ask for a run between a tick and the scheduler; what other jobs have of that tick
-/// was created since the job's run before it all the same.
-fn before(tick: Timestamp) -> Timestamp {
-    tick - Duration::from_millis(1)
 }

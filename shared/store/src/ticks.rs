@@ -20,7 +20,7 @@ use crate::change::{Due, changed_meanwhile, update_of};
 use crate::job_runs::{ONE_RUN_MORE, latest_of};
 use crate::jobs::{LATEST_MOMENT, LIVE_RUNS, job_key, latest_moment, live_runs};
 use crate::key::{shard_of, tenant_partition};
-use crate::page::Listing;
+use crate::page::{Listing, MAX_LIMIT};
 use crate::scheduler::tenant_of;
 use crate::schema::{BY_NAME, DUE_AT, DUE_SHARD};
 use crate::{Change, Entity, Item, Key, Page, PageRequest, Row, Store, Tenant};
@@ -267,6 +267,9 @@ impl DueJob {
         for (attribute, value) in latest.into_iter().flatten() {
             self.row.note(attribute, value);
         }
+        if let Some(tick) = run.and_then(|run| run.scheduled_at) {
+            self.row.note(LAST_SCHEDULED_AT, text(tick));
+        }
         let live = live_runs(&self.row) + u64::from(run.is_some());
         self.row.note(LIVE_RUNS, AttributeValue::N(live.to_string()));
         if let Some(next) = next {
@@ -396,6 +399,22 @@ impl Store {
     ) -> Result<(String, Vec<Key>, Option<Item>)> {
         let (keys, next) = self.due_page(&shard, (PER_QUERY, start), now).await?;
         Ok((shard, keys, next))
+    }
+
+    /// The moment of a due job's run before a tick; `None` when there was none. Runs that somebody asked for between the tick and the
+    /// scheduler are none before it: where there is one, 1 query finds the latest moment before the tick among the newest hundred.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn moment_before(&self, due: &DueJob, tick: Timestamp) -> Result<Option<Timestamp>> {
+        let latest = latest_moment(&due.row);
+        if latest.is_none_or(|latest| latest < tick) {
+            return Ok(latest);
+        }
+        let request = PageRequest { limit: MAX_LIMIT, ..PageRequest::default() };
+        let newest = self.job_runs(&due.tenant, &due.row.value.id, &request).await?;
+        let moments = newest.rows.iter().map(|row| row.value.moment()).chain(last_scheduled_at(&due.row));
+        Ok(moments.filter(|moment| *moment < tick).max())
     }
 
     /// A page of a job's ledger, newest first.

@@ -269,15 +269,23 @@ async fn send(world: &World, operation: &Operation) {
     let _ = request.send(world).await;
 }
 
-/// Jobs that are due every minute: runs of one take the place of those before, and those of another wait for it.
+/// Jobs that are due every minute: runs of one take the place of those before, and those of another wait for it. Somebody asks for one
+/// of those before the scheduler comes to its first tick.
 async fn schedule_jobs(world: &World) {
-    let replaces = ("/concurrencyPolicy", json!("replace"));
-    let waits = ("/dependsOn", json!([{ "jobKey": "replacing" }]));
-    for (key, (field, value)) in [("replacing", replaces), ("waiting", waits)] {
-        let job = build::job(key, &world.agent.cluster_id, &world.owner.team_id);
-        let job = build::with(build::with(job, "/cronExpression", json!("* * * * *")), field, value);
-        let _ = world.owner.create("/workloads/jobs", job).await;
+    let replaces = json!({ "concurrencyPolicy": "replace" });
+    let waits = json!({
+        "dependsOn": [{ "jobKey": "replacing" }], "concurrencyPolicy": "allow", "maxConcurrentRuns": 10, "missedSchedulePolicy": "all",
+    });
+    let mut jobs = Vec::new();
+    for (key, fields) in [("replacing", replaces), ("waiting", waits)] {
+        let mut job = build::job(key, &world.agent.cluster_id, &world.owner.team_id);
+        job["cronExpression"] = json!("* * * * *");
+        job.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        jobs.push(world.owner.create("/workloads/jobs", job).await);
     }
+    world.app.advance(Duration::from_secs(60));
+    let _ = world.agent.heartbeat(&[]).await.expect(200);
+    let _ = world.owner.run(&jobs[1]).await;
 }
 
 /// What each role allows of the table, by the folder of its function; those alone that allow something.

@@ -477,6 +477,31 @@ async fn a_run_by_hand_before_the_scheduler_comes_leaves_that_of_the_tick_its_su
 }
 
 #[tokio::test]
+async fn a_run_by_hand_between_a_tick_and_the_scheduler_takes_no_success_from_the_tick() {
+    let mut scene = Scene::start().await;
+    let source = scene.job("source", json!({})).await;
+    let job = scene.job("dependent", with(hourly(), "dependsOn", json!([{ "jobKey": "source" }]))).await;
+    // In the seconds before the scheduler comes, and in the hour in which it does not.
+    for [before, by_hand, comes] in [
+        ["08:45:00", "09:00:10", "09:00:30"],
+        ["09:45:00", "10:00:10", "10:00:30"],
+        ["10:45:00", "11:20:00", "11:40:00"],
+    ] {
+        scene.run_by_hand_at(&source, &format!("2026-11-21T{before}Z")).await;
+        scene.run_by_hand_at(&job, &format!("2026-11-21T{by_hand}Z")).await;
+        assert_eq!(scene.tick_at(&format!("2026-11-21T{comes}Z")).await, 1);
+        assert_eq!(scene.statuses(&job).await.last().unwrap(), "ready", "{comes}");
+        let _ = scene.succeed_one().await;
+    }
+    // One that somebody asked for before the tick is the run before, and a later one makes no difference.
+    scene.run_by_hand_at(&source, "2026-11-21T11:45:00Z").await;
+    scene.run_by_hand_at(&job, "2026-11-21T11:50:00Z").await;
+    scene.run_by_hand_at(&job, "2026-11-21T12:00:10Z").await;
+    assert_eq!(scene.tick_at("2026-11-21T12:00:30Z").await, 1);
+    assert_eq!(scene.statuses(&job).await.last().unwrap(), "pending", "the source has not succeeded since 11:50");
+}
+
+#[tokio::test]
 async fn a_success_from_before_a_run_by_hand_does_not_count_for_the_next_tick() {
     let mut scene = Scene::start().await;
     let (source, job) = source_and_dependent(&scene).await;
