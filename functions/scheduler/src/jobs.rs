@@ -13,7 +13,7 @@ use mainsheet_core::tick::{Tick, TickOutcome, TickReason, Verdict, decide};
 use mainsheet_core::{Error, Result, Timestamp};
 use mainsheet_store::Store;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
-use mainsheet_store::jobs::live_runs;
+use mainsheet_store::jobs::{latest_moment, live_runs};
 use mainsheet_store::ticks::{DueJob, TICK_DECIDED, next_run_at};
 
 /// Jobs that are worked on at once: the table answers while others wait.
@@ -185,6 +185,8 @@ fn without_run(verdict: Verdict) -> Verdict {
 async fn run_of(store: &Store, job: &DueJob, tick: Timestamp, now: Timestamp) -> Result<JobRun> {
     let row = &job.row;
     let version = &row.value.current;
+    // Somebody may have asked for a run since the scheduler began. One that was there when the job was read is older.
+    let now = latest_moment(row).map_or(now, |latest| latest.max(now));
     let mut run = JobRun::of(&row.value.id, version, RunTrigger::Schedule, &version.created_by, now);
     run.scheduled_at = Some(tick);
     let replaces = version.schedule.concurrency_policy == ConcurrencyPolicy::Replace && live_runs(row) > 0;

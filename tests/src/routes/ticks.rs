@@ -317,6 +317,37 @@ async fn a_run_that_waits_is_replaced_by_the_newest() {
     assert_eq!(scene.runs(&job).await[2]["status"], "ready");
 }
 
+#[tokio::test]
+async fn a_run_that_somebody_asks_for_while_the_scheduler_works_is_replaced_as_well() {
+    let mut scene = Scene::start().await;
+    let job = scene.job("replacing", with(hourly(), "concurrencyPolicy", json!("replace"))).await;
+    scene.pass(30 * MINUTE).await;
+    let _ = scene.agent.heartbeat(&[]).await.expect(200);
+    // The first thing that the scheduler writes is that it came.
+    let (pause, transactions) = (Pause::default(), AtomicUsize::new(0));
+    let held_back = pause.clone();
+    scene.app.set_rule(Arc::new(move |call| {
+        let is_first = call.operation == "TransactWriteItems" && transactions.fetch_add(1, Ordering::SeqCst) == 0;
+        if is_first { Verdict::Hold(held_back.clone()) } else { Verdict::Forward }
+    }));
+    let ask = async {
+        pause.reached().await;
+        scene.app.advance(Duration::from_millis(500));
+        let run = scene.owner.run(&job).await;
+        pause.end();
+        run
+    };
+    let tick = mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(60));
+    let (by_hand, ticked) = tokio::join!(ask, tick);
+    scene.app.heal();
+    assert_eq!(ticked.unwrap().scheduled, 1);
+    scene.app.deliver().await;
+    let (by_hand, of_tick): (Vec<Value>, Vec<Value>) =
+        scene.runs(&job).await.into_iter().partition(|run| run["id"] == by_hand.as_str());
+    assert_eq!((&by_hand[0]["status"], &of_tick[0]["status"]), (&json!("cancelled"), &json!("ready")));
+    assert_eq!(by_hand[0]["replacedBy"], of_tick[0]["id"]);
+}
+
 /// A job with three runs, of which the third is to replace the others and the second waits for the end of the first. The dispatcher
 /// has come to the second one already, and not to the third. Answers the first one's lease, too.
 async fn two_that_wait_to_replace(scene: &mut Scene) -> (String, Value) {
