@@ -122,19 +122,18 @@ async fn carry_out(
             let ticks: Vec<Tick> = skipped.iter().map(|verdict| entry(job, verdict, None, now)).collect();
             lost_or_done(write(store, job, &ticks, None, next).await)
         }
-        Err(Error::Conflict { code: TICK_DECIDED, .. }) => {
-            // The job was changed by somebody who read it before the tick: what is in the ledger stays.
-            let ticks = ticks(run.as_ref());
-            let decided = store.decided(job, &ticks).await?;
-            let (run, ticks): (_, Vec<Tick>) = (
-                run.filter(|run| run.scheduled_at.is_none_or(|tick| !decided.contains(&tick))),
-                ticks.into_iter().filter(|tick| !decided.contains(&tick.scheduled_at)).collect(),
-            );
-            let written = write(store, job, &ticks, run.as_ref(), next).await;
-            Ok(lost_or_done(written)?.map_continue(|_| run))
-        }
+        Err(Error::Conflict { code: TICK_DECIDED, .. }) => pass_over(store, job, &ticks(None)).await,
         Err(error) => lost_or_done(Err(error)),
     }
+}
+
+/// The ledger has an entry of one of these ticks already: somebody whose clock is behind made the job due at it again. What is there
+/// stays. The ticks before it are entered, and those after it are decided about anew: what was decided about it did not come to be.
+async fn pass_over(store: &Store, job: &DueJob, ticks: &[Tick]) -> Result<ControlFlow<(), Option<JobRun>>> {
+    let Some(decided) = store.first_decided(job, ticks).await? else { return Ok(ControlFlow::Break(())) };
+    let before: Vec<Tick> = ticks.iter().take_while(|tick| tick.scheduled_at < decided.scheduled_at).cloned().collect();
+    let next = job.next_after(decided.through.unwrap_or(decided.scheduled_at));
+    lost_or_done(write(store, job, &before, None, next).await).map(|_| ControlFlow::Break(()))
 }
 
 fn lost_or_done(written: Result<()>) -> Result<ControlFlow<(), Option<JobRun>>> {

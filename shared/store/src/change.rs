@@ -138,6 +138,20 @@ impl Change<'_> {
         self.push_replacement(replacement(row, value, due, beside))
     }
 
+    /// Like [`Change::replace_with`], if the row is due when it was as it was read, or still is not due at all, too.
+    pub(crate) fn replace_unmoved<T: Entity>(self, row: &Row<T>, value: &T, due: Due, beside: Item) -> Self {
+        let update = replacement(row, value, due, beside).map(|update| {
+            let update = update.expression_attribute_names("#due", DUE_AT);
+            match row.text(DUE_AT) {
+                None => update.condition_expression("#version = :expected AND attribute_not_exists(#due)"),
+                Some(due_at) => update
+                    .condition_expression("#version = :expected AND #due = :due")
+                    .expression_attribute_values(":due", AttributeValue::S(due_at.to_owned())),
+            }
+        });
+        self.push_replacement(update)
+    }
+
     /// Like [`Change::replace`], if nothing counts beside the entity, too.
     pub(crate) fn replace_uncounted<T: Entity>(self, row: &Row<T>, value: &T, counter: &str) -> Self {
         let update = replacement(row, value, Due::Keep, Item::new()).map(|update| {

@@ -4,7 +4,6 @@
 //! in its own transaction; the scheduler moves it on in the transaction that enters what became of the tick in the ledger. That
 //! entry can be made once only, whoever else acts on the same tick.
 
-use std::collections::HashSet;
 use std::iter::successors;
 use std::time::Duration;
 
@@ -446,20 +445,15 @@ impl Store {
         Ok(entry.map(|row| row.value))
     }
 
-    /// Those of the ticks that the ledger has an entry of already.
+    /// The first entry that the ledger has already of these ticks.
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn decided(&self, due: &DueJob, ticks: &[Tick]) -> Result<HashSet<Timestamp>> {
-        let key = |tick: &Tick| tick_key(&due.tenant, &due.row.value.id, tick);
-        let mut batch = self.get_batch(ticks.iter().map(key)).await?;
-        let mut decided = HashSet::new();
-        for tick in ticks {
-            if batch.take::<Tick>(&key(tick))?.is_some() {
-                decided.insert(tick.scheduled_at);
-            }
-        }
-        Ok(decided)
+    pub async fn first_decided(&self, due: &DueJob, ticks: &[Tick]) -> Result<Option<Tick>> {
+        let keys: Vec<Key> = ticks.iter().map(|tick| tick_key(&due.tenant, &due.row.value.id, tick)).collect();
+        let mut batch = self.get_batch(keys.iter().cloned()).await?;
+        let first = keys.iter().find_map(|key| batch.take::<Tick>(key).transpose()).transpose()?;
+        Ok(first.map(|row| row.value))
     }
 
     /// Begins the entry of ticks in the ledger that no run comes of. It is not audited: the ledger is the record.
@@ -500,14 +494,16 @@ impl Change<'_> {
             Err(error) => return self.with_defect(error),
         };
         let Rescheduled { place, mut beside, entries, resumed, .. } = rescheduled;
-        let place = match place {
+        // A tick may be decided about after the row was read: then its place is another one, and what was decided stays.
+        let change = match place {
+            Due::Keep => self.replace_with(row, job, Due::Keep, beside),
             Due::At(next) => {
                 beside.extend(due(&job.id, next));
-                Due::Keep
+                self.replace_unmoved(row, job, Due::Keep, beside)
             }
-            place => place,
+            place => self.replace_unmoved(row, job, place, beside),
         };
-        let change = self.replace_with(row, job, place, beside).relist_job(tenant, &row.value, job);
+        let change = change.relist_job(tenant, &row.value, job);
         let change = change.enter_ticks(tenant, &job.id, &entries);
         match resumed {
             Some(pause) => change.overwrite(&tick_key(tenant, &job.id, &pause), &pause),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use mainsheet_core::job_run::{JobRun, RunEvent, RunTrigger};
+use mainsheet_core::time::ManualClock;
 use mainsheet_core::{Error, Timestamp};
 use mainsheet_testkit::{Answer, PASSWORD, Pause, Person, TestAgent, TestApp, Verdict, build, held};
 use rstest::rstest;
@@ -123,6 +124,17 @@ impl Scene {
     async fn rename(&self, job: &str, key: &str) {
         let _ = self.owner.patch(&format!("/workloads/jobs/{job}"), json!({ "jobKey": key })).await.expect(200);
         self.app.deliver().await;
+    }
+
+    /// Holds the next transaction until the pause ends.
+    fn hold_next_transaction(&self) -> Pause {
+        let (pause, transactions) = (Pause::default(), AtomicUsize::new(0));
+        let held_back = pause.clone();
+        self.app.set_rule(Arc::new(move |call| {
+            let is_first = call.operation == "TransactWriteItems" && transactions.fetch_add(1, Ordering::SeqCst) == 0;
+            if is_first { Verdict::Hold(held_back.clone()) } else { Verdict::Forward }
+        }));
+        pause
     }
 
     /// A run that the agent takes, and ends well.
@@ -324,12 +336,7 @@ async fn a_run_that_somebody_asks_for_while_the_scheduler_works_is_replaced_as_w
     scene.pass(30 * MINUTE).await;
     let _ = scene.agent.heartbeat(&[]).await.expect(200);
     // The first thing that the scheduler writes is that it came.
-    let (pause, transactions) = (Pause::default(), AtomicUsize::new(0));
-    let held_back = pause.clone();
-    scene.app.set_rule(Arc::new(move |call| {
-        let is_first = call.operation == "TransactWriteItems" && transactions.fetch_add(1, Ordering::SeqCst) == 0;
-        if is_first { Verdict::Hold(held_back.clone()) } else { Verdict::Forward }
-    }));
+    let pause = scene.hold_next_transaction();
     let ask = async {
         pause.reached().await;
         scene.app.advance(Duration::from_millis(500));
@@ -791,12 +798,7 @@ async fn a_change_that_meets_a_tick_is_made_all_the_same(
         (format!("{job}{rest}"), body)
     };
     scene.pass(30 * MINUTE).await;
-    let (pause, transactions) = (Pause::default(), AtomicUsize::new(0));
-    let held_back = pause.clone();
-    scene.app.set_rule(Arc::new(move |call| {
-        let is_first = call.operation == "TransactWriteItems" && transactions.fetch_add(1, Ordering::SeqCst) == 0;
-        if is_first { Verdict::Hold(held_back.clone()) } else { Verdict::Forward }
-    }));
+    let pause = scene.hold_next_transaction();
     let tick = async {
         pause.reached().await;
         let ticked = mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(60)).await.unwrap();
@@ -810,6 +812,53 @@ async fn a_change_that_meets_a_tick_is_made_all_the_same(
     assert!(scene.told(&id).await.contains(&"09:00 1 ran due".to_owned()), "{:?}", scene.told(&id).await);
     assert_eq!(scene.shown(&id).await.get("nextRunAt"), None);
     scene.app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_schedule_that_is_published_at_the_moment_of_a_tick_loses_none_of_its_own() {
+    let mut scene = Scene::start().await;
+    let job = scene.job("changing", hourly()).await;
+    scene.pass(30 * MINUTE).await;
+    let pause = scene.hold_next_transaction();
+    // The publication finds the tick of 09:00 undecided.
+    let versions = format!("/workloads/jobs/{job}/versions");
+    let publish = scene.owner.post(&versions, json!({ "cronExpression": "* * * * *" }));
+    let tick = async {
+        pause.reached().await;
+        let ticked = mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(60)).await.unwrap();
+        pause.end();
+        ticked.scheduled
+    };
+    let (published, scheduled) = tokio::join!(publish, tick);
+    scene.app.heal();
+    let _ = published.expect(201);
+    assert_eq!(scheduled, 1);
+    assert_eq!(scene.shown(&job).await["nextRunAt"], "2026-11-21T09:01:00.000Z", "the tick of 09:00 is decided");
+    let _ = scene.agent.heartbeat(&[]).await.expect(200);
+    let _ = scene.succeed_one().await;
+    assert_eq!(scene.pass_and_tick(MINUTE).await, 1);
+    assert_eq!(scene.told(&job).await, ["09:00 1 ran due", "09:01 1 ran due"]);
+}
+
+/// Clocks of machines differ: one publishes a schedule just before a tick that another one has decided about.
+#[rstest]
+#[case::on_time(MINUTE, &["09:00 1 ran due", "09:01 1 ran due"])]
+#[case::late(5 * MINUTE, &["09:00 1 ran due", "09:01 4 missed overtaken", "09:05 1 ran due"])]
+#[tokio::test]
+async fn a_tick_that_was_decided_by_a_clock_ahead_is_passed_over(#[case] later: u64, #[case] told: &[&str]) {
+    let mut scene = Scene::start().await;
+    let job = scene.job("changing", hourly()).await;
+    scene.pass(30 * MINUTE - 1).await;
+    let ahead = ManualClock::new(scene.app.now() + Duration::from_secs(1));
+    let store = scene.app.table().store(ahead.clock());
+    assert_eq!(mainsheet_scheduler::tick(&store, Duration::from_secs(60)).await.unwrap().scheduled, 1);
+    let versions = format!("/workloads/jobs/{job}/versions");
+    let _ = scene.owner.post(&versions, json!({ "cronExpression": "* * * * *" })).await.expect(201);
+    assert_eq!(scene.shown(&job).await["nextRunAt"], "2026-11-21T09:00:00.000Z");
+    let _ = scene.agent.heartbeat(&[]).await.expect(200);
+    let _ = scene.succeed_one().await;
+    assert_eq!(scene.pass_and_tick(later + 1).await, 1);
+    assert_eq!(scene.told(&job).await, told);
 }
 
 #[rstest]
