@@ -16,8 +16,8 @@ use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::jobs::{latest_moment, live_runs};
 use mainsheet_store::ticks::{DueJob, TICK_DECIDED, next_run_at};
 
-/// Jobs that are worked on at once: the table answers while others wait.
-const AT_ONCE: usize = 32;
+use crate::AT_ONCE;
+
 /// Entries of the ledger in one transaction. With the job, a cluster, an audit record, an event and the rows of a run that waits for
 /// 50 jobs they come to 97 of the 100 actions that DynamoDB takes.
 const ENTRIES: usize = 40;

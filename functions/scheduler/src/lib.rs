@@ -3,11 +3,13 @@
 
 mod jobs;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures::{StreamExt, stream};
 use mainsheet_core::job_run::{JobRun, RunEvent};
 use mainsheet_core::measurement::Measurement;
-use mainsheet_core::{Error, Result, Timestamp};
+use mainsheet_core::{Error, JobId, Result, Timestamp};
 use mainsheet_store::Store;
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::scheduler::DueRun;
@@ -17,6 +19,8 @@ pub const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Looks at the due index that one tick takes at most; what is left is the next tick's.
 const MAX_LOOKS: usize = 20;
+/// Jobs that are worked on at once: the table answers while others wait.
+const AT_ONCE: usize = 32;
 
 /// What a tick did.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -51,32 +55,64 @@ pub async fn tick(store: &Store, interval: Duration) -> Result<Ticked> {
     let now = store.now();
     let in_grace = store.note_tick(now, interval * 2).await?.is_some();
     let mut ticked = Ticked::default();
-    let mut failed = Ok(());
-    for _ in 0..MAX_LOOKS {
-        let before = ticked;
-        for run in store.due_runs(now).await? {
-            let extend = in_grace && lease_ended_unseen(&run.row.value, now);
-            let done = if extend { store.extend_lease(&run, now).await } else { settle(store, &run, now).await };
-            match once(done) {
-                Ok(count) if extend => ticked.extended += count,
-                Ok(count) => ticked.settled += count,
-                // One run that cannot be settled does not keep the others from it.
-                Err(error) => failed = Err(error),
-            }
-        }
-        if ticked == before {
-            break;
-        }
-    }
+    let settled = settle_due(store, in_grace, now, &mut ticked).await;
     // Runs that ended just now make room for those that schedules ask for.
     let scheduled = jobs::schedule(store, now).await.map(|scheduled| {
         (ticked.scheduled, ticked.lateness) = (scheduled.runs, scheduled.lateness);
     });
     let sealed = seal(store, now).await.map(|sealed| ticked.sealed = sealed);
-    let Ticked { scheduled: runs, settled, lateness, .. } = ticked;
-    store.measure(&Measurement::Tick { scheduled: runs, settled, lateness });
-    failed.and(scheduled).and(sealed)?;
+    let Ticked { scheduled: runs, settled: ended, lateness, .. } = ticked;
+    store.measure(&Measurement::Tick { scheduled: runs, settled: ended, lateness });
+    settled.and(scheduled).and(sealed)?;
     Ok(ticked)
+}
+
+/// Settles the runs that are due, those of several jobs at once.
+///
+/// # Errors
+/// The first that came up; a run that cannot be settled does not keep the others from it.
+async fn settle_due(store: &Store, in_grace: bool, now: Timestamp, ticked: &mut Ticked) -> Result<()> {
+    let mut settled = Ok(());
+    for _ in 0..MAX_LOOKS {
+        let due = match store.due_runs(now).await {
+            Ok(due) => due,
+            Err(error) => return settled.and(Err(error)),
+        };
+        let before = *ticked;
+        let of_jobs = by_job(due).into_values();
+        let mut work =
+            stream::iter(of_jobs).map(|runs| settle_runs(store, runs, in_grace, now)).buffer_unordered(AT_ONCE);
+        while let Some((done, result)) = work.next().await {
+            *ticked += done;
+            settled = settled.and(result);
+        }
+        if *ticked == before {
+            break;
+        }
+    }
+    settled
+}
+
+fn by_job(due: Vec<DueRun>) -> BTreeMap<JobId, Vec<DueRun>> {
+    due.into_iter().fold(BTreeMap::new(), |mut of_jobs: BTreeMap<_, Vec<_>>, run| {
+        of_jobs.entry(run.row.value.job_id.clone()).or_default().push(run);
+        of_jobs
+    })
+}
+
+/// Settles runs of one job, one after the other: each of them changes what the job counts.
+async fn settle_runs(store: &Store, runs: Vec<DueRun>, in_grace: bool, now: Timestamp) -> (Ticked, Result<()>) {
+    let (mut ticked, mut settled) = (Ticked::default(), Ok(()));
+    for run in runs {
+        let extend = in_grace && lease_ended_unseen(&run.row.value, now);
+        let done = if extend { store.extend_lease(&run, now).await } else { settle(store, &run, now).await };
+        match once(done) {
+            Ok(count) if extend => ticked.extended += count,
+            Ok(count) => ticked.settled += count,
+            Err(error) => settled = settled.and(Err(error)),
+        }
+    }
+    (ticked, settled)
 }
 
 /// Seals what was written to audit trails. Runs come first: theirs are the moments that somebody waits for.

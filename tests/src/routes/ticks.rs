@@ -1018,6 +1018,61 @@ async fn a_tick_reads_what_is_due_and_not_what_exists() {
     scene.app.deliver().await;
 }
 
+#[tokio::test]
+async fn ticks_are_acted_on_also_where_nobody_can_tell_which_runs_are_due() {
+    let mut scene = Scene::start().await;
+    let job = scene.job("hourly", hourly()).await;
+    scene.pass(30 * MINUTE).await;
+    let queries = AtomicUsize::new(0);
+    scene.app.set_rule(Arc::new(move |call| {
+        let is_first = call.operation == "Query" && queries.fetch_add(1, Ordering::SeqCst) == 0;
+        if is_first { Verdict::Deny } else { Verdict::Forward }
+    }));
+    let ticked = mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(60)).await;
+    scene.app.heal();
+    assert!(ticked.is_err(), "{ticked:?}");
+    assert_eq!(scene.told(&job).await, ["09:00 1 ran due"]);
+    scene.app.deliver().await;
+}
+
+#[tokio::test]
+async fn runs_of_several_jobs_are_settled_at_once() {
+    let scene = Scene::start().await;
+    for key in ["one", "another"] {
+        let job = scene.job(key, json!({})).await;
+        let _ = scene.owner.run(&job).await;
+    }
+    scene.app.deliver().await;
+    let leased = scene.agent.lease(&[], 2).await.expect(200).json();
+    assert_eq!(leased["runs"].as_array().unwrap().len(), 2);
+    scene.app.advance(Duration::from_secs(60));
+    // The first transaction says that the scheduler came, and each of the next two settles a run.
+    let pauses = [Pause::default(), Pause::default()];
+    let (held_back, transactions) = (pauses.clone(), AtomicUsize::new(0));
+    scene.app.set_rule(Arc::new(move |call| {
+        if call.operation != "TransactWriteItems" {
+            return Verdict::Forward;
+        }
+        let settling = transactions.fetch_add(1, Ordering::SeqCst).checked_sub(1);
+        settling.and_then(|index| held_back.get(index)).map_or(Verdict::Forward, |pause| Verdict::Hold(pause.clone()))
+    }));
+    let both = async {
+        for pause in &pauses {
+            pause.reached().await;
+        }
+        for pause in &pauses {
+            pause.end();
+        }
+    };
+    let tick = Box::pin(mainsheet_scheduler::tick(scene.app.store(), Duration::from_secs(HOUR)));
+    // Whoever settles one after the other never comes to the second while the first is held.
+    let at_once = tokio::time::timeout(Duration::from_secs(MINUTE), futures::future::join(both, tick)).await;
+    let ((), ticked) = at_once.expect("the second run is settled beside the first");
+    scene.app.heal();
+    assert_eq!(ticked.unwrap().settled, 2);
+    scene.app.deliver().await;
+}
+
 /// Whether a run may begin was decided by how many had not ended. One that came to be meanwhile counts.
 #[tokio::test]
 async fn a_run_that_came_to_be_after_a_job_was_read_keeps_its_tick_from_beginning_another() {
