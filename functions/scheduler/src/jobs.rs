@@ -71,23 +71,39 @@ async fn act(store: &Store, job: DueJob, now: Timestamp) -> Result<usize> {
     Ok(runs)
 }
 
+/// What came of ticks that were written down.
+enum Carried {
+    /// No run, and none was to come of them.
+    NoRun,
+    /// A run.
+    Run(Box<JobRun>),
+    /// No run: its cluster is gone.
+    ClusterGone,
+}
+
 /// Decides about all ticks that a job owes; breaks off when it is not as it was read.
 async fn settle(store: &Store, job: &mut DueJob, runs: &mut usize, now: Timestamp) -> Result<ControlFlow<()>> {
-    let verdicts = decide(&job.owed(now), &job.row.value.current.schedule, live_runs(&job.row), now);
-    let mut verdicts = verdicts.as_slice();
+    let mut verdicts = decide(&job.owed(now), &job.row.value.current.schedule, live_runs(&job.row), now);
     while !verdicts.is_empty() {
-        let (some, rest) = verdicts.split_at(through_first_run(verdicts));
-        let next = match (rest.first(), some.last()) {
+        let mut rest = verdicts.split_off(through_first_run(&verdicts));
+        let next = match (rest.first(), verdicts.last()) {
             (Some(verdict), _) => Some(verdict.ticks.first),
             (None, last) => last.and_then(|verdict| job.next_after(verdict.ticks.last)),
         };
-        match carry_out(store, job, some, next, now).await? {
-            ControlFlow::Continue(run) => {
-                *runs += usize::from(run.is_some());
-                job.advance(run.as_ref(), next);
+        let ControlFlow::Continue(carried) = carry_out(store, job, &verdicts, next, now).await? else {
+            return Ok(ControlFlow::Break(()));
+        };
+        let run = match carried {
+            Carried::NoRun => None,
+            Carried::Run(run) => Some(run),
+            Carried::ClusterGone => {
+                // No run takes the others' room.
+                rest = rest.into_iter().map(without_cluster).collect();
+                None
             }
-            ControlFlow::Break(()) => return Ok(ControlFlow::Break(())),
-        }
+        };
+        *runs += usize::from(run.is_some());
+        job.advance(run.as_deref(), next);
         verdicts = rest;
     }
     Ok(ControlFlow::Continue(()))
@@ -99,14 +115,14 @@ fn through_first_run(verdicts: &[Verdict]) -> usize {
     run.map_or(verdicts.len(), |index| index + 1).min(ENTRIES)
 }
 
-/// Writes what is to become of ticks, and answers the run that came of it.
+/// Writes what is to become of ticks, and answers what came of it.
 async fn carry_out(
     store: &Store,
     job: &DueJob,
     verdicts: &[Verdict],
     next: Option<Timestamp>,
     now: Timestamp,
-) -> Result<ControlFlow<(), Option<JobRun>>> {
+) -> Result<ControlFlow<(), Carried>> {
     let ticks =
         |run: Option<&JobRun>| -> Vec<Tick> { verdicts.iter().map(|verdict| entry(job, verdict, run, now)).collect() };
     let ran = verdicts.iter().find(|verdict| verdict.reason.outcome() == TickOutcome::Ran);
@@ -115,30 +131,30 @@ async fn carry_out(
         None => None,
     };
     match write(store, job, &ticks(run.as_ref()), run.as_ref(), next).await {
-        Ok(()) => Ok(ControlFlow::Continue(run)),
         Err(Error::NotFound) => {
             // No agent will ever ask for a run of a cluster that is gone.
-            let skipped: Vec<Verdict> = verdicts.iter().map(|verdict| without_run(*verdict)).collect();
-            let ticks: Vec<Tick> = skipped.iter().map(|verdict| entry(job, verdict, None, now)).collect();
-            lost_or_done(write(store, job, &ticks, None, next).await)
+            let skipped = verdicts.iter().map(|verdict| without_cluster(*verdict));
+            let ticks: Vec<Tick> = skipped.map(|verdict| entry(job, &verdict, None, now)).collect();
+            unless_lost(write(store, job, &ticks, None, next).await, Carried::ClusterGone)
         }
         Err(Error::Conflict { code: TICK_DECIDED, .. }) => pass_over(store, job, &ticks(None)).await,
-        Err(error) => lost_or_done(Err(error)),
+        written => unless_lost(written, run.map_or(Carried::NoRun, |run| Carried::Run(Box::new(run)))),
     }
 }
 
 /// The ledger has an entry of one of these ticks already: somebody whose clock is behind made the job due at it again. What is there
 /// stays. The ticks before it are entered, and those after it are decided about anew: what was decided about it did not come to be.
-async fn pass_over(store: &Store, job: &DueJob, ticks: &[Tick]) -> Result<ControlFlow<(), Option<JobRun>>> {
+async fn pass_over(store: &Store, job: &DueJob, ticks: &[Tick]) -> Result<ControlFlow<(), Carried>> {
     let Some(decided) = store.first_decided(job, ticks).await? else { return Ok(ControlFlow::Break(())) };
     let before: Vec<Tick> = ticks.iter().take_while(|tick| tick.scheduled_at < decided.scheduled_at).cloned().collect();
     let next = job.next_after(decided.through.unwrap_or(decided.scheduled_at));
-    lost_or_done(write(store, job, &before, None, next).await).map(|_| ControlFlow::Break(()))
+    unless_lost(write(store, job, &before, None, next).await, ()).map(|_| ControlFlow::Break(()))
 }
 
-fn lost_or_done(written: Result<()>) -> Result<ControlFlow<(), Option<JobRun>>> {
+/// What came of a write, unless it lost against another one of the job.
+fn unless_lost<T>(written: Result<()>, came: T) -> Result<ControlFlow<(), T>> {
     match written {
-        Ok(()) => Ok(ControlFlow::Continue(None)),
+        Ok(()) => Ok(ControlFlow::Continue(came)),
         Err(Error::Conflict { .. } | Error::NotFound) => Ok(ControlFlow::Break(())),
         Err(error) => Err(error),
     }
@@ -172,10 +188,12 @@ fn entry(job: &DueJob, verdict: &Verdict, run: Option<&JobRun>, now: Timestamp) 
     Tick { job_run_id: run.map(|run| run.id.clone()), clock_change, ..entry }
 }
 
-fn without_run(verdict: Verdict) -> Verdict {
-    match verdict.reason.outcome() {
-        TickOutcome::Ran => Verdict { reason: TickReason::ClusterGone, ..verdict },
-        TickOutcome::Skipped | TickOutcome::Missed | TickOutcome::Replaced => verdict,
+/// What becomes of a tick while the cluster is gone: it is skipped for that, if it was acted on.
+fn without_cluster(verdict: Verdict) -> Verdict {
+    use TickReason::{AtCap, CaughtUp, ClusterGone, Due, RunNotEnded};
+    match verdict.reason {
+        Due | CaughtUp | RunNotEnded | AtCap => Verdict { reason: ClusterGone, ..verdict },
+        _ => verdict,
     }
 }
 

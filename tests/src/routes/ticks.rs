@@ -882,6 +882,19 @@ async fn a_job_whose_cluster_is_gone_says_so(#[case] depends_on: Value) {
     assert_eq!(scene.app.tick().await.scheduled, 0);
 }
 
+#[rstest]
+#[tokio::test]
+async fn each_tick_that_is_caught_up_on_says_that_the_cluster_is_gone(#[values("skip", "allow")] policy: &str) {
+    let mut scene = Scene::start().await;
+    let all = with(hourly(), "missedSchedulePolicy", json!("all"));
+    let job = scene.job("hourly", with(all, "concurrencyPolicy", json!(policy))).await;
+    let _ = scene.owner.delete(&format!("/workloads/clusters/{}", scene.agent.cluster_id)).await.expect(204);
+    scene.pass(4 * HOUR).await;
+    assert_eq!(scene.app.tick().await.scheduled, 0);
+    let gone = ["09:00", "10:00", "11:00", "12:00"].map(|time| format!("{time} 1 skipped cluster_gone"));
+    assert_eq!(scene.told(&job).await, gone, "no run was there that had not ended");
+}
+
 #[tokio::test]
 async fn a_run_is_not_stopped_for_one_whose_cluster_is_gone() {
     let mut scene = Scene::start().await;
