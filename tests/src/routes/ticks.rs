@@ -941,6 +941,23 @@ async fn blockers_name_the_agent_that_is_missing_or_busy() {
 }
 
 #[tokio::test]
+async fn blockers_of_a_run_that_waits_tell_that_its_cluster_is_gone() {
+    let mut scene = Scene::start().await;
+    let _ = scene.job("source", json!({})).await;
+    let job = scene.job("dependent", with(hourly(), "dependsOn", json!([{ "jobKey": "source" }]))).await;
+    let _ = scene.tick_at("2026-11-21T09:00:00Z").await;
+    let run = scene.runs(&job).await.remove(0);
+    assert_eq!(scene.blockers(&job, &run).await.len(), 1);
+    let cluster = &scene.agent.cluster_id;
+    let _ = scene.owner.delete(&format!("/workloads/clusters/{cluster}")).await.expect(204);
+    scene.app.deliver().await;
+    let blockers = scene.blockers(&job, &run).await;
+    let kinds: Vec<&Value> = blockers.iter().map(|blocker| &blocker["type"]).collect();
+    assert_eq!(kinds, ["dependency", "cluster_gone"]);
+    assert_eq!(blockers[1]["clusterId"], *cluster);
+}
+
+#[tokio::test]
 async fn the_ledger_is_read_in_pages_and_parts() {
     let mut scene = Scene::start().await;
     let allow = with(with(hourly(), "concurrencyPolicy", json!("allow")), "maxConcurrentRuns", json!(2));

@@ -120,6 +120,11 @@ async fn pending(app: &App, caller: &Caller, run: &JobRun) -> Result<Vec<Blocker
         }
         items.extend(dependencies(app, caller, waiting).await?);
     }
+    match app.store.cluster(caller.tenant(), &run.cluster_id).await {
+        Ok(_) => {}
+        Err(Error::NotFound) => items.push(cluster_gone(run)),
+        Err(error) => return Err(error.into()),
+    }
     if items.is_empty() {
         items.push(Blocker::new(BlockerType::Release, "Nothing stands in its way: it is ready in a moment."));
     }
@@ -191,13 +196,15 @@ fn status(status: RunStatus) -> String {
     serde_json::to_value(status).ok().and_then(|value| Some(value.as_str()?.to_owned())).unwrap_or_default()
 }
 
+fn cluster_gone(run: &JobRun) -> Blocker {
+    let message = "Its cluster was retired. Cancel it, and publish a version with another cluster.";
+    Blocker::of_cluster(BlockerType::ClusterGone, run, message)
+}
+
 async fn ready(app: &App, caller: &Caller, run: &JobRun) -> Result<Blocker> {
     let cluster = match app.store.cluster(caller.tenant(), &run.cluster_id).await {
         Ok(cluster) => cluster,
-        Err(Error::NotFound) => {
-            let message = "Its cluster was retired. Cancel it, and publish a version with another cluster.";
-            return Ok(Blocker::of_cluster(BlockerType::ClusterGone, run, message));
-        }
+        Err(Error::NotFound) => return Ok(cluster_gone(run)),
         Err(error) => return Err(error.into()),
     };
     let (name, pulse) = (&cluster.value.name, pulse(&cluster));
