@@ -170,7 +170,7 @@ pub struct Waiting {
     /// The keys of the jobs that have to succeed first.
     pub jobs: Vec<String>,
     /// Their runs count that were [created](JobRun::moment) after this: the moment of the job's run before, and before its own. All
-    /// count when there was none.
+    /// count when there was none. One that waited, and gave way before an agent had it, was none.
     pub since: Option<Timestamp>,
     /// It takes the place of the job's runs that have not ended: those are stopped, and have to have ended. `false` once they have.
     pub replaces: bool,
@@ -355,6 +355,18 @@ impl JobRun {
         if let Some(waiting) = &mut self.waiting {
             waiting.replaces = false;
         }
+    }
+
+    /// Takes over what an older run waited for that gives way to it before an agent had that one: what succeeded since the run before
+    /// both counts. Answers whether that is more than what counted for this one.
+    pub fn inherit_wait(&mut self, older: &Self) -> bool {
+        let (Some(own), Some(given)) = (&mut self.waiting, &older.waiting) else { return false };
+        let waits = self.status == RunStatus::Pending && !own.jobs.is_empty();
+        let counts_more = waits && older.attempt == 0 && given.since < own.since;
+        if counts_more {
+            own.since = given.since;
+        }
+        counts_more
     }
 
     /// Moves the run on.

@@ -479,6 +479,35 @@ async fn the_successes_of_a_job_count_under_the_key_that_it_is_given() {
 }
 
 #[tokio::test]
+async fn a_run_that_gives_way_before_an_agent_had_it_leaves_the_newer_one_its_success() {
+    let mut scene = Scene::start().await;
+    let source = scene.job("source", json!({})).await;
+    let often = json!({ "cronExpression": "*/10 * * * *", "concurrencyPolicy": "replace" });
+    let job = scene.job("dependent", with(often, "dependsOn", json!([{ "jobKey": "source" }]))).await;
+    scene.run_by_hand_at(&source, "2026-11-21T08:35:00Z").await;
+    assert_eq!(scene.tick_at("2026-11-21T08:40:00Z").await, 1);
+    let _ = scene.succeed_one().await;
+    scene.pass(5 * MINUTE).await;
+    let _ = scene.agent.heartbeat(&[]).await.expect(200);
+    let _ = scene.owner.run(&source).await;
+    scene.app.deliver().await;
+    // The source's run of 08:45 takes longer than it is to the tick after the next.
+    let held = scene.agent.lease_one().await;
+    for minutes in [5, 10] {
+        scene.pass(minutes * MINUTE).await;
+        let _ = scene.agent.heartbeat(std::slice::from_ref(&held)).await.expect(200);
+        assert_eq!(scene.app.tick().await.scheduled, 1);
+    }
+    assert_eq!(scene.statuses(&job).await, ["succeeded", "cancelled", "pending"]);
+    scene.agent.succeed(&held).await;
+    scene.app.deliver().await;
+    assert_eq!(scene.statuses(&job).await[2], "ready", "the source has succeeded since 08:40");
+    let _ = scene.succeed_one().await;
+    assert_eq!(scene.tick_at("2026-11-21T09:10:00Z").await, 1);
+    assert_eq!(scene.statuses(&job).await[3], "pending", "the source has not succeeded since 09:00");
+}
+
+#[tokio::test]
 async fn jobs_of_the_same_minute_wait_for_each_others_runs_of_that_minute() {
     let mut scene = Scene::start().await;
     let _ = scene.job("source", hourly()).await;

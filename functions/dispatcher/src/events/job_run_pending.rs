@@ -15,11 +15,11 @@ pub(crate) async fn handle(store: &Store, tenant: &Tenant, job: &JobId, run: &Jo
 }
 
 async fn release(store: &Store, tenant: &Tenant, job: &JobId, run: &JobRunId) -> Result<()> {
-    let Some(row) = found(store.job_run(tenant, job, run).await)? else { return Ok(()) };
+    let Some(mut row) = found(store.job_run(tenant, job, run).await)? else { return Ok(()) };
     if row.value.status.is_terminal() || row.value.hold {
         return Ok(());
     }
-    let has_room = !row.value.replaces() || replace_older(store, tenant, &row.value).await?;
+    let has_room = !row.value.replaces() || replace_older(store, tenant, &mut row).await?;
     if row.value.status != RunStatus::Pending || !has_room {
         return Ok(());
     }
@@ -73,14 +73,17 @@ async fn successes(store: &Store, tenant: &Tenant, run: &JobRun, waiting: &Waiti
 }
 
 /// Stops the job's older runs. True when none of them is left, and no newer run takes the place of all of them.
-async fn replace_older(store: &Store, tenant: &Tenant, run: &JobRun) -> Result<bool> {
+async fn replace_older(store: &Store, tenant: &Tenant, by: &mut Row<JobRun>) -> Result<bool> {
     let mut request = PageRequest { limit: AT_ONCE, ..PageRequest::default() };
     let mut has_room = true;
     loop {
-        let page = store.live_runs(tenant, &run.job_id, &request).await?;
-        for row in page.rows.iter().filter(|row| row.value.id != run.id) {
-            if row.value.is_older_than(run) {
-                has_room &= stop(store, tenant, row, run).await?;
+        let page = store.live_runs(tenant, &by.value.job_id, &request).await?;
+        for row in &page.rows {
+            if row.value.id == by.value.id {
+                continue;
+            }
+            if row.value.is_older_than(&by.value) {
+                has_room &= stop(store, tenant, row, by).await?;
             } else if row.value.replaces() {
                 return Ok(false);
             }
@@ -92,14 +95,14 @@ async fn replace_older(store: &Store, tenant: &Tenant, run: &JobRun) -> Result<b
     }
 }
 
-/// Stops a run in favour of another one, and answers whether it has ended.
-async fn stop(store: &Store, tenant: &Tenant, row: &Row<JobRun>, by: &JobRun) -> Result<bool> {
+/// Stops a run in favour of another one, and answers whether it has ended. The other one waits for what this one waited for.
+async fn stop(store: &Store, tenant: &Tenant, row: &Row<JobRun>, by: &mut Row<JobRun>) -> Result<bool> {
     let change = store.change(audit(tenant, "job_run.cancel", &row.value.id));
     let now = change.now();
     let mut run = row.value.clone();
-    run.replaced_by = Some(by.id.clone());
+    run.replaced_by = Some(by.value.id.clone());
     run.updated_by = None;
-    run.status_message = Some(format!("Replaced by run {} of a newer tick.", by.id));
+    run.status_message = Some(format!("Replaced by run {} of a newer tick.", by.value.id));
     if run.status.is_active() {
         if row.value.cancel_requested_at.is_some() && row.value.replaced_by.is_some() {
             return Ok(false);
@@ -115,7 +118,15 @@ async fn stop(store: &Store, tenant: &Tenant, row: &Row<JobRun>, by: &JobRun) ->
         Some(tick) if run.attempt == 0 => change.replace_tick(tenant, &run.job_id, tick),
         _ => change,
     };
-    found(change.commit().await)?;
+    let mut heir = by.value.clone();
+    if !heir.inherit_wait(&row.value) {
+        found(change.commit().await)?;
+        return Ok(true);
+    }
+    if found(change.replace_run(tenant, by, &heir).commit().await)?.is_some() {
+        by.value = heir;
+        by.version += 1;
+    }
     Ok(true)
 }
 
