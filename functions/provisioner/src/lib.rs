@@ -13,11 +13,12 @@ mod work;
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use mainsheet_auth::sealed::Sealer;
 use mainsheet_cloud::account::CloudAccounts;
 use mainsheet_core::measurement::Measurement;
-use mainsheet_core::operation::{FailureCode, Operation, OperationError};
+use mainsheet_core::operation::{FailureCode, Operation, OperationError, Progress};
 use mainsheet_core::{Error, Result};
 use mainsheet_store::{Row, Store, Tenant, operations};
 use mainsheet_workflow::{Stage, Step, StepOutcome, StepRequest, Workflow, workflow};
@@ -78,6 +79,26 @@ impl Provisioner {
             self.store.measure(&Measurement::StepFailed);
         }
         answer
+    }
+
+    /// Time in which nobody asked for a step that was due counts towards no deadline: it says nothing of the account.
+    ///
+    /// # Errors
+    /// When the table cannot be reached.
+    pub async fn excuse(&self, request: &StepRequest, absence: Duration) -> Result<()> {
+        let (organization, operation) = (&request.organization_id, &request.operation_id);
+        let tenant = match self.store.operation_of_execution(organization, operation).await {
+            Ok((tenant, _)) => tenant,
+            // Nothing is left to work for.
+            Err(Error::NotFound) => return Ok(()),
+            Err(error) => return Err(error),
+        };
+        let excuse = |progress: &mut Progress| {
+            if progress.stage == request.step.as_str() {
+                progress.stage_since = progress.stage_since.map(|since| since + absence);
+            }
+        };
+        self.store.note_progress(&tenant, operation, excuse).await
     }
 
     async fn step(&self, request: &StepRequest) -> Result<StepOutcome> {

@@ -1,6 +1,7 @@
 //! Workflows on this machine: executions that survive a restart, each put down after every step.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use mainsheet_cloud::workflows::{WorkflowStart, Workflows};
@@ -12,6 +13,8 @@ use tokio::sync::Mutex;
 use crate::local_table::LocalTable;
 
 const LIST: &str = "EXECUTIONS";
+/// A step that is asked so much later than it was due waited for a platform that was stopped, or a machine that slept.
+const ABSENCE: Duration = Duration::from_secs(60);
 
 /// Executions, and who does their steps.
 pub(crate) struct LocalWorkflows {
@@ -73,6 +76,10 @@ impl LocalWorkflows {
     /// Killed in the midst of it, it is done again: steps can be repeated.
     async fn step(&self, key: &str, execution: Execution) -> Result<()> {
         let request = execution.request();
+        let late = self.clock.now().since(execution.due_at);
+        if late > ABSENCE {
+            self.provisioner.excuse(&request, late).await?;
+        }
         let answer = self.provisioner.handle(&request).await;
         if let Err(error) = &answer {
             tracing::warn!(operation = key, step = request.step.as_str(), %error, "a step is asked again");

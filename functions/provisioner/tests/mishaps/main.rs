@@ -13,6 +13,7 @@ mod world;
 
 use std::collections::BTreeSet;
 use std::panic::AssertUnwindSafe;
+use std::time::Duration;
 
 use futures::FutureExt;
 use mainsheet_cloud::account::boundary_name;
@@ -324,6 +325,32 @@ async fn an_operation_whose_execution_has_stopped_is_over() {
     }
     world.achieve(OperationKind::NetworkDestroy, &network).await;
     assert_eq!(world.names(), Vec::<String>::new());
+}
+
+/// A deadline is for what happens in the account. A platform that was stopped meanwhile cannot tell what did.
+#[tokio::test]
+async fn time_in_which_nobody_looked_counts_towards_no_deadline() {
+    let table = TestTable::start().await;
+    let world = World::new(&table, EXTERNAL_ID).await;
+    let network = world.ready_for(OperationKind::NetworkProvision).await;
+    let operation = world.estate.start(OperationKind::NetworkProvision, &network).await;
+    let input = json!({ "organizationId": world.estate.tenant.organization_id(), "operationId": operation.id });
+    let request = |step: &str| {
+        let mut request = input.clone();
+        request["step"] = json!(step);
+        request
+    };
+    assert_eq!(world.call(request("assume_role")).await, StepOutcome::Done);
+    assert_eq!(world.call(request("create_network_stack")).await, StepOutcome::Again);
+    let away = Duration::from_secs(3 * 3600);
+    world.stall(away);
+    // A step that the operation has not come to, or has left, has no deadline to be put off.
+    world.excuse(request("assume_role"), away).await;
+    world.excuse(request("create_network_stack"), away).await;
+    assert_eq!(world.call(request("create_network_stack")).await, StepOutcome::Again);
+    world.stall(away);
+    assert_eq!(world.call(request("create_network_stack")).await, StepOutcome::Failed);
+    assert_eq!(world.estate.operation(&operation).await.error.unwrap().code, FailureCode::TimedOut);
 }
 
 /// A wrong external id is no trouble that passes: it is said at the first try, and what it means.

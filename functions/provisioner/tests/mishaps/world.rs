@@ -238,6 +238,17 @@ impl<'t> World<'t> {
         self.provisioner.handle(&call.into_step().unwrap()).await.unwrap()
     }
 
+    /// Hours pass in which nothing comes about in the account.
+    pub(crate) fn stall(&self, time: Duration) {
+        self.pass(time, 0);
+    }
+
+    /// A step was not asked for so long because nobody was there to ask.
+    pub(crate) async fn excuse(&self, event: Value, absence: Duration) {
+        let call: Call = serde_json::from_value(event).unwrap();
+        self.provisioner.excuse(&call.into_step().unwrap(), absence).await.unwrap();
+    }
+
     /// Somebody puts something into a bucket.
     pub(crate) fn fill(&self, bucket: &str) {
         self.cloud.fill_bucket(&ROLE.parse::<RoleArn>().unwrap().account_id(), bucket).unwrap();
