@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use mainsheet_agent::{Agent, AgentConfig, AgentHandle, Credentials, CredentialsError, Environment, Execution};
 use mainsheet_core::agent_protocol::AgentBackend;
@@ -17,11 +18,14 @@ use mainsheet_store::outbox::{Event, OutboxEvent};
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::settings::{BuiltInAgent, Settings};
 
 /// An agent's credentials in the data directory.
 const CREDENTIALS: &str = "built-in.json";
+/// How long an agent may take to register before others get their turn; it is tried again with the next delivery.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The built-in agents.
 pub(crate) struct BuiltInAgents {
@@ -152,14 +156,14 @@ impl BuiltInAgents {
         Ok(())
     }
 
-    /// It registers like every agent, with what it finds in its cluster. `None` when it is not taken: the cluster was retired, or its
-    /// token is too old.
+    /// It registers like every agent, with the token that it finds in its cluster, but at the address of today: the port may have
+    /// been another one when it was installed. `None` when it is not taken: the cluster was retired, or its token is too old.
     async fn start_in_cloud(&self, installed: &AppliedAgent) -> Result<Option<AgentHandle>> {
         let data_dir = self.folder_in_cloud(&installed.cluster_arn);
         let token = installed.registration_token.expose_secret();
         let execution = Execution::Process(Arc::clone(&self.environment));
-        let obtained = Credentials::obtain(&data_dir, &installed.url, Some(token), execution.kind()).await;
-        let credentials = match obtained {
+        let obtaining = Credentials::obtain(&data_dir, &self.api_url, Some(token), execution.kind());
+        let credentials = match timeout(PATIENCE, obtaining).await.map_err(Error::unavailable)? {
             Ok(credentials) => credentials,
             Err(CredentialsError::Refused(reason)) => {
                 tracing::debug!(cluster = %installed.cluster_arn, %reason, "an agent was not taken");
@@ -167,8 +171,7 @@ impl BuiltInAgents {
             }
             Err(error) => return Err(Error::unavailable(error)),
         };
-        let config = self.config(installed.url.clone(), credentials, data_dir);
-        Agent::start(config).map(Some).map_err(Error::unavailable)
+        Agent::start(self.config(credentials, data_dir)).map(Some).map_err(Error::unavailable)
     }
 
     /// Named by the cluster, which is the last part of its ARN.
@@ -176,9 +179,9 @@ impl BuiltInAgents {
         self.cloud_folder.join(cluster_arn.rsplit('/').next().unwrap_or_default())
     }
 
-    fn config(&self, api_url: String, credentials: Credentials, data_dir: PathBuf) -> AgentConfig {
+    fn config(&self, credentials: Credentials, data_dir: PathBuf) -> AgentConfig {
         AgentConfig {
-            api_url,
+            api_url: self.api_url.clone(),
             credentials,
             data_dir,
             output_base: Some(self.results.clone()),
@@ -233,7 +236,7 @@ impl BuiltInAgents {
 
     fn start_agent(&self, kept: Kept, folder: PathBuf) -> Result<AgentHandle> {
         let credentials = Credentials::new(kept.agent_id, SecretString::from(kept.secret));
-        Agent::start(self.config(self.api_url.clone(), credentials, folder)).map_err(Error::unavailable)
+        Agent::start(self.config(credentials, folder)).map_err(Error::unavailable)
     }
 
     async fn dismiss(&self, cluster: &ClusterId) -> Result<()> {

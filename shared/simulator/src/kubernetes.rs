@@ -24,8 +24,6 @@ const CLUSTER_WIDE: [&str; 5] =
 pub struct AppliedAgent {
     /// The cluster's ARN: it stays the same for as long as the cluster is there.
     pub cluster_arn: String,
-    /// What the agent calls.
-    pub url: String,
     /// What it registers with.
     pub registration_token: SecretString,
 }
@@ -101,11 +99,7 @@ impl CloudSimulator {
 fn agent(cluster: &SimulatedCluster) -> Option<AppliedAgent> {
     let named = |kind: &str| cluster.objects.get(&format!("{kind}/mainsheet/mainsheet-agent"));
     named("Deployment")?;
-    let url = named("ConfigMap")?["data"]["url"].as_str()?.to_owned();
+    named("ConfigMap")?;
     let token = named("Secret")?["stringData"]["registrationToken"].as_str()?;
-    Some(AppliedAgent {
-        cluster_arn: cluster.arn.clone(),
-        url,
-        registration_token: SecretString::from(token.to_owned()),
-    })
+    Some(AppliedAgent { cluster_arn: cluster.arn.clone(), registration_token: SecretString::from(token.to_owned()) })
 }

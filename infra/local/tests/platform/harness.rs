@@ -58,6 +58,13 @@ impl Platform {
         }
     }
 
+    /// Stops the platform and starts it at another port.
+    pub(crate) async fn move_to_another_port(&mut self) {
+        self.stop(Signal::SIGTERM);
+        self.port = free_port();
+        self.start_again().await;
+    }
+
     /// Starts the platform on what is in its data directory, and answers what it says as it ends by itself.
     pub(crate) fn refused(&self) -> String {
         let output = self.command().stderr(Stdio::piped()).output().unwrap();
@@ -169,6 +176,11 @@ impl Owner {
         owner.post("/auth/email/verify", &json!({"token": token})).await;
         owner.sign_in().await;
         owner
+    }
+
+    /// Finds the platform where it listens now.
+    pub(crate) fn follow(&mut self, platform: &Platform) {
+        self.url = platform.url();
     }
 
     /// Signs in; tokens end when the clock is moved.

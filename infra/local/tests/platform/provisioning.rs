@@ -206,6 +206,9 @@ impl Scene {
         }
         let cluster_id = cluster.rsplit('/').next().unwrap().to_owned();
 
+        // The agent was told of another address when it was installed.
+        self.platform.move_to_another_port().await;
+        self.owner.follow(&self.platform);
         let sql = json!({"sql": {"source": "SELECT 6 * 7 AS answer"}});
         let job = self.owner.job("answer", &cluster_id, sql).await;
         let run = self.owner.run(&job).await;
