@@ -87,6 +87,26 @@ impl BuiltInAgents {
                 self.resume(cluster, kept).await?;
             }
         }
+        self.end_in_cloud().await
+    }
+
+    /// The platform may have been killed after a cluster of the simulated cloud was gone, while its agent stopped its runs.
+    async fn end_in_cloud(&self) -> Result<()> {
+        fs::create_dir_all(&self.cloud_folder).map_err(Error::unavailable)?;
+        let installed = self.cloud.agents();
+        let installed: Vec<_> = installed.iter().map(|agent| self.folder_in_cloud(&agent.cluster_arn)).collect();
+        let folders = fs::read_dir(&self.cloud_folder).map_err(Error::unavailable)?.flatten().map(|entry| entry.path());
+        let kind = Execution::Process(Arc::clone(&self.environment)).kind();
+        for folder in folders.filter(|folder| !installed.contains(folder)) {
+            match Credentials::obtain(&folder, &self.api_url, None, kind).await {
+                Ok(credentials) => {
+                    let agent = Agent::start(self.config(credentials, folder.clone())).map_err(Error::unavailable)?;
+                    remove_when_ended(agent, folder);
+                }
+                Err(CredentialsError::NoToken) => remove(&folder)?,
+                Err(error) => tracing::error!(%error, "what an agent in the cloud kept cannot be read"),
+            }
+        }
         Ok(())
     }
 

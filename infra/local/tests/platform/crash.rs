@@ -124,6 +124,24 @@ async fn an_agent_whose_cluster_was_retired_without_it_leaves_nothing() {
     eventually("the agent is gone", || async { (!folder.exists()).then_some(()) }).await;
 }
 
+#[tokio::test]
+async fn agents_of_clusters_that_are_gone_from_the_cloud_leave_nothing() {
+    let mut platform = Platform::start(&[]).await;
+    platform.stop(Signal::SIGTERM);
+    let agents = platform.data_dir().join("cloud-agents");
+    let known = json!({"agentId": "GONE", "organizationId": "GONE", "clusterId": "GONE"});
+    let folders = [("registered", known), ("unregistered", Value::Null)].map(|(name, registered)| {
+        let folder = agents.join(name);
+        fs::create_dir_all(folder.join("runs")).unwrap();
+        let credentials = json!({"secret": "0".repeat(64), "registered": registered});
+        fs::write(folder.join("credentials.json"), credentials.to_string()).unwrap();
+        folder
+    });
+    platform.start_again().await;
+    let gone = || !folders.iter().any(|folder| folder.exists());
+    eventually("their agents are gone", || async { gone().then_some(()) }).await;
+}
+
 /// An agent of a cluster of its own, as a process of its own.
 struct AgentProcess(Child);
 
