@@ -170,12 +170,16 @@ async fn a_provisioned_cluster_is_a_logical_one_and_takes_it_along() {
     assert_eq!(hidden, [&nothing; 3], "they may not see what is behind it");
     assert_eq!(code(owner.delete(&format!("/workloads/clusters/{id}")).await), "cluster_provisioned");
 
-    let token = "a registration token";
-    let sha256 = mainsheet_auth::agent::sha256(token);
     let cluster = id.parse().unwrap();
     let until = app.now() + Duration::from_secs(60);
-    app.store().enroll_provisioned_cluster(&tenant(owner), &cluster, (&sha256, until)).await.unwrap();
-    let agent = TestAgent::register(&owner.client, &id, token).await;
+    let enroll = async |token: &str| {
+        let sha256 = mainsheet_auth::agent::sha256(token);
+        app.store().enroll_provisioned_cluster(&tenant(owner), &cluster, (&sha256, until)).await.unwrap();
+        TestAgent::register(&owner.client, &id, token).await
+    };
+    let former = enroll("the token of an agent that another one takes the place of").await;
+    let agent = enroll("a registration token").await;
+    let _ = former.heartbeat(&[]).await.expect(200);
     let _ = agent.heartbeat(&[]).await.expect(200);
     let job = owner.job("daily", &id).await;
     let run = owner.run(&job).await;
@@ -187,6 +191,7 @@ async fn a_provisioned_cluster_is_a_logical_one_and_takes_it_along() {
     app.store().withdraw_provisioned_cluster(&tenant(owner), &cluster).await.unwrap();
     app.store().withdraw_provisioned_cluster(&tenant(owner), &cluster).await.unwrap();
     let _ = agent.heartbeat(&[]).await.expect(401);
+    let _ = former.heartbeat(&[]).await.expect(401);
     let _ = owner.get(&format!("/me/clusters/{id}")).await.expect(404);
     app.settle(owner, &destroy, &success()).await;
     assert_eq!(place.shown(&id).await["status"], "destroyed");
