@@ -80,15 +80,17 @@ struct Moved {
 
 /// Moves the clock, then runs everything that became due. The built-in agents are alive all the while, so they say so first.
 ///
-/// Workflows do what is due on the way at the moment when it is due: a poll finds what came about since the one before.
+/// Workflows do what is due on the way at the moment when it is due: a poll finds what came about since the one before. Two that move it
+/// at once move it one after the other.
 async fn move_clock(State(control): State<Control>, Body(body): Body<MoveClock>) -> Result<Json<Moved>> {
+    let clock = control.clock.moving().await;
     let target = control.store.now() + Duration::from_secs(body.advance_seconds);
     while let Some(due_at) = control.workflows.next_due().await?.filter(|due_at| *due_at < target) {
-        control.clock.advance(due_at.since(control.store.now())).await?;
+        clock.advance(due_at.since(control.store.now())).await?;
         control.agents.send_heartbeats().await;
         control.outbox.deliver().await?;
     }
-    let now = control.clock.advance(target.since(control.store.now())).await?;
+    let now = clock.advance(target.since(control.store.now())).await?;
     control.agents.send_heartbeats().await;
     // A clock that was moved is no pause: nobody was away.
     control.store.note_tick(now, Duration::MAX).await?;
