@@ -54,7 +54,8 @@ impl RunDirectory {
         Ok(Self { path })
     }
 
-    /// The directories of all runs that are to be gone on with. Half-made ones are removed, kept ones left out.
+    /// The directories of all runs that are to be gone on with. Half-made ones are removed, kept ones left out; and so is what cannot be
+    /// read, for it keeps no other run from being gone on with.
     ///
     /// # Errors
     /// When the file system refuses.
@@ -62,20 +63,32 @@ impl RunDirectory {
         let mut found = Vec::new();
         for entry in fs::read_dir(runs)? {
             let this = Self { path: entry?.path() };
-            if this.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(NEW_PREFIX)) {
-                remove_if_there(&this.path)?;
-                continue;
-            }
-            if this.path(KEPT_FILE).exists() {
-                continue;
-            }
-            match this.read::<Assignment>(RUN_FILE)? {
-                Some(assignment) => found.push((this, assignment)),
-                // The last thing that is removed of a run is its description.
-                None => remove_if_there(&this.path)?,
+            match this.find_again() {
+                Ok(Some(assignment)) => found.push((this, assignment)),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::error!(path = %this.path.display(), %error, "not the directory of a run; leaving it alone");
+                }
             }
         }
         Ok(found)
+    }
+
+    /// What is to be gone on with, if anything is.
+    fn find_again(&self) -> io::Result<Option<Assignment>> {
+        if self.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(NEW_PREFIX)) {
+            remove_if_there(&self.path)?;
+            return Ok(None);
+        }
+        if self.path(KEPT_FILE).exists() {
+            return Ok(None);
+        }
+        let assignment = self.read::<Assignment>(RUN_FILE)?;
+        if assignment.is_none() {
+            // The last thing that is removed of a run is its description.
+            remove_if_there(&self.path)?;
+        }
+        Ok(assignment)
     }
 
     /// The directory itself.

@@ -83,8 +83,12 @@ impl BuiltInAgents {
         self.environment.prepare();
         for entry in fs::read_dir(&self.folder).map_err(Error::unavailable)?.flatten() {
             let cluster = entry.file_name().to_str().and_then(|name| name.parse::<ClusterId>().ok());
-            if let (Some(cluster), Some(kept)) = (cluster, kept(&entry.path())?) {
-                self.resume(cluster, kept).await?;
+            // What is none of a cluster is nobody's here.
+            let Some(cluster) = cluster else { continue };
+            match kept(&entry.path()) {
+                Ok(Some(kept)) => self.resume(cluster, kept).await?,
+                Ok(None) => {}
+                Err(error) => tracing::error!(%cluster, %error, "what its agent kept cannot be read"),
             }
         }
         self.end_in_cloud().await

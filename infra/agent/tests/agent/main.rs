@@ -457,6 +457,21 @@ async fn killed_between_a_timeout_and_its_report() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_directory_keeps_no_other_run_from_being_executed() {
+    let mut place = Workplace::new().await;
+    let runs = place.data_dir().join("runs");
+    let damaged = runs.join("DAMAGED-1").join("run.json");
+    fs::create_dir_all(damaged.parent().unwrap()).unwrap();
+    fs::write(&damaged, "{\"lease\": ").unwrap();
+    fs::write(runs.join("notes"), "somebody's").unwrap();
+    place.start_agent();
+    let id = place.sql("SELECT 1 AS one");
+    let run = until("the run ends", || Some(place.plane.run(&id)).filter(|run| run.ended() && run.cleaned)).await;
+    assert_eq!(run.status, RunStatus::Succeeded, "{:?} {:?}", run.last(), run.log);
+    assert!(damaged.exists() && runs.join("notes").exists(), "they are left for people to look at");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_terminated_agent_leaves_its_runs_alone_and_finds_them_again() {
     let mut place = Workplace::with_agent().await;
     let witness = place.folder.path().join("witness");

@@ -64,6 +64,19 @@ async fn data_of_another_layout_is_left_alone() {
     platform.start_again().await;
 }
 
+#[tokio::test]
+async fn what_cannot_be_read_of_agents_keeps_nothing_from_starting() {
+    let mut platform = Platform::start(&[]).await;
+    platform.stop(Signal::SIGTERM);
+    let agents = platform.data_dir().join("agents");
+    for folder in ["notes", "DAMAGED"] {
+        std::fs::create_dir_all(agents.join(folder)).unwrap();
+        std::fs::write(agents.join(folder).join("built-in.json"), "{").unwrap();
+    }
+    std::fs::write(agents.join("AFILE"), "somebody's").unwrap();
+    platform.start_again().await;
+}
+
 /// What time it is there.
 async fn now(platform: &Platform) -> Timestamp {
     let health = Client::new().get(format!("{}/_local/health", platform.url())).send().await.unwrap();
