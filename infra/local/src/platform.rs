@@ -29,6 +29,7 @@ use mainsheet_store::{Store, schema};
 use mainsheet_workloads::WorkloadsState;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::agents::BuiltInAgents;
@@ -68,16 +69,21 @@ pub(crate) async fn run(settings: Settings) -> Result<()> {
     let platform = Platform::open(&settings, &data_dir, address).await?;
     platform.agents.start().await?;
     let outbox = Arc::clone(&platform.outbox);
-    let delivering = tokio::spawn(async move { outbox.work().await });
-    let ticking = tokio::spawn(tick(platform.control.store.clone(), Arc::clone(&platform.outbox)));
+    let mut background = JoinSet::new();
+    background.spawn(async move { outbox.work().await });
+    background.spawn(tick(platform.control.store.clone(), Arc::clone(&platform.outbox)));
     let server = tokio::spawn(serve(listener, platform.router, stop));
     greet(address, &data_dir);
-    server.await.map_err(Error::internal)??;
+    let ended = tokio::select! {
+        served = server => served.map_err(Error::internal).flatten(),
+        // Both go on for ever. A platform that answered without them would do nothing of what it says.
+        Some(Err(panic)) = background.join_next() => Err(Error::internal(panic)),
+    };
     tracing::info!("stopping; runs at hand go on and are found again at the next start");
+    // An agent that begins at this moment would wait for a server that is gone, and the end for the agent.
+    background.shutdown().await;
     platform.agents.shut_down().await;
-    ticking.abort();
-    delivering.abort();
-    Ok(())
+    ended
 }
 
 struct Platform {
