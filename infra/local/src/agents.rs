@@ -167,7 +167,7 @@ impl BuiltInAgents {
         let leaving: Vec<String> = in_cloud.keys().filter(|arn| gone(arn)).cloned().collect();
         for arn in leaving {
             if let Some(agent) = in_cloud.remove(&arn) {
-                leave(agent, self.folder_in_cloud(&arn)).await;
+                leave(agent, self.folder_in_cloud(&arn));
             }
         }
         for agent in &installed {
@@ -266,7 +266,7 @@ impl BuiltInAgents {
     async fn dismiss(&self, cluster: &ClusterId) -> Result<()> {
         let folder = self.folder.join(cluster.as_str());
         match self.running.lock().await.remove(cluster) {
-            Some(agent) => leave(agent, folder).await,
+            Some(agent) => leave(agent, folder),
             // It was enrolled, and the platform was killed before it began.
             None if !Agent::has_worked_in(&folder) => remove(&folder)?,
             None => {}
@@ -276,18 +276,22 @@ impl BuiltInAgents {
 }
 
 /// An agent whose credentials are gone: a heartbeat tells it so. Nobody waits while it stops its runs.
-async fn leave(agent: AgentHandle, folder: PathBuf) {
-    agent.heartbeat_now().await;
-    remove_when_ended(agent, folder);
+fn leave(agent: AgentHandle, folder: PathBuf) {
+    tokio::spawn(async move {
+        agent.heartbeat_now().await;
+        remove_at_its_end(agent, folder).await;
+    });
 }
 
-fn remove_when_ended(mut agent: AgentHandle, folder: PathBuf) {
-    tokio::spawn(async move {
-        agent.ended().await;
-        if let Err(error) = remove(&folder) {
-            tracing::error!(%error, "what a retired cluster's agent kept cannot be removed");
-        }
-    });
+fn remove_when_ended(agent: AgentHandle, folder: PathBuf) {
+    tokio::spawn(remove_at_its_end(agent, folder));
+}
+
+async fn remove_at_its_end(mut agent: AgentHandle, folder: PathBuf) {
+    agent.ended().await;
+    if let Err(error) = remove(&folder) {
+        tracing::error!(%error, "what a retired cluster's agent kept cannot be removed");
+    }
 }
 
 fn kept(folder: &Path) -> Result<Option<Kept>> {
