@@ -14,7 +14,8 @@ use serde::{Deserialize, Serialize};
 const RUN_FILE: &str = "run.json";
 const REPORTS_FILE: &str = "reports.jsonl";
 const KEPT_FILE: &str = "kept";
-const NEW_PREFIX: &str = ".new-";
+/// Begins the name of a directory that is not made yet, or is being removed.
+const UNUSED_PREFIX: &str = ".new-";
 
 /// A run as it was leased, written down before anything is done for it.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -43,7 +44,7 @@ impl RunDirectory {
     pub(crate) fn create(runs: &Path, assignment: &Assignment) -> io::Result<Self> {
         let run = &assignment.lease.run;
         let name = format!("{}-{}", run.job_run_id, run.attempt);
-        let new = runs.join(format!("{NEW_PREFIX}{name}"));
+        let new = runs.join(format!("{UNUSED_PREFIX}{name}"));
         remove_if_there(&new)?;
         fs::create_dir_all(&new)?;
         let this = Self { path: new };
@@ -54,8 +55,8 @@ impl RunDirectory {
         Ok(Self { path })
     }
 
-    /// The directories of all runs that are to be gone on with. Half-made ones are removed, kept ones left out; and so is what cannot be
-    /// read, for it keeps no other run from being gone on with.
+    /// The directories of all runs that are to be gone on with. Half-made and half-removed ones are removed, kept ones left out; and
+    /// so is what cannot be read, for it keeps no other run from being gone on with.
     ///
     /// # Errors
     /// When the file system refuses.
@@ -76,7 +77,7 @@ impl RunDirectory {
 
     /// What is to be gone on with, if anything is.
     fn find_again(&self) -> io::Result<Option<Assignment>> {
-        if self.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(NEW_PREFIX)) {
+        if self.path.file_name().is_some_and(|name| name.to_string_lossy().starts_with(UNUSED_PREFIX)) {
             remove_if_there(&self.path)?;
             return Ok(None);
         }
@@ -85,7 +86,7 @@ impl RunDirectory {
         }
         let assignment = self.read::<Assignment>(RUN_FILE)?;
         if assignment.is_none() {
-            // The last thing that is removed of a run is its description.
+            // Without its description it is no run.
             remove_if_there(&self.path)?;
         }
         Ok(assignment)
@@ -137,14 +138,23 @@ impl RunDirectory {
         Ok(())
     }
 
-    /// Removes it, its description last, so that half-removed ones are told from half-made ones.
+    /// Removes it, whole or not at all: what is half removed is never gone on with.
     ///
     /// # Errors
     /// When the file system refuses.
     pub(crate) fn remove(&self) -> io::Result<()> {
-        self.clear()?;
-        remove_if_there(&self.reports())?;
-        remove_if_there(&self.path)
+        let (Some(runs), Some(name)) = (self.path.parent(), self.path.file_name()) else { return Ok(()) };
+        let out_of_sight = runs.join(format!("{UNUSED_PREFIX}{}", name.to_string_lossy()));
+        remove_if_there(&out_of_sight)?;
+        match fs::rename(&self.path, &out_of_sight) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            moved => moved?,
+        }
+        File::open(runs)?.sync_all()?;
+        if let Err(error) = remove_if_there(&out_of_sight) {
+            tracing::warn!(path = %out_of_sight.display(), %error, "what is left of a run goes at the next start");
+        }
+        Ok(())
     }
 
     /// Leaves it for people to look at: it is not gone on with.
