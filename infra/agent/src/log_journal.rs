@@ -125,25 +125,34 @@ impl LogJournal {
     /// Reads once from a source, and says whether there were lines.
     fn take_in_some(&mut self, position: usize, ended: bool) -> io::Result<bool> {
         let lines = self.sources[position].next_lines(ended)?;
-        let mut entries = Vec::new();
+        let Source { source, stream, mut read, .. } = self.sources[position];
+        let (mut entries, mut number, mut closed) = (Vec::new(), self.lines, self.closed);
         for (message, end) in &lines {
             let size = self.bytes + entries.len() as u64;
-            let closing = self.lines + 1 >= MAX_LINES || size >= MAX_BYTES;
-            let message = if closing { CLOSING_LINE } else { message };
-            let Source { source, stream, .. } = self.sources[position];
+            closed = number + 1 >= MAX_LINES || size >= MAX_BYTES;
+            let message = if closed { CLOSING_LINE } else { message };
             let line = LogLine { timestamp: self.clock.now(), source, stream, message: message.to_owned() };
-            serde_json::to_writer(&mut entries, &Entry { line, end: *end, closing })?;
+            serde_json::to_writer(&mut entries, &Entry { line, end: *end, closing: closed })?;
             entries.push(b'\n');
-            self.lines += 1;
-            self.sources[position].read = *end;
-            if closing {
-                self.closed = true;
+            number += 1;
+            read = *end;
+            if closed {
                 break;
             }
         }
-        self.journal.write_all(&entries)?;
-        self.bytes += entries.len() as u64;
+        self.append(&entries)?;
+        (self.lines, self.closed, self.sources[position].read) = (number, closed, read);
         Ok(!lines.is_empty())
+    }
+
+    /// Writes entries, all or none: half of one would be in the way of all that come after it.
+    fn append(&mut self, entries: &[u8]) -> io::Result<()> {
+        if let Err(error) = self.journal.write_all(entries) {
+            self.journal.set_len(self.bytes)?;
+            return Err(error);
+        }
+        self.bytes += entries.len() as u64;
+        Ok(())
     }
 
     /// The lines from this number on, as many as one message may hold.
@@ -300,6 +309,19 @@ mod tests {
         assert_eq!(messages(&mut journal, 3), ["three", "four"]);
         assert_eq!(messages(&mut journal, 1), ["one", "two", "three", "four"]);
         assert!(messages(&mut journal, 9).is_empty());
+    }
+
+    #[test]
+    fn what_a_full_disk_refuses_is_taken_in_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut journal = LogJournal::open(folder.path(), Clock::system()).unwrap();
+        write(folder.path(), STDOUT_LOG, b"one\ntwo\n");
+        let full = OpenOptions::new().read(true).append(true).open("/dev/full").unwrap();
+        let kept = std::mem::replace(&mut journal.journal, full);
+        journal.take_in(false).unwrap_err();
+        journal.journal = kept;
+        journal.take_in(false).unwrap();
+        assert_eq!((messages(&mut journal, 0), journal.lines), (vec!["one".to_owned(), "two".to_owned()], 2));
     }
 
     #[test]

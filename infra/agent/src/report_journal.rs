@@ -20,6 +20,8 @@ enum Entry {
 /// The journal of one attempt's reports.
 pub(crate) struct ReportJournal {
     file: File,
+    /// How long it is, in bytes.
+    length: u64,
     reports: Vec<RunReport>,
     taken: u64,
 }
@@ -34,9 +36,10 @@ impl ReportJournal {
         let mut text = Vec::new();
         file.read_to_end(&mut text)?;
         let whole = text.iter().rposition(|byte| *byte == b'\n').map_or(0, |end| end + 1);
-        file.set_len(whole as u64)?;
+        let length = whole as u64;
+        file.set_len(length)?;
         file.seek(io::SeekFrom::End(0))?;
-        let mut this = Self { file, reports: Vec::new(), taken: 0 };
+        let mut this = Self { file, length, reports: Vec::new(), taken: 0 };
         for line in text[..whole].split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             match serde_json::from_slice(line)? {
                 Entry::Report(report) => this.reports.push(report),
@@ -57,8 +60,7 @@ impl ReportJournal {
         let sequence = self.reports.len() as u64 + 1;
         let mut report = RunReport { sequence, event, message: None, runner_execution_time_us: None, results: None };
         detail(&mut report);
-        self.append(&Entry::Report(report.clone()))?;
-        self.file.sync_data()?;
+        self.append(&Entry::Report(report.clone()), File::sync_data)?;
         self.reports.push(report);
         Ok(())
     }
@@ -69,17 +71,24 @@ impl ReportJournal {
     /// When the file system refuses.
     pub(crate) fn taken(&mut self, last: u64) -> io::Result<()> {
         if last > self.taken {
-            self.taken = last;
             // Forgetting this after a power cut costs one message sent again.
-            self.append(&Entry::Taken(last))?;
+            self.append(&Entry::Taken(last), |_| Ok(()))?;
+            self.taken = last;
         }
         Ok(())
     }
 
-    fn append(&mut self, entry: &Entry) -> io::Result<()> {
+    /// Writes an entry and does with the file what makes it safe, or leaves the journal as it was: half of an entry would be in the
+    /// way of all that come after it.
+    fn append(&mut self, entry: &Entry, make_safe: impl FnOnce(&File) -> io::Result<()>) -> io::Result<()> {
         let mut line = serde_json::to_vec(entry)?;
         line.push(b'\n');
-        self.file.write_all(&line)
+        if let Err(error) = self.file.write_all(&line).and_then(|()| make_safe(&self.file)) {
+            self.file.set_len(self.length)?;
+            return Err(error);
+        }
+        self.length += line.len() as u64;
+        Ok(())
     }
 
     /// What has not been taken in yet, in order.
@@ -97,6 +106,25 @@ impl ReportJournal {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_a_full_disk_refuses_is_noted_later() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("reports.jsonl");
+        let mut journal = ReportJournal::open(&path).unwrap();
+        let full = OpenOptions::new().append(true).open("/dev/full").unwrap();
+        journal.note(ReportedEvent::SailRequested, |_| {}).unwrap();
+        let kept = std::mem::replace(&mut journal.file, full);
+        journal.note(ReportedEvent::SailCreated, |_| {}).unwrap_err();
+        journal.taken(1).unwrap_err();
+        journal.file = kept;
+        assert_eq!(journal.waiting().len(), 1, "nothing was taken, and one noted");
+        journal.note(ReportedEvent::SailCreated, |_| {}).unwrap();
+        journal.taken(1).unwrap();
+        drop(journal);
+        let waiting = ReportJournal::open(&path).unwrap().waiting();
+        assert_eq!(waiting.iter().map(|report| report.sequence).collect::<Vec<_>>(), [2]);
+    }
 
     #[test]
     fn a_torn_entry_is_dropped_and_numbers_go_on() {
