@@ -137,7 +137,11 @@ impl Agent {
         inner.execution.prepare(&inner.runs);
         for run in found {
             tracing::info!(run = %run.1.lease.run.job_run_id, "going on with a run");
-            inner.follow(run);
+            let (directory, run_id) = (run.0.clone(), run.1.lease.run.job_run_id.clone());
+            if let Err(error) = inner.follow(run) {
+                let path = directory.root().display();
+                tracing::error!(run = %run_id, %path, %error, "a run's directory is damaged; leaving it alone");
+            }
         }
         let shutdown = watch::Sender::new(false);
         let (shared, stopped) = (Arc::clone(&inner), shutdown.subscribe());
@@ -304,12 +308,8 @@ impl Inner {
         self.obey(&answer.orders);
         for lease in answer.runs {
             let run = lease.run.clone();
-            let assignment = self.assignment(lease);
-            match RunDirectory::create(&self.runs, &assignment) {
-                Ok(directory) => {
-                    tracing::info!(run = %run.job_run_id, attempt = run.attempt, "taking a run");
-                    self.follow((directory, assignment));
-                }
+            match self.begin(self.assignment(lease)) {
+                Ok(()) => tracing::info!(run = %run.job_run_id, attempt = run.attempt, "taking a run"),
                 Err(error) => {
                     // It was not begun, so it is handed out again; or it is known here already.
                     tracing::error!(run = %run.job_run_id, attempt = run.attempt, %error, "cannot take a run");
@@ -319,25 +319,26 @@ impl Inner {
         }
     }
 
+    /// A run that cannot be followed leaves no directory: it would be known here for ever, and done by nobody.
+    fn begin(self: &Arc<Self>, assignment: Assignment) -> io::Result<()> {
+        let directory = RunDirectory::create(&self.runs, &assignment)?;
+        self.follow((directory.clone(), assignment)).or_else(|error| directory.remove().and(Err(error)))
+    }
+
     fn assignment(&self, lease: LeasedRun) -> Assignment {
         let output_path = output_path(&self.output_base, &lease);
         Assignment { lease, leased_at: self.clock.now(), results: JobRunResults { output_path } }
     }
 
     /// Follows a run in the background, up to its clean-up.
-    fn follow(self: &Arc<Self>, run: (RunDirectory, Assignment)) {
+    ///
+    /// # Errors
+    /// When its directory cannot be used.
+    fn follow(self: &Arc<Self>, run: (RunDirectory, Assignment)) -> io::Result<()> {
         let held = run.1.lease.run.clone();
         let stop = watch::Sender::new(None);
-        let made = self.execution.backend(&run.0).and_then(|backend| {
-            Supervisor::new(run, backend, self.control_plane.clone(), self.clock.clone(), stop.clone())
-        });
-        let supervisor = match made {
-            Ok(supervisor) => supervisor,
-            Err(error) => {
-                tracing::error!(run = %held.job_run_id, %error, "a run's directory is damaged; leaving it alone");
-                return;
-            }
-        };
+        let backend = self.execution.backend(&run.0)?;
+        let supervisor = Supervisor::new(run, backend, self.control_plane.clone(), self.clock.clone(), stop.clone())?;
         if !supervisor.has_reported_its_end() {
             locked(&self.held).insert(held.clone(), stop);
         }
@@ -355,6 +356,7 @@ impl Inner {
         let mut tasks = locked(&self.tasks);
         while tasks.try_join_next().is_some() {}
         tasks.spawn(follow.instrument(span));
+        Ok(())
     }
 
     fn obey(&self, orders: &[RunOrder]) {

@@ -49,9 +49,9 @@ impl RunDirectory {
         fs::create_dir_all(&new)?;
         let this = Self { path: new };
         this.write(RUN_FILE, assignment)?;
-        let path = runs.join(name);
+        let (path, folder) = (runs.join(name), File::open(runs)?);
         fs::rename(&this.path, &path)?;
-        File::open(runs)?.sync_all()?;
+        folder.sync_all()?;
         Ok(Self { path })
     }
 
