@@ -3,6 +3,7 @@
 import base64
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -183,9 +184,13 @@ def test_the_head_of_the_audit_trail_is_signed_by_a_published_key(platform, keys
 
 def test_rotated_keys_sign_what_is_new_and_leave_what_is_signed_good(start):
     platform, stop = start()
-    before = platform.sign_in(platform.sign_up("rotation-owner"))["accessToken"]
+    email = platform.sign_up("rotation-owner")
+    before = platform.sign_in(email)["accessToken"]
+    platform.expect(202, "POST", "/auth/login/code", {"email": email})
+    code = re.search(r"^\s*(\d{6})\s*$", platform.newest_mail(email), re.MULTILINE).group(1)
     stop()
     platform, _ = start("--rotate-keys")
+    platform.expect(200, "POST", "/auth/login/code/verify", {"email": email, "code": code})
     after = platform.sign_in("rotation-owner@example.com")["accessToken"]
     keys = KeySet.import_key_set(platform.published_keys())
     kids = [jwt.decode(token, keys, algorithms=["EdDSA"]).header["kid"] for token in [before, after]]

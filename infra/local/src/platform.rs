@@ -109,7 +109,7 @@ impl Platform {
         let queues = LocalQueues::new(local.clone(), clock.clock());
         let mailbox = Mailbox::new(local.clone(), clock.clock());
         if settings.rotate_keys {
-            keys::rotate(data_dir)?;
+            keys::rotate(data_dir, store.now())?;
         }
         let mail_key = signing_key(data_dir, Purpose::MailLink)?;
         mail_key.publish(&store).await?;
