@@ -26,6 +26,9 @@ async fn a_registration_can_be_repeated_by_the_same_agent_only() {
     let before = app.dump();
     assert_eq!(register(SECRET).await.expect(200).json(), first.json());
     let _ = register("somebody else's secret").await.expect(401);
+    app.advance(Duration::from_secs(24 * 3600));
+    assert_eq!(register(SECRET).await.expect(200).json(), first.json(), "the answer may have been lost all the while");
+    let _ = register("somebody else's secret").await.expect(401);
     app.dump().assert_same_as(&before, "repeated registrations");
     let agent = app.anonymous().bearer(&format!("msa_{}_{SECRET}", first.text("agentId")));
     let lease = json!({ "holding": [], "capacity": 1 });

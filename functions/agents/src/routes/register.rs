@@ -24,11 +24,14 @@ pub(crate) async fn register(
     RequestOrigin(origin): RequestOrigin,
     Body(body): Body<AgentRegistration>,
 ) -> Result<Json<AgentRegistered>> {
-    let token = app.store.registration_token(&sha256(&body.registration_token)).await?;
-    let token = token.filter(|token| token.value.expires_at > app.now());
-    let token = token.ok_or_else(|| Error::unauthenticated("no such registration token"))?;
+    let unknown = || Error::unauthenticated("no such registration token");
+    let token = app.store.registration_token(&sha256(&body.registration_token)).await?.ok_or_else(unknown)?;
+    // An answer that was lost is given also after the token's end.
     if let Some(agent) = &token.value.used_by {
         return Ok(Json(repeat(&app, agent, &body).await?));
+    }
+    if token.value.expires_at <= app.now() {
+        return Err(unknown().into());
     }
     let tenant = tenant_of_token(&token);
     let id = AgentId::generate(app.now());
