@@ -64,6 +64,14 @@ impl Outbox {
         Ok(Self { store, table, queues, notifier, agents, workflows, reading, something_was_written: Notify::new() })
     }
 
+    /// Has everything that was set aside handled once more.
+    pub(crate) async fn redrive(&self) -> Result<()> {
+        for queue in QUEUES {
+            self.queues.redrive(queue).await?;
+        }
+        Ok(())
+    }
+
     /// Something may have been written.
     pub(crate) fn wake(&self) {
         self.something_was_written.notify_one();

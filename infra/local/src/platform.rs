@@ -68,6 +68,7 @@ pub(crate) async fn run(settings: Settings) -> Result<()> {
     let address = listener.local_addr().map_err(Error::unavailable)?;
     let platform = Platform::open(&settings, &data_dir, address).await?;
     platform.agents.start().await?;
+    platform.outbox.redrive().await?;
     let outbox = Arc::clone(&platform.outbox);
     let mut background = JoinSet::new();
     background.spawn(async move { outbox.work().await });

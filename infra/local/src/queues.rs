@@ -70,6 +70,16 @@ impl LocalQueues {
         self.table.put(&list(queue), id, &Queued { tries, visible_at, ..message.clone() }).await
     }
 
+    /// What was set aside comes again, as if it were new: whatever was in its way may be gone.
+    pub(crate) async fn redrive(&self, queue: &str) -> Result<()> {
+        let dead: Vec<(String, Queued)> = self.table.all(&dead_letters(queue)).await?;
+        for (id, Queued { body, .. }) in dead {
+            self.put(queue, Message { id: id.clone(), body }).await?;
+            self.table.remove(&dead_letters(queue), &id).await?;
+        }
+        Ok(())
+    }
+
     /// How many messages wait, and how many were set aside.
     pub(crate) async fn depth(&self, queue: &str) -> Result<(usize, usize)> {
         let waiting: Vec<(String, Queued)> = self.table.all(&list(queue)).await?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use mainsheet_testkit::{Fault, Verdict};
 use nix::sys::signal::Signal;
-use reqwest::{Method, StatusCode};
+use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 
 use crate::harness::{Owner, Platform, eventually, spark_environment};
@@ -81,28 +81,60 @@ async fn killing_the_platform_again_and_again_in_one_run_still_ends_it_once() {
     assert_ran_once(&owner.ended(&run).await, &witness, "every step");
 }
 
-#[tokio::test]
-async fn an_agent_whose_enrolment_was_cut_off_is_enrolled_at_the_next_start() {
-    let mut platform = Platform::start(&[]).await;
-    let owner = Owner::of(&platform).await;
+/// From the moment on at which an agent's credentials are on disk, nothing is written any more. Answers whether that moment has come.
+fn cut_off_enrolment(platform: &Platform) -> impl Fn() -> bool + use<> {
     let agents = platform.data_dir().join("agents");
     let kept =
         move || fs::read_dir(&agents).into_iter().flatten().flatten().any(|agent| agent.path().join(KEPT).exists());
     let is_kept = kept.clone();
-    // From the moment on at which its credentials are on disk, nothing is written any more.
     platform.table().set_rule(Arc::new(move |call| match call.operation == "TransactWriteItems" && is_kept() {
         true => Verdict::Break(Fault::ServerError),
         false => Verdict::Forward,
     }));
+    kept
+}
+
+async fn assert_cluster_works(owner: &Owner, platform: &Platform, cluster: &str) {
+    let witness = platform.folder().join("witness");
+    let job = owner.job("after-all", cluster, counting_job(&witness)).await;
+    let run = owner.run(&job).await;
+    assert_ran_once(&owner.ended(&run).await, &witness, "enrolment");
+}
+
+#[tokio::test]
+async fn an_agent_whose_enrolment_was_cut_off_is_enrolled_at_the_next_start() {
+    let mut platform = Platform::start(&[]).await;
+    let owner = Owner::of(&platform).await;
+    let kept = cut_off_enrolment(&platform);
     let (cluster, _) = owner.cluster(&json!({"name": "laptop"})).await;
     eventually("the agent's credentials", || async { kept().then_some(()) }).await;
     platform.kill();
     platform.table().heal();
     platform.start_again().await;
-    let witness = platform.folder().join("witness");
-    let job = owner.job("after-all", &cluster, counting_job(&witness)).await;
-    let run = owner.run(&job).await;
-    assert_ran_once(&owner.ended(&run).await, &witness, "enrolment");
+    assert_cluster_works(&owner, &platform, &cluster).await;
+}
+
+#[tokio::test]
+async fn what_failed_too_often_is_done_after_the_next_start() {
+    let mut platform = Platform::start(&[]).await;
+    let mut owner = Owner::of(&platform).await;
+    let kept = cut_off_enrolment(&platform);
+    let (cluster, _) = owner.cluster(&json!({"name": "laptop"})).await;
+    eventually("the agent's credentials", || async { kept().then_some(()) }).await;
+    let local = |path: &str| format!("{}/_local/{path}", platform.url());
+    let (clock, queues) = (local("clock"), local("queues"));
+    eventually("its enrolment is set aside", || async {
+        // It is tried again after a while, which need not be waited for. Ticks fail, too, as all that writes.
+        let _ = Client::new().post(&clock).json(&json!({"advanceSeconds": 20})).send().await.ok()?;
+        let depths: Value = Client::new().get(&queues).send().await.ok()?.json().await.ok()?;
+        depths["items"].as_array()?.iter().any(|queue| queue["deadLetters"] == 1).then_some(())
+    })
+    .await;
+    platform.stop(Signal::SIGTERM);
+    platform.table().heal();
+    platform.start_again().await;
+    owner.sign_in().await;
+    assert_cluster_works(&owner, &platform, &cluster).await;
 }
 
 #[tokio::test]
