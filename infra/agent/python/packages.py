@@ -37,9 +37,11 @@ def main():
         if "MAINSHEET_POD" in os.environ:
             TERMINATION_LOG.write_text(str(failure)[:2048], encoding="utf-8")
         sys.exit(1)
-    site = run_files.RUN_DIRECTORY / "site"
-    site.unlink(missing_ok=True)
-    site.symlink_to(site_packages(layer))
+    # Another one may be at it for the same run, which an agent that was killed had begun.
+    aside = run_files.RUN_DIRECTORY / f"site-{os.getpid()}"
+    aside.unlink(missing_ok=True)
+    aside.symlink_to(site_packages(layer))
+    aside.replace(run_files.RUN_DIRECTORY / "site")
     run_files.write("packages.json", {"message": None})
 
 
