@@ -101,6 +101,7 @@ impl Platform {
         let local = LocalTable::open(client.clone()).await?;
         let clock = PlatformClock::open(local.clone()).await?;
         schema::create_table(&client, TABLE).await?;
+        data_dir::note_layout(data_dir)?;
         let tenants = settings.table_url.as_deref().map_or(client, mainsheet_embedded::client);
         let store = Store::new(tenants, TABLE, clock.clock());
         let public_url = format!("http://{address}");

@@ -65,6 +65,18 @@ async fn data_of_another_layout_is_left_alone() {
 }
 
 #[tokio::test]
+async fn a_first_start_that_was_cut_off_begins_anew() {
+    let mut platform = Platform::start(&[]).await;
+    let _ = Owner::of(&platform).await;
+    platform.kill();
+    let layout = platform.data_dir().join("layout");
+    std::fs::write(&layout, "unfinished").unwrap();
+    platform.start_again().await;
+    let _ = Owner::of(&platform).await;
+    assert_eq!(std::fs::read_to_string(&layout).unwrap(), "1");
+}
+
+#[tokio::test]
 async fn what_cannot_be_read_of_agents_keeps_nothing_from_starting() {
     let mut platform = Platform::start(&[]).await;
     platform.stop(Signal::SIGTERM);
