@@ -169,7 +169,8 @@ pub(crate) struct SignIn {
 /// it: a code is used.
 ///
 /// # Errors
-/// [`Error::Forbidden`] when an organization does not allow this way; [`Error::Conflict`] when `also` lost a race.
+/// [`Error::Forbidden`] when an organization does not allow this way, or a second factor would have to be set up by the word of an
+/// identity provider whose organization the account is not wholly of; [`Error::Conflict`] when `also` lost a race.
 pub(crate) async fn finish(
     state: &IdentityState,
     sign_in: SignIn,
@@ -192,6 +193,9 @@ pub(crate) async fn finish(
         false if demands.second_factor() => Some(Awaits::Enrolment),
         _ => None,
     };
+    if awaits == Some(Awaits::Enrolment) {
+        sign_in.person.access.value.require_account(sign_in.single_sign_on.as_ref())?;
+    }
     if let Some(awaits) = awaits {
         let challenge = sign_in.challenge(awaits, now);
         begin("login.challenge", challenge.id.as_str()).begin_challenge(&challenge).commit().await?;

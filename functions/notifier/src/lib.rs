@@ -80,6 +80,13 @@ impl Notifier {
             Request::NewDevice { email, at, origin } => {
                 self.security_notice(id, ("new-device", "A new device signed in"), &email, at, &origin)
             }
+            Request::AddressAdded { email, added, at, origin } => {
+                let values = circumstances("An address was added", &email, at, &origin).with("added", &added);
+                self.templates.write(id, "address-added", &values)
+            }
+            Request::MfaSetUp { email, at, origin } => {
+                self.security_notice(id, ("mfa-set-up", "A second factor was set up"), &email, at, &origin)
+            }
             Request::MfaReset { email, at, origin } => {
                 self.security_notice(id, ("mfa-reset", "Your second factor was removed"), &email, at, &origin)
             }
@@ -135,14 +142,18 @@ impl Notifier {
         at: Timestamp,
         origin: &Origin,
     ) -> Result<Mail> {
-        let unknown = || "unknown".to_owned();
-        let when = at.to_jiff().strftime("%-d %B %Y, %H:%M UTC").to_string();
-        let values = Values::new(subject, email)
-            .with("when", &when)
-            .with("address", &origin.address.clone().unwrap_or_else(unknown))
-            .with("software", &origin.user_agent.clone().unwrap_or_else(unknown));
-        self.templates.write(id, template, &values)
+        self.templates.write(id, template, &circumstances(subject, email, at, origin))
     }
+}
+
+/// What every security notice says: when it happened, and from where.
+fn circumstances(subject: &str, email: &str, at: Timestamp, origin: &Origin) -> Values {
+    let unknown = || "unknown".to_owned();
+    let when = at.to_jiff().strftime("%-d %B %Y, %H:%M UTC").to_string();
+    Values::new(subject, email)
+        .with("when", &when)
+        .with("address", &origin.address.clone().unwrap_or_else(unknown))
+        .with("software", &origin.user_agent.clone().unwrap_or_else(unknown))
 }
 
 #[cfg(test)]
@@ -268,6 +279,15 @@ mod tests {
         Request::MfaReset { email: "ada@example.com".to_owned(), at: now(), origin: Origin::default() }
     }
 
+    fn address_added() -> Request {
+        let (email, added) = ("ada@example.com".to_owned(), "ada@lovelace.example".to_owned());
+        Request::AddressAdded { email, added, at: now(), origin: origin() }
+    }
+
+    fn mfa_set_up() -> Request {
+        Request::MfaSetUp { email: "ada@example.com".to_owned(), at: now(), origin: origin() }
+    }
+
     fn password_set_by_organization() -> Request {
         Request::PasswordSetByOrganization { email: "ada@example.com".to_owned(), at: now(), origin: origin() }
     }
@@ -318,6 +338,18 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn the_mail_about_one_more_address() {
+        let mail = mail_of(address_added()).await;
+        assert_eq!(mail.to, "ada@example.com", "not the new one");
+        insta::assert_snapshot!(shown(&mail));
+    }
+
+    #[tokio::test]
+    async fn the_mail_about_a_second_factor_that_was_set_up() {
+        insta::assert_snapshot!(shown(&mail_of(mfa_set_up()).await));
+    }
+
+    #[tokio::test]
     async fn the_mail_about_a_new_password() {
         insta::assert_snapshot!(shown(&mail_of(password_changed()).await));
     }
@@ -359,6 +391,8 @@ mod tests {
         for request in links.into_iter().chain([
             notice,
             new_device(),
+            address_added(),
+            mfa_set_up(),
             mfa_reset(),
             password_changed(),
             password_set_by_organization(),

@@ -6,7 +6,7 @@ use mainsheet_cloud::mail::Mail;
 use mainsheet_core::{Error, Result};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
-const TEMPLATES: [(&str, &str); 23] = [
+const TEMPLATES: [(&str, &str); 27] = [
     ("frame.html", include_str!("../templates/frame.html")),
     ("verify-email.html", include_str!("../templates/verify-email.html")),
     ("verify-email.txt", include_str!("../templates/verify-email.txt")),
@@ -22,6 +22,10 @@ const TEMPLATES: [(&str, &str); 23] = [
     ("reset-password.txt", include_str!("../templates/reset-password.txt")),
     ("new-device.html", include_str!("../templates/new-device.html")),
     ("new-device.txt", include_str!("../templates/new-device.txt")),
+    ("address-added.html", include_str!("../templates/address-added.html")),
+    ("address-added.txt", include_str!("../templates/address-added.txt")),
+    ("mfa-set-up.html", include_str!("../templates/mfa-set-up.html")),
+    ("mfa-set-up.txt", include_str!("../templates/mfa-set-up.txt")),
     ("mfa-reset.html", include_str!("../templates/mfa-reset.html")),
     ("mfa-reset.txt", include_str!("../templates/mfa-reset.txt")),
     ("password-changed.html", include_str!("../templates/password-changed.html")),
@@ -93,7 +97,7 @@ mod tests {
 
     fn written(name: &str, email: &str) -> Mail {
         let values = Values::new("A subject", email).with("link", "https://a.example/?token=t").with("token", "t");
-        let others = ["code", "when", "address", "software", "action", "target", "at"];
+        let others = ["code", "when", "address", "software", "action", "target", "at", "added"];
         let values = others.into_iter().fold(values, |values, name| values.with(name, "something"));
         Templates::load().unwrap().write("1".to_owned(), name, &values).unwrap()
     }

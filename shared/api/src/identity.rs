@@ -173,6 +173,11 @@ pub struct Anyone(pub Subject);
 #[derive(Debug)]
 pub struct Person(pub SignedIn);
 
+/// A person who is signed in, and whose account the login reaches: what concerns nobody else, such as addresses, logins and second
+/// factors. An identity provider's login reaches the accounts alone that are wholly its organization's.
+#[derive(Debug)]
+pub struct Account(pub SignedIn);
+
 /// A member or a service account of an organization, whatever they may do there.
 #[derive(Debug)]
 pub struct Member(pub Caller);
@@ -190,6 +195,16 @@ impl<S: HasApp> FromRequestParts<S> for Person {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
         Ok(Self(subject(parts, &state.app()).await?.person()?))
+    }
+}
+
+impl<S: HasApp> FromRequestParts<S> for Account {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self> {
+        let Person(person) = Person::from_request_parts(parts, state).await?;
+        person.access.value.require_account(person.login.single_sign_on.as_ref())?;
+        Ok(Self(person))
     }
 }
 

@@ -26,7 +26,7 @@ pub use document::{Document, document};
 pub use etag::{IfMatch, Tagged, created};
 pub use idempotent::{Action, Command, Idempotent};
 pub use identity::{
-    AgentCaller, Anyone, ClientAddress, DpopKey, Member, NamedOrganization, Permitted, Person, RequestOrigin,
+    Account, AgentCaller, Anyone, ClientAddress, DpopKey, Member, NamedOrganization, Permitted, Person, RequestOrigin,
 };
 pub use page::{ListQuery, MarkerPage, MarkerQuery, Order, PageOf, PageQuery, SortDirection};
 pub use path::Path;

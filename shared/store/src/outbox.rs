@@ -190,6 +190,26 @@ pub enum Mail {
         /// Where from.
         origin: Origin,
     },
+    /// One more address signs in to the account.
+    AddressAdded {
+        /// The primary address.
+        email: String,
+        /// The other one.
+        added: String,
+        /// When it was confirmed.
+        at: Timestamp,
+        /// Where from.
+        origin: Origin,
+    },
+    /// An authenticator was set up.
+    MfaSetUp {
+        /// The address.
+        email: String,
+        /// When.
+        at: Timestamp,
+        /// Where from.
+        origin: Origin,
+    },
     /// The second factor was taken away.
     MfaReset {
         /// The address.

@@ -301,6 +301,31 @@ impl Access {
         Some((Tenant::proven(organization.clone()), membership))
     }
 
+    /// Whether the account is an organization's own: managed by it, while the person belongs to no other one. What the
+    /// organization does to the account then opens nothing of anybody else's.
+    #[must_use]
+    pub fn is_wholly_of(&self, organization: &OrganizationId) -> bool {
+        let membership = self.memberships.get(organization).filter(|_| self.memberships.len() == 1);
+        membership.is_some_and(|membership| membership.account_type == AccountType::Managed)
+    }
+
+    /// Whoever came in like that may look into the account itself and change it: an identity provider's word does for the accounts
+    /// that are wholly its organization's, and for no other.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] that says how to come in instead.
+    pub fn require_account(&self, single_sign_on: Option<&SsoSession>) -> Result<()> {
+        if single_sign_on.is_none_or(|session| self.is_wholly_of(&session.organization_id)) {
+            return Ok(());
+        }
+        Err(Error::Forbidden {
+            code: "account_out_of_reach",
+            message: "An organization's identity provider let you in, and your account is not that organization's alone. Sign in \
+                      with a password or a mailed code to look into your account, to change it, or to set up a second factor."
+                .to_owned(),
+        })
+    }
+
     /// The organization of somebody who belongs to exactly one.
     #[must_use]
     pub fn only_organization(&self) -> Option<&OrganizationId> {

@@ -21,11 +21,12 @@ impl SecondFactor {
         Self { authenticator, recovery_codes: Vec::new() }
     }
 
-    /// Sets up an authenticator.
+    /// Sets up an authenticator, of which a mail tells.
     pub async fn set_up(app: &TestApp, client: &Client) -> Self {
         let begun = Self::begin(client).await;
         let body = json!({ "code": begun.code(app) });
         let confirmed = client.post("/me/mfa/totp/verify", body).await.expect(200).json();
+        app.deliver().await;
         Self { recovery_codes: serde_json::from_value(confirmed["codes"].clone()).unwrap(), ..begun }
     }
 

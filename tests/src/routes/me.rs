@@ -10,7 +10,9 @@ const SECOND: &str = "ada@lovelace.example";
 async fn confirm(app: &TestApp, email: &str) -> u16 {
     app.deliver().await;
     let token = app.mails().into_iter().rfind(|mail| mail.0.to == email).unwrap().token();
-    app.anonymous().post("/auth/email/verify", json!({ "token": token })).await.status.as_u16()
+    let answer = app.anonymous().post("/auth/email/verify", json!({ "token": token })).await;
+    app.deliver().await;
+    answer.status.as_u16()
 }
 
 async fn add(person: &Person, email: &str) {
@@ -51,6 +53,9 @@ async fn another_address_is_theirs_once_it_is_confirmed() {
     let _ = app.anonymous().post("/auth/login", json!({ "email": SECOND, "password": PASSWORD })).await.expect(401);
     assert_eq!(confirm(&app, SECOND).await, 204);
     assert_eq!(confirm(&app, SECOND).await, 204, "twice does no harm");
+    let told = app.mails().into_iter().filter(|mail| mail.0.subject == "An address was added").collect::<Vec<_>>();
+    assert_eq!((told.len(), told[0].0.to.as_str()), (1, EMAIL), "{told:?}");
+    assert!(told[0].0.text.contains(SECOND), "{told:?}");
     let added = person.post("/me/emails", json!({ "email": SECOND.to_uppercase() })).await.expect(409);
     assert_eq!(added.problem().code, "email_added");
     let moved = person.patch("/me", json!({ "email": SECOND })).await.expect(200).json();

@@ -64,6 +64,9 @@ async fn an_authenticator_counts_once_a_code_confirms_it() {
     let _ = challenge(&app).await;
     let over = person.post("/me/mfa/totp/verify", json!({ "code": right })).await.expect(409);
     assert_eq!(over.problem().code, "no_totp_enrolment");
+    app.deliver().await;
+    let told = app.mails().iter().filter(|mail| mail.0.subject == "A second factor was set up").count();
+    assert_eq!(told, 1);
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use mainsheet_core::role::OrganizationRole;
 use mainsheet_testkit::provider::{CLIENT_SECRET, INITIAL_ACCESS_TOKEN, TestProvider};
-use mainsheet_testkit::{Answer, Client, Person, REDIRECT_URI, TestApp, build};
+use mainsheet_testkit::{Answer, Client, Person, REDIRECT_URI, SecondFactor, TestApp, build};
 use serde_json::{Value, json};
 
 use super::members::member_id;
@@ -76,6 +76,13 @@ impl Company {
     async fn does_not_vouch_for(&self, email: &str) {
         self.comes(email);
         self.refused(403, "provider_not_set_by_owner").await;
+    }
+
+    /// The organization demands a second factor, and the provider says that it saw one.
+    async fn demand_second_factor(&self) {
+        let settings = json!({ "settings": { "auth": { "acr": "mfa" } } });
+        let _ = self.owner.patch("/org", settings).await.expect(200);
+        self.sso.claims(json!({ "acr": "mfa" }));
     }
 
     async fn refused(&self, status: u16, code: &str) {
@@ -278,6 +285,94 @@ async fn a_provider_that_an_admin_set_up_lets_members_in_and_no_owner() {
         company.does_not_vouch_for("owner@example.com").await;
         company.lets_in("admin@example.com").await;
         company.lets_in("new@example.com").await;
+    }
+    company.app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_provider_does_not_reach_the_account_of_somebody_who_belongs_elsewhere_too() {
+    let company = Company::start().await;
+    let grace = company.app.sign_up("grace@example.com").await;
+    company.app.join(&grace, &company.owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    let by_provider = company.sign_in().await;
+    let organizations = async |client: &Client| {
+        let list = client.get("/me/organizations").await.expect(200).json();
+        list["items"].as_array().unwrap().iter().map(|item| item["id"].clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(organizations(&grace.client).await.len(), 2);
+    assert_eq!(organizations(&by_provider).await, [json!(company.owner.organization_id)]);
+    let before = company.app.dump();
+    for (method, path, body) in [
+        ("GET", "/me/emails", Value::Null),
+        ("POST", "/me/emails", json!({ "email": "evil@example.com" })),
+        ("GET", "/me/logins", Value::Null),
+        ("DELETE", "/me/logins/L1", Value::Null),
+        ("GET", "/me/trusted-devices", Value::Null),
+        ("DELETE", "/me/trusted-devices/T1", Value::Null),
+        ("GET", "/me/mfa", Value::Null),
+        ("DELETE", "/me/mfa", Value::Null),
+        ("POST", "/me/mfa/totp", json!({})),
+        ("POST", "/me/mfa/totp/verify", json!({ "code": "000000" })),
+        ("POST", "/me/mfa/recovery-codes", Value::Null),
+        ("PATCH", "/me", json!({ "displayName": "Eve" })),
+    ] {
+        let call = by_provider.call(method, path);
+        let call = if body.is_null() { call } else { call.json(&body) };
+        assert_eq!(call.send().await.expect(403).problem().code, "account_out_of_reach", "{method} {path}");
+    }
+    company.app.dump().assert_same_as(&before, "what is out of reach");
+    let _ = grace.get("/me/emails").await.expect(200);
+    company.app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_provider_does_not_set_up_the_second_factor_of_somebody_who_belongs_elsewhere_too() {
+    let company = Company::start().await;
+    let grace = company.app.sign_up("grace@example.com").await;
+    company.app.join(&grace, &company.owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    company.demand_second_factor().await;
+    let refused = company.exchange(&company.attempt().await).await.expect(403);
+    assert_eq!(refused.problem().code, "account_out_of_reach");
+    // Her own one, which she set up by herself, does.
+    let factor = SecondFactor::set_up(&company.app, &grace.client).await;
+    company.app.advance(Duration::from_secs(30));
+    let waiting = company.exchange(&company.attempt().await).await.expect(200);
+    assert_eq!(waiting.text("nextStep"), "mfa");
+    let body = json!({ "challengeToken": waiting.text("challengeToken"), "code": factor.code(&company.app) });
+    let tokens = company.app.anonymous().post("/auth/mfa/verify", body).await.expect(200);
+    let by_provider = company.app.anonymous().bearer(&tokens.text("accessToken"));
+    let _ = by_provider.get("/org").await.expect(200);
+    assert_eq!(by_provider.get("/me/emails").await.expect(403).problem().code, "account_out_of_reach");
+    company.app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_provider_reaches_an_account_as_long_as_it_is_wholly_the_organizations() {
+    let company = Company::start().await;
+    let other = company.app.sign_up("other@example.com").await;
+    company.demand_second_factor().await;
+    let waiting = company.exchange(&company.attempt().await).await.expect(200);
+    assert_eq!(waiting.text("nextStep"), "setup_mfa");
+    let half = company.app.anonymous().bearer(&waiting.text("challengeToken"));
+    let factor = SecondFactor::set_up(&company.app, &half).await;
+    company.app.advance(Duration::from_secs(30));
+    let body = json!({ "challengeToken": waiting.text("challengeToken"), "code": factor.code(&company.app) });
+    let tokens = company.app.anonymous().post("/auth/mfa/verify", body).await.expect(200);
+    let grace = company.app.anonymous().bearer(&tokens.text("accessToken"));
+    let _ = grace.get("/me/emails").await.expect(200);
+    company.sso.claims(json!({ "sub": "linus", "email": "linus@example.com" }));
+    let begun = company.exchange(&company.attempt().await).await.expect(200);
+    let linus = company.app.anonymous().bearer(&begun.text("challengeToken"));
+
+    // From now on both belong to somebody else, too.
+    let users = company.owner.get("/org/users").await.expect(200).json();
+    for user in users["items"].as_array().unwrap().iter().filter(|user| user["id"] != json!(company.owner.user_id)) {
+        let user_id = user["id"].as_str().unwrap().to_owned();
+        let person = Person { user_id, ..other.clone() };
+        company.app.join(&person, &other.organization_id, &[OrganizationRole::Member], &[]).await;
+    }
+    for answer in [grace.get("/me/emails").await, linus.act("/me/mfa/totp").await] {
+        assert_eq!(answer.expect(403).problem().code, "account_out_of_reach");
     }
     company.app.deliver().await;
 }

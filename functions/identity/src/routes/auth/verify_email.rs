@@ -8,6 +8,7 @@ use mainsheet_auth::mail_link::EmailVerification;
 use mainsheet_core::Error;
 use mainsheet_core::user::{NormalizedEmail, User};
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
+use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::retry_races;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -26,7 +27,7 @@ pub(crate) struct EmailVerify {
 
 /// Confirm an address
 ///
-/// Doing so twice does no harm.
+/// Doing so twice does no harm. The primary address hears of each other one that signs in from then on.
 #[utoipa::path(
     post, path = "/auth/email/verify", operation_id = "verifyEmail", tag = "authentication",
     request_body = EmailVerify,
@@ -83,7 +84,10 @@ async fn confirm_another(
     if row.value.verified_at.is_some() {
         return Ok(());
     }
-    store.change(audit(token, origin)).confirm_email(&row).commit().await
+    let change = store.change(audit(token, origin));
+    let (email, added, at) = (user.email.clone(), row.value.email.clone(), change.now());
+    let mail = Mail::AddressAdded { email, added, at, origin: origin.clone() };
+    change.confirm_email(&row).emit(Event::MailRequested { mail }).commit().await
 }
 
 fn audit(token: &EmailVerification, origin: &Origin) -> Audit {

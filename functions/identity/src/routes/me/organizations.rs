@@ -15,7 +15,7 @@ pub(crate) struct OrganizationList {
 
 /// List my organizations
 ///
-/// For choosing one with `LakeSail-Organization-Id`.
+/// For choosing one with `LakeSail-Organization-Id`. Who came in by an organization's identity provider is shown that one alone.
 #[utoipa::path(
     get, path = "/me/organizations", operation_id = "listMyOrganizations", tag = "organizations",
     responses((status = 200, description = "The organizations.", body = OrganizationList)),
@@ -23,5 +23,7 @@ pub(crate) struct OrganizationList {
 )]
 pub(crate) async fn organizations(State(app): State<App>, Person(person): Person) -> Result<Json<OrganizationList>> {
     let rows = app.store.organizations_of(&person.access.value).await?;
-    Ok(Json(OrganizationList { items: rows.into_iter().map(|row| row.value).collect() }))
+    let reach = person.login.single_sign_on.map(|session| session.organization_id);
+    let reached = |organization: &Organization| reach.as_ref().is_none_or(|reach| *reach == organization.id);
+    Ok(Json(OrganizationList { items: rows.into_iter().map(|row| row.value).filter(reached).collect() }))
 }

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use garde::Validate;
-use mainsheet_api::{App, Body, IfMatch, Person, Result, Tagged, text};
+use mainsheet_api::{Account, App, Body, IfMatch, Result, Tagged, text};
 use mainsheet_core::Error;
 use mainsheet_core::user::{NormalizedEmail, User};
 use mainsheet_store::Row;
@@ -47,7 +47,7 @@ pub(crate) struct UserProfileWrite {
 )]
 pub(crate) async fn update(
     State(app): State<App>,
-    Person(person): Person,
+    Account(person): Account,
     if_match: IfMatch,
     Body(body): Body<UserProfileWrite>,
 ) -> Result<Tagged<Identity>> {

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
 use garde::Validate;
-use mainsheet_api::{App, Command, Person, Result};
+use mainsheet_api::{Account, App, Command, Result};
 use mainsheet_core::Error;
 use mainsheet_core::user::NormalizedEmail;
 use mainsheet_store::PageRequest;
@@ -38,7 +38,7 @@ pub(crate) struct UserEmailCreate {
 )]
 pub(crate) async fn add(
     State(app): State<App>,
-    Person(person): Person,
+    Account(person): Account,
     command: Command<UserEmailCreate>,
 ) -> Result<(StatusCode, Json<UserEmail>)> {
     let user_id = person.user_id();

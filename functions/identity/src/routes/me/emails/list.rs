@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use mainsheet_api::{App, MarkerPage, MarkerQuery, Person, Query, Result};
+use mainsheet_api::{Account, App, MarkerPage, MarkerQuery, Query, Result};
 
 use super::view::UserEmail;
 
@@ -17,7 +17,7 @@ use super::view::UserEmail;
 )]
 pub(crate) async fn list(
     State(app): State<App>,
-    Person(person): Person,
+    Account(person): Account,
     Query(query): Query<MarkerQuery>,
 ) -> Result<Json<MarkerPage<UserEmail>>> {
     let page = app.store.user_emails(person.user_id(), &query.request()).await?;

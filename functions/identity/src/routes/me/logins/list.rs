@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use mainsheet_api::{App, Person, Result};
+use mainsheet_api::{Account, App, Result};
 use mainsheet_core::{LoginId, Timestamp};
 use mainsheet_store::users::Login as Record;
 use serde::Serialize;
@@ -62,7 +62,7 @@ impl Login {
     responses((status = 200, description = "The logins.", body = LoginList)),
     security(("accessToken" = [])), extensions(("x-required-relation" = json!("self")))
 )]
-pub(crate) async fn list(State(app): State<App>, Person(person): Person) -> Result<Json<LoginList>> {
+pub(crate) async fn list(State(app): State<App>, Account(person): Account) -> Result<Json<LoginList>> {
     let now = app.now();
     let rows = app.store.logins(person.user_id()).await?.into_iter();
     let alive = rows.filter(|row| person.access.value.keeps_alive(&row.value, now));

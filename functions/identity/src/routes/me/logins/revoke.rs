@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use mainsheet_api::{App, Path, Person, Result};
+use mainsheet_api::{Account, App, Path, Result};
 use mainsheet_core::{Error, LoginId};
 
 /// End one of my logins
@@ -16,7 +16,7 @@ use mainsheet_core::{Error, LoginId};
 )]
 pub(crate) async fn revoke(
     State(app): State<App>,
-    Person(person): Person,
+    Account(person): Account,
     Path(login_id): Path<LoginId>,
 ) -> Result<StatusCode> {
     let row = app.store.login(person.user_id(), &login_id).await?;

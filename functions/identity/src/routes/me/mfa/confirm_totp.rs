@@ -5,6 +5,7 @@ use axum::extract::State;
 use garde::Validate;
 use mainsheet_api::{Idempotent, Result};
 use mainsheet_core::Error;
+use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::second_factors::{SecondFactor, Totp};
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
@@ -27,8 +28,8 @@ pub(crate) struct TotpConfirm {
 /// Confirm an authenticator
 ///
 /// It takes the place of one that counted before, and new recovery codes that of the old ones. The code counts as used: the next
-/// sign-in takes another one. Asks for a password or second factor given within the last 10 minutes. Somebody whose sign-in waits
-/// for `setup_mfa` bears the challenge token here, and finishes with it and the second factor then.
+/// sign-in takes another one. The person is told by mail. Asks for a password or second factor given within the last 10 minutes.
+/// Somebody whose sign-in waits for `setup_mfa` bears the challenge token here, and finishes with it and the second factor then.
 #[utoipa::path(
     post, path = "/me/mfa/totp/verify", operation_id = "confirmTotpEnrolment", tag = "mfa",
     request_body = TotpConfirm,
@@ -53,11 +54,14 @@ pub(crate) async fn confirm_totp(
     let (shown, recovery_codes) = RecoveryCodes::generate()?;
     let totp = Totp { secret, last_step, confirmed_at: now };
     let factor = SecondFactor { totp: Some(totp), enrolment: None, recovery_codes };
+    let email = enrolling.person.user.value.email.clone();
+    let mail = Mail::MfaSetUp { email, at: now, origin: enrolling.origin().clone() };
     let change = state.app.store.change(enrolling.audit("mfa.confirm_totp"));
     let request = enrolling.idempotent.as_ref().and_then(Idempotent::request);
     change
         .noted_in(&enrolling.person.access.value)
         .put_second_factor(enrolling.user_id(), Some(row), &factor)
+        .emit(Event::MailRequested { mail })
         .idempotent(request, enrolling.user_id().as_str())
         .commit()
         .await?;

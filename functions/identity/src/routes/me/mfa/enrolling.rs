@@ -4,7 +4,7 @@ use axum::extract::{FromRequest, FromRequestParts, Request};
 use axum::http::HeaderMap;
 use axum::http::header::AUTHORIZATION;
 use garde::Validate;
-use mainsheet_api::{Body, Command, Idempotent, Person, Problem, RequestOrigin, Result};
+use mainsheet_api::{Account, Body, Command, Idempotent, Problem, RequestOrigin, Result};
 use mainsheet_auth::challenge::ChallengeToken;
 use mainsheet_core::{Error, UserId};
 use mainsheet_store::audit::{Audit, Origin};
@@ -28,6 +28,11 @@ impl<T> Enrolling<T> {
     /// Whose second factor it is.
     pub(crate) fn user_id(&self) -> &UserId {
         &self.person.user.value.id
+    }
+
+    /// Where the request came from.
+    pub(crate) fn origin(&self) -> &Origin {
+        &self.origin
     }
 
     /// The beginning of an audit record.
@@ -90,13 +95,15 @@ where
         if !may_enrol || has_factor {
             return Err(over().into());
         }
+        let single_sign_on = challenge.and_then(|challenge| challenge.single_sign_on.as_ref());
+        person.access.value.require_account(single_sign_on)?;
         let Body(body) = Body::from_request(Request::from_parts(parts, body), state).await?;
         Ok(Self { person, origin, body, idempotent: None })
     }
 
     async fn signed_in(request: Request, state: &IdentityState) -> Result<Self> {
         let (mut parts, body) = request.into_parts();
-        let Person(signed_in) = Person::from_request_parts(&mut parts, state).await?;
+        let Account(signed_in) = Account::from_request_parts(&mut parts, state).await?;
         let command = Command::<T>::from_request(Request::from_parts(parts, body), state).await?;
         let gone = || Error::unauthenticated("the user is gone");
         let user_id = signed_in.user_id();

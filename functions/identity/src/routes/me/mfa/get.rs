@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use mainsheet_api::{App, Person, Result};
+use mainsheet_api::{Account, App, Result};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -22,7 +22,7 @@ pub(crate) struct MfaStatus {
     responses((status = 200, description = "What is set up.", body = MfaStatus)),
     security(("accessToken" = [])), extensions(("x-required-relation" = json!("self")))
 )]
-pub(crate) async fn get(State(app): State<App>, Person(person): Person) -> Result<Json<MfaStatus>> {
+pub(crate) async fn get(State(app): State<App>, Account(person): Account) -> Result<Json<MfaStatus>> {
     let factor = app.store.second_factor(person.user_id()).await?.map(|row| row.value).unwrap_or_default();
     Ok(Json(MfaStatus { totp_enabled: factor.totp.is_some(), recovery_codes_remaining: factor.recovery_codes.len() }))
 }

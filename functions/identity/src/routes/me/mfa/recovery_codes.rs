@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
-use mainsheet_api::{Action, App, Person, Result};
+use mainsheet_api::{Account, Action, App, Result};
 use mainsheet_core::{Error, UserId};
 use mainsheet_store::second_factors::SecondFactor;
 
@@ -19,7 +19,7 @@ use super::view::RecoveryCodes;
 )]
 pub(crate) async fn recovery_codes(
     State(app): State<App>,
-    Person(person): Person,
+    Account(person): Account,
     Action(idempotent): Action,
 ) -> Result<(StatusCode, Json<RecoveryCodes>)> {
     if idempotent.earlier::<UserId>()?.is_some() {

@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use mainsheet_api::{App, Person, Result};
+use mainsheet_api::{Account, App, Result};
 use mainsheet_store::outbox::{Event, Mail};
 
 /// Remove my second factor
@@ -14,7 +14,7 @@ use mainsheet_store::outbox::{Event, Mail};
     responses((status = 204, description = "There is no second factor any more.")),
     security(("accessToken" = [])), extensions(("x-required-relation" = json!("self")))
 )]
-pub(crate) async fn reset(State(app): State<App>, Person(person): Person) -> Result<StatusCode> {
+pub(crate) async fn reset(State(app): State<App>, Account(person): Account) -> Result<StatusCode> {
     person.login.require_recent_proof(app.now())?;
     let user_id = person.user_id();
     let email = app.store.user(user_id).await?.value.email;

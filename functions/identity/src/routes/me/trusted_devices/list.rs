@@ -2,7 +2,7 @@
 
 use axum::Json;
 use axum::extract::State;
-use mainsheet_api::{App, Person, Result};
+use mainsheet_api::{Account, App, Result};
 use mainsheet_core::{Timestamp, TrustedDeviceId};
 use mainsheet_store::second_factors::TrustedDevice as Record;
 use serde::Serialize;
@@ -56,7 +56,7 @@ impl From<Record> for TrustedDevice {
     responses((status = 200, description = "The devices.", body = TrustedDeviceList)),
     security(("accessToken" = [])), extensions(("x-required-relation" = json!("self")))
 )]
-pub(crate) async fn list(State(app): State<App>, Person(person): Person) -> Result<Json<TrustedDeviceList>> {
+pub(crate) async fn list(State(app): State<App>, Account(person): Account) -> Result<Json<TrustedDeviceList>> {
     let now = app.now();
     let rows = app.store.trusted_devices(person.user_id()).await?.into_iter();
     let trusted = rows.filter(|row| row.value.is_trusted(&person.access.value, now));

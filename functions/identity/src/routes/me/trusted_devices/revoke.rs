@@ -2,7 +2,7 @@
 
 use axum::extract::State;
 use axum::http::StatusCode;
-use mainsheet_api::{App, Path, Person, Result};
+use mainsheet_api::{Account, App, Path, Result};
 use mainsheet_core::{Error, TrustedDeviceId};
 
 /// Trust a device no more
@@ -14,7 +14,7 @@ use mainsheet_core::{Error, TrustedDeviceId};
 )]
 pub(crate) async fn revoke(
     State(app): State<App>,
-    Person(person): Person,
+    Account(person): Account,
     Path(device_id): Path<TrustedDeviceId>,
 ) -> Result<StatusCode> {
     let row = app.store.trusted_device(person.user_id(), &device_id).await?;
