@@ -138,10 +138,10 @@ impl Way {
         }
     }
 
-    /// Whether it shows that the address is the person's own. What shows that before a one-time code is given out has confirmed
-    /// the address already.
-    fn proves_address(self) -> bool {
-        self == Self::MailedCode
+    /// Whether it will do where a verified address is demanded: a code was mailed there, or the provider says so to the one organization
+    /// that the login reaches. An accepted invitation has confirmed the address by then.
+    fn vouches_for_address(self) -> bool {
+        matches!(self, Self::MailedCode | Self::OneTimeCode(ProvenBy::SingleSignOn))
     }
 }
 
@@ -183,7 +183,7 @@ pub(crate) async fn finish(
         let change = state.app.store.change(audit(&sign_in.person, &sign_in.origin, action, target));
         also(change.noted_in(&sign_in.person.access.value)).forgive(&sign_in.tries)
     };
-    let is_verified = sign_in.person.access.value.email_verified_at.is_some() || sign_in.way.proves_address();
+    let is_verified = sign_in.person.access.value.email_verified_at.is_some() || sign_in.way.vouches_for_address();
     if !is_verified && demands.verified_address() {
         begin("login.await_verification", sign_in.person.user.value.id.as_str()).commit().await?;
         return Ok(LoginResult::verify_email());

@@ -97,10 +97,11 @@ impl Store {
 }
 
 impl Change<'_> {
-    /// One more address of a user; nobody's claim to it is touched.
-    pub fn add_email(self, email: &UserEmail) -> Self {
+    /// One more address of a user; nobody's claim to it is touched. Their access changes its version with it, so that addresses are
+    /// added one after another, and none while all others are dropped.
+    pub fn add_email(self, access: &Row<Access>, email: &UserEmail) -> Self {
         let key = user_email_key(&email.user_id, &NormalizedEmail::of(&email.email));
-        self.create(&key, email, changed_meanwhile())
+        self.create(&key, email, changed_meanwhile()).replace_access(access, &access.value)
     }
 
     /// An address of a user, whether it was there or not.
@@ -114,7 +115,7 @@ impl Change<'_> {
     }
 
     /// The primary address of a user is known to be theirs.
-    pub fn confirm_primary_email(self, user: &User) -> Self {
+    pub(crate) fn confirm_primary_email(self, user: &User) -> Self {
         let now = self.now();
         self.overwrite_email(&UserEmail {
             user_id: user.id.clone(),

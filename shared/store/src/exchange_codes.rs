@@ -15,8 +15,10 @@ pub const EXCHANGE_CODE_VALID: Duration = Duration::from_secs(60);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ProvenBy {
-    /// An identity provider said so.
+    /// An identity provider said so, and that their address is theirs.
     SingleSignOn,
+    /// An identity provider said so, but not that their address is theirs.
+    UnverifiedSingleSignOn,
     /// They hold an invitation that was mailed to them, and their password where they had an account.
     Invitation,
 }

@@ -15,6 +15,7 @@ pub mod dependencies;
 pub mod dpop;
 pub mod emails;
 pub mod exchange_codes;
+pub mod first_proof;
 pub mod idempotency;
 pub mod identity_providers;
 pub mod intents;

@@ -99,6 +99,19 @@ impl Entity for MemberRecord {
     }
 }
 
+impl Access {
+    /// The same with one membership more, for a change that writes all of it and has [`Change::create_member`] besides.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`] when they are a member of the organization already.
+    pub fn joining(mut self, record: &MemberRecord) -> Result<Self> {
+        match self.memberships.insert(record.member.organization_id.clone(), record.membership()) {
+            None => Ok(self),
+            Some(_) => Err(already_member()),
+        }
+    }
+}
+
 impl MemberRecord {
     /// A member who joins at `now`.
     #[must_use]

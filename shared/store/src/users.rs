@@ -96,6 +96,10 @@ pub struct Access {
     /// that was mailed for one of them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub contested_until: Option<Timestamp>,
+    /// The seal of the password that whoever signed up chose, until the address is confirmed: the link that was mailed to them
+    /// confirms this password along with it, and no other one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub awaited_password: Option<String>,
     /// Logins that were created before this moment have ended: how all of them end at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub logins_valid_from: Option<Timestamp>,
@@ -618,9 +622,9 @@ impl Change<'_> {
         self.create(&sign_up_key(user, sign_up), waiting, Error::internal("a sign-up id that was used before"))
     }
 
-    /// The link of a waiting sign-up was used: its credentials take the place of the first ones.
-    pub fn confirm_sign_up(self, user: &UserId, waiting: &Row<WaitingSignUp>) -> Self {
-        self.overwrite(&credentials_key(user), &waiting.value.credentials).delete(waiting)
+    /// The link of a waiting sign-up was used: it waits no more.
+    pub fn use_sign_up(self, waiting: &Row<WaitingSignUp>) -> Self {
+        self.delete(waiting)
     }
 
     /// A new login.

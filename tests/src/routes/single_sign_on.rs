@@ -40,7 +40,9 @@ impl Company {
     /// The browser comes back.
     async fn arrive(&self, url: &str, cookie: &str) -> Answer {
         let path = url.strip_prefix("https://mainsheet.example/api/v1").unwrap();
-        self.app.anonymous().with("cookie", cookie).get(path).await
+        let answer = self.app.anonymous().with("cookie", cookie).get(path).await;
+        self.app.deliver().await;
+        answer
     }
 
     async fn attempt(&self) -> Answer {
@@ -375,6 +377,39 @@ async fn a_provider_reaches_an_account_as_long_as_it_is_wholly_the_organizations
         assert_eq!(answer.expect(403).problem().code, "account_out_of_reach");
     }
     company.app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_provider_proves_an_address_to_its_own_organization_alone() {
+    let company = Company::start().await;
+    let grace = company.sign_in().await;
+    let _ = grace.get("/org").await.expect(200);
+    let mail = company.app.mails().into_iter().find(|mail| mail.0.to == "grace@example.com").unwrap();
+    assert_eq!(mail.0.subject, "Confirm your address", "whoever has the address hears of it");
+    let emails = grace.get("/me/emails").await.expect(200).json();
+    assert!(emails["items"][0]["verifiedAt"].is_null(), "{emails}");
+    // What a provider let in puts there is gone once the owner shows that the address is theirs.
+    let _ = grace.post("/me/emails", json!({ "email": "eve@elsewhere.example" })).await.expect(201);
+    let _ = SecondFactor::set_up(&company.app, &grace).await;
+    company.app.advance(Duration::from_secs(1));
+    let token = json!({ "token": mail.token() });
+    let _ = company.app.anonymous().post("/auth/email/verify", token).await.expect(204);
+    let _ = grace.get("/me").await.expect(401);
+    let grace = company.sign_in().await;
+    let emails = grace.get("/me/emails").await.expect(200).json();
+    assert_eq!(emails["items"].as_array().unwrap().len(), 1, "{emails}");
+    assert!(emails["items"][0]["verifiedAt"].is_string(), "{emails}");
+    company.app.deliver().await;
+}
+
+#[tokio::test]
+async fn another_provider_of_the_organization_finds_the_accounts_that_are_wholly_its_own() {
+    let company = Company::start().await;
+    let before = company.sign_in().await.get("/me").await.expect(200).json();
+    let moved = Company { idp: set_up(&company.owner, &company.sso).await, ..company };
+    let after = moved.sign_in().await.get("/me").await.expect(200).json();
+    assert_eq!(after["user"]["id"], before["user"]["id"]);
+    moved.app.deliver().await;
 }
 
 #[tokio::test]

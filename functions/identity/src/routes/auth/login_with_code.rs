@@ -7,9 +7,10 @@ use axum::extract::State;
 use garde::Validate;
 use mainsheet_api::{Body, DpopKey, RequestOrigin, Result};
 use mainsheet_core::user::NormalizedEmail;
-use mainsheet_core::{Error, UserId};
+use mainsheet_core::{Error, Timestamp, UserId};
 use mainsheet_store::Change;
 use mainsheet_store::Row;
+use mainsheet_store::first_proof::Unproven;
 use mainsheet_store::sign_in::{AtTheDoor, Beside, LoginCode};
 use mainsheet_store::users::{Access, Credentials};
 use secrecy::{ExposeSecret, SecretString};
@@ -37,7 +38,8 @@ pub(crate) struct LoginCodeVerify {
 /// Sign in with a mailed code
 ///
 /// A code is good for once, for 10 minutes and 5 tries; wrong ones count as failed sign-ins. It shows that the address is the
-/// person's own: one that nobody had confirmed is confirmed by it, and a password that was set before is void then.
+/// person's own: a primary one that nobody had confirmed is confirmed by it, and what others may have put into the account before
+/// goes: its logins, the password, the second factor, and all other addresses.
 #[utoipa::path(
     post, path = "/auth/login/code/verify", operation_id = "loginWithCode", tag = "authentication",
     request_body = LoginCodeVerify,
@@ -72,7 +74,11 @@ pub(crate) async fn login_with_code(
             return Err(wrong().into());
         }
     };
-    let confirmed = Confirmed::by_code(&mut person, &email, state.app.now());
+    let account = match NormalizedEmail::of(&person.user.value.email) == email {
+        true => store.unproven(&person).await?,
+        false => None,
+    };
+    let proven = account.map(|account| Proven::by_code(account, &mut person, state.app.now()));
     let sign_in = SignIn {
         person,
         way: Way::MailedCode,
@@ -85,7 +91,7 @@ pub(crate) async fn login_with_code(
     };
     let used = finish(&state, sign_in, |change| {
         let change = change.use_login_code(&row);
-        confirmed.iter().fold(change, |change, confirmed| confirmed.apply(change))
+        proven.iter().fold(change, |change, proven| proven.apply(change))
     });
     match used.await {
         // The same code was used at the same moment, and the other use won.
@@ -107,31 +113,23 @@ fn wrong() -> Error {
     Error::unauthenticated("wrong or used code, or none that was asked for")
 }
 
-/// A primary address that nobody had confirmed, and was by a code.
-struct Confirmed {
-    person: AtTheDoor,
+/// An account whose primary address nobody had proved to be theirs, and was by a code.
+struct Proven {
+    account: Unproven,
     access: Access,
 }
 
-impl Confirmed {
-    /// What has to change, if anything; `person` is as they are with it.
-    fn by_code(person: &mut AtTheDoor, email: &NormalizedEmail, now: mainsheet_core::Timestamp) -> Option<Self> {
-        let is_primary = NormalizedEmail::of(&person.user.value.email) == *email;
-        if person.access.value.email_verified_at.is_some() || !is_primary {
-            return None;
-        }
-        let before = person.clone();
-        person.access.value.email_verified_at = Some(now);
-        person.access.value.contested_until = None;
-        // Whoever set the password did not show that the address is theirs.
+impl Proven {
+    /// `person` is as they are with it: whoever set a password or a second factor did not show that the address is theirs.
+    fn by_code(account: Unproven, person: &mut AtTheDoor, now: Timestamp) -> Self {
+        let access = account.proven_at(now);
+        person.access.value = access.clone();
         person.credentials.value = Credentials::none();
-        Some(Self { person: before, access: person.access.value.clone() })
+        person.second_factor = None;
+        Self { account, access }
     }
 
     fn apply<'s>(&self, change: Change<'s>) -> Change<'s> {
-        change
-            .replace_access(&self.person.access, &self.access)
-            .change_credentials(&self.person.credentials, &Credentials::none())
-            .confirm_primary_email(&self.person.user.value)
+        change.prove_primary_email(&self.account, &self.access, &Credentials::none())
     }
 }

@@ -8,11 +8,11 @@ use mainsheet_auth::mail_link::PasswordReset;
 use mainsheet_auth::password;
 use mainsheet_core::Error;
 use mainsheet_core::user::NormalizedEmail;
-use mainsheet_store::Change;
+use mainsheet_store::first_proof::Unproven;
 use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::sign_in::{AtTheDoor, Beside};
 use mainsheet_store::throttle::ThrottleKey;
-use mainsheet_store::users::{Access, Credentials};
+use mainsheet_store::users::Credentials;
 use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -37,7 +37,8 @@ pub(crate) struct PasswordResetComplete {
 
 /// Set a new password
 ///
-/// Ends every login of the person, and confirms the address that the link was mailed to. A second factor stays.
+/// Ends every login of the person. A second factor stays, unless the link confirms the primary address, which nobody had confirmed
+/// before: then it goes, and all other addresses with it, because others may have put them into the account.
 #[utoipa::path(
     post, path = "/auth/password/reset", operation_id = "completePasswordReset", tag = "authentication",
     request_body = PasswordResetComplete,
@@ -61,14 +62,23 @@ pub(crate) async fn reset_password(
         state.app.refuse_breached("newPassword", &body.new_password).await?;
     }
     let credentials = Credentials { password_hash: Some(password::hash(body.new_password).await?) };
+    let account = first_proof(&state, &person, &token.email).await?;
     let change = store.change(audit(&person, &origin, "user.reset_password", token.user_id.as_str()));
     let mail = Mail::PasswordChanged { email: person.user.value.email.clone(), at: change.now(), origin };
     let change = change
         .noted_in(&person.access.value)
-        .change_credentials(&person.credentials, &credentials)
         .forgive(&[ThrottleKey::Account(NormalizedEmail::of(&token.email))])
         .emit(Event::MailRequested { mail });
-    match with_access(change, &person, &token.email).commit().await {
+    let now = change.now();
+    let change = match account {
+        Some(account) => {
+            change.prove_primary_email(&account, &account.proven_at(now).without_logins(now), &credentials)
+        }
+        None => change
+            .change_credentials(&person.credentials, &credentials)
+            .replace_access(&person.access, &person.access.value.clone().without_logins(now)),
+    };
+    match change.commit().await {
         // The link was used at the same moment, and the other use won.
         Err(Error::Conflict { .. }) => Err(useless().into()),
         changed => Ok(changed.map(|()| StatusCode::NO_CONTENT)?),
@@ -86,18 +96,16 @@ async fn is_address_of(state: &IdentityState, person: &AtTheDoor, email: &str) -
     Ok(row.is_some_and(|row| row.value.verified_at.is_some()))
 }
 
-/// All logins end, and the primary address is confirmed if the link went there.
-fn with_access<'s>(change: Change<'s>, person: &AtTheDoor, email: &str) -> Change<'s> {
-    let now = change.now();
-    let before = &person.access.value;
-    let is_primary = NormalizedEmail::of(&person.user.value.email) == NormalizedEmail::of(email);
-    let confirms = before.email_verified_at.is_none() && is_primary;
-    let access = before.clone().without_logins(now);
-    if !confirms {
-        return change.replace_access(&person.access, &access);
+/// The account, if the link is the first proof that its primary address is theirs: it went there.
+async fn first_proof(
+    state: &IdentityState,
+    person: &AtTheDoor,
+    email: &str,
+) -> mainsheet_core::Result<Option<Unproven>> {
+    if NormalizedEmail::of(&person.user.value.email) != NormalizedEmail::of(email) {
+        return Ok(None);
     }
-    let access = Access { email_verified_at: Some(now), contested_until: None, ..access };
-    change.replace_access(&person.access, &access).confirm_primary_email(&person.user.value)
+    state.app.store.unproven(person).await
 }
 
 fn useless() -> Error {

@@ -127,7 +127,7 @@ async fn found_organization(
     };
     let user = new_user(&user_id, body, now);
     let founder = founder(&user, &organization_id, &member_id, &team_id, now);
-    let access = first_access(&founder);
+    let access = first_access(&founder, credentials);
     let organization = new_organization(&organization_id, &team_id, &body.organization_name, now);
     let team = first_team(&team_id, &organization_id, &member_id, now);
     let seat = Seat::new(member_id.clone(), member_id, now);
@@ -195,10 +195,11 @@ fn founder(
     )
 }
 
-fn first_access(founder: &MemberRecord) -> Access {
+fn first_access(founder: &MemberRecord, credentials: &Credentials) -> Access {
     Access {
         email_verified_at: None,
         contested_until: None,
+        awaited_password: Some(credentials.seal()),
         logins_valid_from: None,
         spared_login: None,
         memberships: BTreeMap::from([(founder.member.organization_id.clone(), founder.membership())]),

@@ -10,6 +10,7 @@ use mainsheet_core::user::{NormalizedEmail, User};
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::retry_races;
+use mainsheet_store::sign_in::Beside;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
@@ -27,7 +28,9 @@ pub(crate) struct EmailVerify {
 
 /// Confirm an address
 ///
-/// Doing so twice does no harm. The primary address hears of each other one that signs in from then on.
+/// Doing so twice does no harm. With the primary one, what others may have put into the account before goes: its logins, the second
+/// factor, all other addresses, and every password but that of the sign-up which the link was mailed for. The primary address hears
+/// of each other one that signs in from then on.
 #[utoipa::path(
     post, path = "/auth/email/verify", operation_id = "verifyEmail", tag = "authentication",
     request_body = EmailVerify,
@@ -49,25 +52,20 @@ pub(crate) async fn verify_email(
 
 async fn confirm(state: &IdentityState, token: &EmailVerification, origin: &Origin) -> mainsheet_core::Result<()> {
     let store = &state.app.store;
-    let (user, row) = store.profile(&token.user_id).await?.ok_or_else(useless)?;
-    if NormalizedEmail::of(&user.value.email) != NormalizedEmail::of(&token.email) {
-        return confirm_another(state, &user.value, token, origin).await;
+    let person = store.at_the_door(&token.user_id, Beside::default()).await?.person.ok_or_else(useless)?;
+    if NormalizedEmail::of(&person.user.value.email) != NormalizedEmail::of(&token.email) {
+        return confirm_another(state, &person.user.value, token, origin).await;
     }
-    if row.value.email_verified_at.is_some() {
-        return Ok(());
-    }
+    let Some(account) = store.unproven(&person).await? else { return Ok(()) };
     let waiting = match &token.sign_up_id {
         None => None,
         Some(id) => Some(store.waiting_sign_up(&token.user_id, id).await?.ok_or_else(useless)?),
     };
     let change = store.change(audit(token, origin));
-    let mut access = row.value.clone();
-    access.email_verified_at = Some(change.now());
-    access.contested_until = None;
-    let change = change.replace_access(&row, &access).confirm_primary_email(&user.value);
+    let access = account.proven_at(change.now());
     let change = match &waiting {
-        None => change,
-        Some(waiting) => change.confirm_sign_up(&token.user_id, waiting),
+        None => change.prove_primary_email(&account, &access, &account.chosen_credentials()),
+        Some(waiting) => change.prove_primary_email(&account, &access, &waiting.value.credentials).use_sign_up(waiting),
     };
     change.commit().await
 }

@@ -66,7 +66,8 @@ pub(crate) async fn update(
         Some(_) => {
             person.login.require_recent_proof(app.now())?;
             let verified_at = confirmed(known)?;
-            let access = Access { email_verified_at: Some(verified_at), ..person.access.value.clone() };
+            let before = person.access.value.clone();
+            let access = Access { email_verified_at: Some(verified_at), awaited_password: None, ..before };
             let change = change.replace_access(&person.access, &access);
             match person.access.value.email_verified_at {
                 Some(_) => change,

@@ -77,7 +77,8 @@ impl SigningIn<'_> {
     }
 
     /// Who signs in through this provider for the first time, with the address of an account. The provider belongs to one
-    /// organization alone, so its word opens only the accounts of that one's members, whose address is known to be theirs.
+    /// organization alone, so its word opens only the accounts of that one's members, whose address is known to be theirs, or who
+    /// are that organization's alone.
     async fn as_account(&self, user: &UserId) -> Result<OneTimeToken> {
         if !self.person.is_email_verified {
             return Err(unverified());
@@ -85,7 +86,9 @@ impl SigningIn<'_> {
         let access = self.access(user).await?;
         match access.value.memberships.get(&self.organization.id) {
             Some(membership) if !membership.is_enabled => Err(disabled()),
-            Some(membership) if access.value.email_verified_at.is_some() => {
+            Some(membership)
+                if access.value.email_verified_at.is_some() || access.value.is_wholly_of(&self.organization.id) =>
+            {
                 self.require_vouched_for(membership)?;
                 let change = self.change("sso.link", user).noted_in(&access.value);
                 self.commit(user, change.link_subject(&self.tenant, &self.session, user)).await
@@ -94,30 +97,27 @@ impl SigningIn<'_> {
         }
     }
 
-    /// Who has no account yet becomes a member, with what the organization gives to new ones.
+    /// Who has no account yet becomes a member, with what the organization gives to new ones. Whoever has the address hears of it.
     async fn as_new(&self, email: String) -> Result<OneTimeToken> {
         let now = self.state.app.now();
         let user = new_user(&self.person, email, now);
         let record = self.member(&user, AccountType::Managed).await?;
         let access = Access {
-            email_verified_at: self.person.is_email_verified.then_some(now),
+            // A provider belongs to one organization: its word proves the address to nobody else.
+            email_verified_at: None,
             contested_until: None,
+            awaited_password: None,
             logins_valid_from: None,
             spared_login: None,
             memberships: BTreeMap::from([(self.organization.id.clone(), record.membership())]),
         };
+        let mail = Mail::VerifyEmail { user_id: user.id.clone(), email: user.email.clone(), sign_up_id: None };
         let change = self
             .change("sso.provision", &user.id)
             .create_user(&user, &Credentials::none(), &access)
             .create_member(&self.tenant, &record)
-            .link_subject(&self.tenant, &self.session, &user.id);
-        let change = match access.email_verified_at {
-            Some(_) => change,
-            None => {
-                let mail = Mail::VerifyEmail { user_id: user.id.clone(), email: user.email.clone(), sign_up_id: None };
-                change.emit(Event::MailRequested { mail })
-            }
-        };
+            .link_subject(&self.tenant, &self.session, &user.id)
+            .emit(Event::MailRequested { mail });
         self.commit(&user.id, change).await
     }
 
@@ -163,12 +163,16 @@ impl SigningIn<'_> {
     async fn commit(&self, user: &UserId, change: Change<'_>) -> Result<OneTimeToken> {
         let code = OneTimeToken::generate()?;
         let expires_at = change.now() + EXCHANGE_CODE_VALID;
+        let proven_by = match self.person.is_email_verified {
+            true => ProvenBy::SingleSignOn,
+            false => ProvenBy::UnverifiedSingleSignOn,
+        };
         change
             .note_sso_session(&self.tenant, &self.session, user)
             .issue_exchange_code(&ExchangeCode {
                 sha256: code.sha256(),
                 user_id: user.clone(),
-                proven_by: ProvenBy::SingleSignOn,
+                proven_by,
                 single_sign_on: Some(self.session.clone()),
                 expires_at,
             })

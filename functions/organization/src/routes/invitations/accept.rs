@@ -18,9 +18,11 @@ use mainsheet_core::user::{NormalizedEmail, User};
 use mainsheet_core::{Error, MemberId, Timestamp, UserId};
 use mainsheet_store::audit::{Actor, Audit, Origin, Scope};
 use mainsheet_store::exchange_codes::{EXCHANGE_CODE_VALID, ExchangeCode, ProvenBy};
+use mainsheet_store::first_proof::Unproven;
 use mainsheet_store::invitations::InvitationContext;
 use mainsheet_store::members::MemberRecord;
 use mainsheet_store::outbox::{Event, Mail};
+use mainsheet_store::sign_in::Beside;
 use mainsheet_store::users::{Access, Credentials};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
@@ -107,8 +109,9 @@ impl FromRequestParts<OrganizationState> for Perhaps {
 /// Accept an invitation
 ///
 /// For whoever holds its token. A new person says who they are, and comes in with `otaCode` if the token was mailed to them;
-/// else they confirm the address first. Who has an account signs in with it and accepts with their access token; its address has
-/// to be confirmed, unless the token was mailed to it. It can be accepted once.
+/// else they confirm the address first. Who has an account signs in with it and accepts with their access token; where nobody had
+/// confirmed its address, the mailed token does, as `verifyEmail` would, and the login that accepts goes on; with any other token
+/// the address has to be confirmed before. It can be accepted once.
 #[utoipa::path(
     post, path = "/org/invites/{token}/accept", operation_id = "acceptInvitation", tag = "invitations",
     params(("token" = String, Path, description = "The token of the invitation's link.")),
@@ -165,11 +168,34 @@ impl Accepting<'_> {
         }
         let user = user.value;
         let record = self.record(&user).await?;
-        let store = &self.state.app.store;
-        let change = store.change(self.audit(&user.id)).close_invitation(&self.opened.row);
-        change.join(&self.opened.tenant, &record).commit().await.map_err(gone)?;
+        let tenant = &self.opened.tenant;
+        let account = self.first_proof(person, &user).await?;
+        let change = self.state.app.store.change(self.audit(&user.id)).close_invitation(&self.opened.row);
+        let now = change.now();
+        let change = match account {
+            None => change.join(tenant, &record),
+            Some(account) => {
+                let access = account.proven_at(now).without_other_logins(&person.login.id, now).joining(&record)?;
+                change.prove_primary_email(&account, &access, &Credentials::none()).create_member(tenant, &record)
+            }
+        };
+        change.commit().await.map_err(gone)?;
         let organization = self.context.organization.value;
         Ok(InvitationAcceptResult { organization, user: Some(user), ota_code: None, next_step: None })
+    }
+
+    /// The account, if the invitation's link is the first proof that its primary address is theirs: it was mailed there.
+    async fn first_proof(&self, person: &SignedIn, user: &User) -> mainsheet_core::Result<Option<Unproven>> {
+        let invited = NormalizedEmail::of(&self.opened.row.value.email);
+        let is_proof = self.opened.proof == Proof::Address && NormalizedEmail::of(&user.email) == invited;
+        if !is_proof || person.access.value.email_verified_at.is_some() {
+            return Ok(None);
+        }
+        let store = &self.state.app.store;
+        match store.at_the_door(&user.id, Beside::default()).await?.person {
+            Some(person) => store.unproven(&person).await,
+            None => Ok(None),
+        }
     }
 
     /// The invited address has no account yet.
@@ -207,6 +233,7 @@ impl Accepting<'_> {
         let access = Access {
             email_verified_at: (self.opened.proof == Proof::Address).then_some(now),
             contested_until: None,
+            awaited_password: (self.opened.proof == Proof::Nothing).then(|| credentials.seal()),
             logins_valid_from: None,
             spared_login: None,
             memberships: BTreeMap::from([(record.member.organization_id.clone(), record.membership())]),

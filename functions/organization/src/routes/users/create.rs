@@ -42,6 +42,7 @@ pub(crate) async fn create(
     let access = Access {
         email_verified_at: None,
         contested_until: None,
+        awaited_password: None,
         logins_valid_from: None,
         spared_login: None,
         memberships: BTreeMap::from([(tenant.organization_id().clone(), record.membership())]),

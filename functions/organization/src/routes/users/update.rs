@@ -51,6 +51,7 @@ async fn moved<'s>(
 ) -> mainsheet_core::Result<Change<'s>> {
     found.caller.require_recent_proof(app.now())?;
     found.caller.require_to_take_over(&app.store, &found.membership).await?;
-    let access = Access { email_verified_at: None, contested_until: None, ..found.access.value.clone() };
+    let before = found.access.value.clone();
+    let access = Access { email_verified_at: None, contested_until: None, awaited_password: None, ..before };
     ask_to_confirm(app, change.replace_access(&found.access, &access), user).await
 }

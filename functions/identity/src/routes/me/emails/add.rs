@@ -79,7 +79,7 @@ pub(crate) async fn add(
         .idempotent(command.idempotent.request(), email.as_str());
     let (change, shown) = match known {
         Some(row) => (change, row.value.clone()),
-        None => (change.add_email(&added), added),
+        None => (change.add_email(&person.access, &added), added),
     };
     change.commit().await?;
     Ok((StatusCode::CREATED, Json(shown.into())))

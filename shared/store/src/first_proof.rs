@@ -1,0 +1,80 @@
+//! The first proof that an account's primary address is its owner's.
+//!
+//! Until then nobody knows who had the account: anybody may sign up with a stranger's address, an organization may make an account for
+//! it, and an identity provider may claim it. So what is in the account by then goes: whoever reads the mails begins anew.
+
+use mainsheet_core::user::NormalizedEmail;
+use mainsheet_core::{Result, Timestamp};
+
+use crate::emails::{MAX_EMAILS, UserEmail};
+use crate::sign_in::AtTheDoor;
+use crate::users::{Access, Credentials, email_key};
+use crate::{Change, PageRequest, Row, Store};
+
+/// An account whose primary address nobody has proved to be theirs.
+#[derive(Debug, Clone)]
+pub struct Unproven {
+    person: AtTheDoor,
+    other_emails: Vec<Row<UserEmail>>,
+}
+
+impl Unproven {
+    /// What its owner may reach once they proved it at `now`: every login that began before has ended.
+    #[must_use]
+    pub fn proven_at(&self, now: Timestamp) -> Access {
+        Access {
+            email_verified_at: Some(now),
+            contested_until: None,
+            awaited_password: None,
+            logins_valid_from: Some(now),
+            spared_login: None,
+            ..self.person.access.value.clone()
+        }
+    }
+
+    /// The password that whoever signed up chose, if it is that one still: the link that was mailed to them confirms it.
+    #[must_use]
+    pub fn chosen_credentials(&self) -> Credentials {
+        let present = &self.person.credentials.value;
+        match &self.person.access.value.awaited_password {
+            Some(chosen) if *chosen == present.seal() => present.clone(),
+            _ => Credentials::none(),
+        }
+    }
+}
+
+impl Store {
+    /// The account of the person at the door, unless its primary address was proved before: one query then.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn unproven(&self, person: &AtTheDoor) -> Result<Option<Unproven>> {
+        if person.access.value.email_verified_at.is_some() {
+            return Ok(None);
+        }
+        let user = &person.user.value;
+        let all = PageRequest { limit: MAX_EMAILS, ..PageRequest::default() };
+        let emails = self.user_emails(&user.id, &all).await?.rows;
+        let primary = NormalizedEmail::of(&user.email);
+        let is_other = |row: &Row<UserEmail>| NormalizedEmail::of(&row.value.email) != primary;
+        Ok(Some(Unproven { person: person.clone(), other_emails: emails.into_iter().filter(is_other).collect() }))
+    }
+}
+
+impl Change<'_> {
+    /// The primary address is proved to be its owner's for the first time. `access` is [`Unproven::proven_at`] or stricter, and
+    /// `credentials` are what proves who they are from now on; the second factor and all other addresses go.
+    pub fn prove_primary_email(self, account: &Unproven, access: &Access, credentials: &Credentials) -> Self {
+        let Unproven { person, other_emails } = account;
+        let change = self
+            .replace_access(&person.access, access)
+            .change_credentials(&person.credentials, credentials)
+            .confirm_primary_email(&person.user.value)
+            .wipe_second_factors(&person.user.value.id);
+        other_emails.iter().fold(change, |change, row| match row.value.verified_at {
+            // One that nobody confirmed may be somebody else's.
+            None => change.delete(row),
+            Some(_) => change.delete(row).remove(&email_key(&NormalizedEmail::of(&row.value.email))),
+        })
+    }
+}
