@@ -61,7 +61,7 @@ impl Platform {
     /// Stops the platform and starts it at another port.
     pub(crate) async fn move_to_another_port(&mut self) {
         self.stop(Signal::SIGTERM);
-        self.port = free_port();
+        self.port = draw_port().local_addr().unwrap().port();
         self.start_again().await;
     }
 

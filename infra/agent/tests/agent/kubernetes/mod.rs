@@ -120,7 +120,7 @@ impl Site {
     }
 
     /// Sail starts a worker from the template that it has, and this is how that stands.
-    fn worker_is(&self, sail: &str, number: u32, status: Value) {
+    fn worker_is(&self, sail: &str, number: u32, status: &Value) {
         let pod = self.cluster.object("pods", sail).unwrap();
         let metadata = json!({
             "name": sail.replace("-sail", &format!("-worker-x-{number}")),
@@ -348,7 +348,7 @@ async fn a_run_whose_workers_do_not_come_up_says_why(#[case] status: Value, #[ca
     let sail = site.sail_comes_up().await;
     site.runner_comes_up().await;
     site.reported(&id, ReportedEvent::RunnerStarted).await;
-    site.worker_is(&sail, 1, status);
+    site.worker_is(&sail, 1, &status);
     let run = site.finished(&id).await;
     assert_eq!(run.status, RunStatus::Failed);
     assert!(run.last().message.as_ref().unwrap().contains(expected), "{:?}", run.last());
@@ -381,8 +381,8 @@ async fn workers_that_come_and_go_are_sail_s_affair() {
     let runner = site.runner_comes_up().await;
     site.reported(&id, ReportedEvent::RunnerStarted).await;
     for first in [running(true), evicted()] {
-        site.worker_is(&sail, 1, first);
-        site.worker_is(&sail, 2, unschedulable("0/3 nodes are available."));
+        site.worker_is(&sail, 1, &first);
+        site.worker_is(&sail, 2, &unschedulable("0/3 nodes are available."));
         // A second lies between looks: this is longer than all workers together may take.
         let looks = site.cluster.looks();
         until("the agent looks", || (site.cluster.looks() > looks + 8).then_some(())).await;
@@ -845,7 +845,7 @@ async fn machines_volumes_and_cluster_mode_are_said_as_kubernetes_and_sail_take_
     assert_eq!((&template["spec"]["nodeSelector"], machine_terms(&template["spec"])), (&spot, Value::Null));
     assert_eq!(template["metadata"]["labels"]["mainsheet.dev/run"], pod["metadata"]["labels"]["mainsheet.dev/run"]);
 
-    site.worker_is(&sail, 1, running(true));
+    site.worker_is(&sail, 1, &running(true));
     let runner = site.runner_comes_up().await;
     assert_eq!(site.cluster.object("pods", &runner).unwrap()["spec"]["automountServiceAccountToken"], false);
     site.runner_succeeds(&runner, 0);
