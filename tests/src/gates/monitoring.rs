@@ -29,6 +29,7 @@ fn each_log_is_kept_for_as_long_as_was_chosen() {
         let log = function["Properties"]["LoggingConfig"]["LogGroup"].as_str().unwrap_or_else(|| panic!("{id}"));
         assert!(used.insert(log.to_owned()), "{id} writes to another one's log");
     }
+    let of_functions = used.clone();
     for (id, machine) in resources(&template, "AWS::Serverless::StateMachine") {
         let log = &machine["Properties"]["Logging"]["Destinations"][0]["CloudWatchLogsLogGroup"]["LogGroupArn"];
         used.insert(log.as_str().unwrap_or_else(|| panic!("{id}")).trim_end_matches(".Arn").to_owned());
@@ -41,6 +42,10 @@ fn each_log_is_kept_for_as_long_as_was_chosen() {
     assert_eq!(used, groups.keys().cloned().collect::<BTreeSet<_>>());
     for (id, group) in groups {
         assert_eq!(group["Properties"]["RetentionInDays"], "LogRetentionDays", "{id}");
+        // Of any other name, each would take some of the 5,120 bytes of the policy that lets services write (CloudWatch Logs, AWS services
+        // that publish logs).
+        let name = group["Properties"]["LogGroupName"].as_str().unwrap_or_default();
+        assert!(of_functions.contains(&id) || name.starts_with("/aws/vendedlogs/"), "{id}: {name}");
     }
 }
 
