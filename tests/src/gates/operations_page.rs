@@ -12,8 +12,17 @@ const METER: &str = include_str!("../../../shared/cloud/src/aws/meter.rs");
 /// What SAM makes of functions that are deployed gradually.
 const OF_SAM: &str = "ServerlessDeploymentApplication";
 /// Names that are none of the template's: of AWS's answers and languages, and of its properties.
-const OF_AWS: [&str; 7] =
-    ["Body", "FunctionError", "FunctionVersion", "Map", "TaskHandle", "ThrottlingRateLimit", "VersionId"];
+const OF_AWS: [&str; 9] = [
+    "AWSLambdaBasicExecutionRole",
+    "AWSXrayWriteOnlyAccess",
+    "Body",
+    "FunctionError",
+    "FunctionVersion",
+    "Map",
+    "TaskHandle",
+    "ThrottlingRateLimit",
+    "VersionId",
+];
 
 /// The names in the first column of a table, of which each stands in a span of code.
 fn first_column(table: &str) -> BTreeSet<&str> {

@@ -218,6 +218,10 @@ fn destination_of(function: &Value) -> Option<&Value> {
 
 /// SAM gives the role of a function `AWSLambdaBasicExecutionRole`, for its log, and more for some properties (aws-sam-translator,
 /// `SamFunction._construct_role`). What can be added to the template without a look at what comes with it is listed here.
+///
+/// Two of these are AWS's managed policies, and allow more than is used: to make log groups and to write into any group of the account,
+/// and to send any trace. Nothing can be read by them. SAM leaves them away only for a function whose `Role` is a resource of its own:
+/// that would be ten roles, each with its trust, its log, its traces and its dead letters by hand.
 #[test]
 fn what_sam_gives_to_roles_by_itself_is_known() {
     let template = template();
