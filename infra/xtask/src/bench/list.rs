@@ -1,5 +1,5 @@
-//! A page of `GET /workloads/jobs` where there are ten jobs, beside one where there are a hundred thousand; and of `GET /infra/networks`
-//! where there are ten networks, beside ten thousand.
+//! A page of `GET /workloads/jobs` where there are ten jobs, beside one where there are a hundred thousand; and of networks, members and
+//! runs of a job where there are ten, beside ten thousand.
 
 use dynoxide::types::{AttributeValue, Item};
 use mainsheet_testkit::{Person, TestApp};
@@ -15,25 +15,32 @@ const FEW: usize = 10;
 /// Jobs on a page: fewer than in the short list, so that it has a second page.
 const LIMIT: usize = 5;
 
-/// Networks in the long list.
-const NETWORKS: usize = 10_000;
+/// Things in the other long lists.
+const MANY: usize = 10_000;
+
+const FIRST: &str = "first page";
+const MARKED: &str = "page by marker";
 
 pub(super) async fn measure(options: &Options) -> Vec<Line> {
     let jobs = [List::of_jobs(FEW).await, List::of_jobs(options.jobs).await];
     let mut lines = compare(options, ("jobs", options.jobs), &jobs).await;
-    let networks = [List::of_networks(FEW).await, List::of_networks(NETWORKS).await];
-    lines.extend(compare(options, ("networks", NETWORKS), &networks).await);
+    let networks = [List::of_networks(FEW).await, List::of_networks(MANY).await];
+    lines.extend(compare(options, ("networks", MANY), &networks).await);
+    let members = [List::of_members(FEW).await, List::of_members(MANY).await];
+    lines.extend(compare(options, ("members", MANY), &members).await);
+    let runs = [List::of_runs(FEW).await, List::of_runs(MANY).await];
+    lines.extend(compare(options, ("runs", MANY), &runs).await);
     lines
 }
 
 /// Two lists of a kind side by side.
 async fn compare(options: &Options, (kind, many): (&str, usize), [short, long]: &[List; 2]) -> Vec<Line> {
     let mut lines = Vec::new();
-    for (name, page) in [("first page", false), ("page by marker", true)] {
+    for ((name, page_of_short), (_, page_of_long)) in short.pages.iter().zip(&long.pages) {
         let (mut of_short, mut of_long): (Vec<Round>, Vec<Round>) = (Vec::new(), Vec::new());
         for count in 0..=options.rounds {
-            let few = round(options.requests, async || short.read(page).await).await;
-            let many = round(options.requests, async || long.read(page).await).await;
+            let few = round(options.requests, async || short.read(page_of_short).await).await;
+            let many = round(options.requests, async || long.read(page_of_long).await).await;
             if count > 0 {
                 of_short.push(few);
                 of_long.push(many);
@@ -61,7 +68,8 @@ struct List {
     _app: TestApp,
     owner: Person,
     path: &'static str,
-    marked: String,
+    /// What is read of it, by name.
+    pages: Vec<(&'static str, String)>,
 }
 
 impl List {
@@ -73,13 +81,33 @@ impl List {
         let network = app.pending_network(&owner, &connection, "main").await;
         app.deliver().await;
         app.table().multiply("network", &network, networks);
-        // From page to page to the middle: a marker's page must cost the same wherever it is.
-        let mut marked = format!("{path}?limit={LIMIT}");
-        for _ in 0..(networks / LIMIT / 2).max(1) {
-            let page = owner.get(&marked).await.expect(200).json();
-            marked = format!("{path}?limit={LIMIT}&marker={}", page["marker"].as_str().unwrap());
-        }
-        Self { _app: app, owner, path, marked }
+        let first = format!("{path}?limit={LIMIT}");
+        let marked = middle(&owner, &first, networks).await;
+        Self { _app: app, owner, path, pages: vec![(FIRST, first), (MARKED, marked)] }
+    }
+
+    /// Their pages have numbers, and no markers.
+    async fn of_members(members: usize) -> Self {
+        let path = "/org/members";
+        let app = TestApp::start_without_proxy().await;
+        let owner = app.sign_up("owner@example.com").await;
+        app.deliver().await;
+        let all = owner.get(path).await.expect(200).json();
+        app.table().multiply("member", all["items"][0]["memberId"].as_str().unwrap(), members);
+        Self { _app: app, owner, path, pages: vec![(FIRST, format!("{path}?limit={LIMIT}"))] }
+    }
+
+    async fn of_runs(runs: usize) -> Self {
+        let app = TestApp::start_without_proxy().await;
+        let owner = app.sign_up("owner@example.com").await;
+        let cluster = owner.cluster("main").await.cluster_id;
+        let job = owner.job("daily", &cluster).await;
+        let run = owner.run(&job).await;
+        app.deliver().await;
+        app.table().multiply("job_run", &run, runs);
+        let first = format!("/workloads/jobs/{job}/runs?limit={LIMIT}");
+        let marked = middle(&owner, &first, runs).await;
+        Self { _app: app, owner, path: "/workloads/jobs/{job}/runs", pages: vec![(FIRST, first), (MARKED, marked)] }
     }
 
     async fn of_jobs(jobs: usize) -> Self {
@@ -96,14 +124,23 @@ impl List {
         let before = owner.get(&format!("{path}&page={page}")).await.expect(200).json();
         assert_eq!(before["total"], jobs);
         let marked = format!("{path}&marker={}", before["marker"].as_str().unwrap());
-        Self { _app: app, owner, path: list, marked }
+        Self { _app: app, owner, path: list, pages: vec![(FIRST, path), (MARKED, marked)] }
     }
 
-    async fn read(&self, by_marker: bool) {
-        let first = format!("{}?limit={LIMIT}", self.path);
-        let page = self.owner.get(if by_marker { &self.marked } else { &first }).await.expect(200);
+    async fn read(&self, page: &str) {
+        let page = self.owner.get(page).await.expect(200);
         assert_eq!(page.json()["items"].as_array().unwrap().len(), LIMIT);
     }
+}
+
+/// The page in the middle of a list, gone to from page to page: a marker's page must cost the same wherever it is.
+async fn middle(owner: &Person, first: &str, count: usize) -> String {
+    let mut marked = first.to_owned();
+    for _ in 0..(count / LIMIT / 2).max(1) {
+        let page = owner.get(&marked).await.expect(200).json();
+        marked = format!("{first}&marker={}", page["marker"].as_str().unwrap());
+    }
+    marked
 }
 
 /// Puts copies of a job's row beside it until there are `count`, and says so where jobs are counted.
