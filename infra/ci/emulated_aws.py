@@ -5,7 +5,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from pathlib import Path
 
@@ -83,7 +82,7 @@ class EmulatedAws:
         assert self.process.poll() is None, self.log.read_text()
         try:
             return self.get("/_ministack/health") is not None
-        except urllib.error.URLError:
+        except OSError:
             return False
 
     def get(self, path):

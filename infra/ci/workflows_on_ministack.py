@@ -31,7 +31,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from emulated_aws import ACCOUNT, REGION, EmulatedAws, connect, credentials, require_nothing_left
+from emulated_aws import ACCOUNT, REGION, EmulatedAws, connect, credentials, eventually, require_nothing_left
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONNECTION, TENANT = "1M7YAZCV00QD9FWAFAY8", "1M7YAZCV00QD9FWAFAY9"
@@ -205,8 +205,15 @@ def policy(statement):
 def require_the_end(aws):
     """Every execution has ended as its operation did, and nothing is left in the account."""
     step_functions = aws.client("stepfunctions")
+    machines = step_functions.list_state_machines()["stateMachines"]
+
+    def running(machine):
+        return step_functions.list_executions(stateMachineArn=machine["stateMachineArn"], statusFilter="RUNNING")["executions"]
+
+    # An operation has ended a moment before its execution.
+    eventually("every execution has ended", lambda: not any(running(machine) for machine in machines))
     ends = collections.defaultdict(list)
-    for machine in step_functions.list_state_machines()["stateMachines"]:
+    for machine in machines:
         listed = step_functions.list_executions(stateMachineArn=machine["stateMachineArn"])["executions"]
         for execution in listed:
             ends[machine["name"]].append(execution["status"])

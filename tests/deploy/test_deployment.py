@@ -96,7 +96,7 @@ def test_a_part_of_a_batch_fails_is_set_aside_and_sent_again(deployment):
     ses.put_account_details(ProductionAccessEnabled=False, **sandbox)
     ses.create_email_identity(EmailIdentity="known@example.com")
     # Five tries take a quarter of an hour otherwise.
-    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "1"})
+    sqs.set_queue_attributes(QueueUrl=queue, Attributes={"VisibilityTimeout": "5"})
 
     functions.update_event_source_mapping(UUID=source, Enabled=False)
     for name in ("known", "unknown"):
@@ -104,7 +104,7 @@ def test_a_part_of_a_batch_fails_is_set_aside_and_sent_again(deployment):
         deployment.expect(201, "POST", "/auth/signup", account)
     eventually("both wait for one batch", lambda: waiting(sqs, queue) == 2)
     functions.update_event_source_mapping(UUID=source, Enabled=True)
-    eventually("one of them is set aside", lambda: waiting(sqs, dead) == 1)
+    eventually("one of them is set aside", lambda: waiting(sqs, dead) == 1, 120)
     assert len(deployment.mails("known@example.com")) == 1
     assert not deployment.mails("unknown@example.com")
 

@@ -47,7 +47,7 @@ class Platform:
         """Whether it answers."""
         try:
             return self.call_at_root("GET", "/_local/health")[0] == 200
-        except urllib.error.URLError:
+        except OSError:
             return False
 
     def newest_mail(self, to):
