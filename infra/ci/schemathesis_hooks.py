@@ -35,18 +35,19 @@ class Login:
     def access_token(self):
         """A new one, good for 15 minutes; of a new login where a case has ended the one before. Where a case has ended the person, they
         go on with the last one, and are refused."""
-        refreshed = self.tokens and granted("/auth/token/refresh", {"refreshToken": self.tokens["refreshToken"]})
-        self.tokens = refreshed or granted("/auth/login", CREDENTIALS) or self.tokens
+        refreshed = self.tokens and self.granted("/auth/token/refresh", {"refreshToken": self.tokens["refreshToken"]})
+        self.tokens = refreshed or self.granted("/auth/login", CREDENTIALS) or self.tokens
         TOKEN.write_text(self.tokens["accessToken"])
         return self.tokens["accessToken"]
 
-
-def granted(path, body):
-    """Tokens; none where they are refused."""
-    try:
-        return post(path, body)
-    except requests.HTTPError:
-        return None
+    def granted(self, path, body):
+        """Tokens; none where they are refused, or where no answer came. The first ones have to be there."""
+        try:
+            return post(path, body)
+        except requests.RequestException:
+            if self.tokens is None:
+                raise
+            return None
 
 
 LOGIN = Login()
