@@ -59,7 +59,7 @@ const OVER_BUDGET: [(&str, usize, &str); 39] = [
     ("exchangeOneTimeCode", 4, "the code leads to the person, and their access to the organizations' rules"),
     ("getJobVersion", 4, "nobody reads a version before they may see its job, and then what the answer includes"),
     ("activateJobVersion", 4, "nobody reads a version before they may manage its job"),
-    ("applyJob", 4, "the key leads to the job"),
+    ("applyJob", 5, "the key leads to the job; whether a team is left that was not deleted"),
     ("listMyJobs", 4, "the list says which jobs are read, and they what the answer includes"),
     ("listTeamJobs", 5, "the team is looked for before its jobs, which are read as one's own are"),
     ("listTeamQueries", 4, "the team is looked for before its queries"),
