@@ -139,7 +139,7 @@ async fn links_are_for_those_who_could_offer_the_role_themselves() {
     let policy = json!({ "permissions": ["CanManageMembers"] });
     let _ = owner.put(&format!("/org/policies/user:{}", host.user_id), policy).await.expect(200);
     for role in ["OWNER", "ADMIN", "MEMBER"] {
-        let offer = json!({ "email": format!("{role}@example.com"), "organizationRoleId": role });
+        let offer = json!({ "email": format!("new-{role}@example.com"), "organizationRoleId": role });
         let _ = owner.post("/org/invites", offer).await.expect(201);
     }
     let linked = async |by: &Person| -> Vec<Value> {

@@ -136,6 +136,7 @@ async fn what_is_held_for_a_time_assigns_no_role_for_good_but_in_an_emergency() 
     let _ = deputy.put(&path, admin).await.expect(204);
     let _ = owner.put(&path, member).await.expect(204);
 
+    app.advance(Duration::from_secs(1));
     let _ = helper.put(&path, json!({ "roleIds": ["OWNER"] })).await.expect(204);
     let log = owner.get("/org/audit-log?action=member.set_roles").await.expect(200).json();
     assert!(log["items"][0]["actor"]["emergencyUntil"].is_string(), "{log}");
