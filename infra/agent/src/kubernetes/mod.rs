@@ -260,29 +260,31 @@ impl KubernetesBackend {
         Ok(self.directory.write(&record_file(role), &PodRecord { uid: made.uid().unwrap_or_default() })?)
     }
 
-    /// Why the workers of the Sail server will never do anything; `None` while they may, or it has none. Workers that are lost
-    /// after they came up are replaced by Sail.
+    /// Why the workers of the Sail server will never do anything; `None` while they may, or it has none. Once one has come up, Sail
+    /// replaces those that are lost or cannot start.
     async fn workers_lost(&self, pods: &[Pod]) -> Option<String> {
         let workers: Vec<&Pod> = pods.iter().filter(|pod| self.objects.owns_worker(pod)).collect();
-        let mut statuses = workers.iter().filter_map(|worker| worker.status.as_ref());
-        if let Some(why) = statuses.find_map(|status| pod_state::cannot_start(status, WORKER_TITLE)) {
-            return Some(why);
-        }
-        let waits_for = |worker: &&Pod| match PodState::of(worker, WORKER_TITLE) {
+        let hopeless =
+            |worker: &Pod| worker.status.as_ref().and_then(|status| pod_state::cannot_start(status, WORKER_TITLE));
+        let waits_for = |worker: &Pod| match PodState::of(worker, WORKER_TITLE) {
             PodState::Waiting(why) => Some(why),
             _ => None,
         };
-        let reasons: Option<Vec<_>> = workers.iter().map(waits_for).collect();
         let mut since = self.workers_wait_since.lock().await;
-        let Some(reasons) = reasons.filter(|reasons| !reasons.is_empty()) else {
+        if workers.is_empty() || workers.iter().any(|worker| hopeless(worker).is_none() && waits_for(worker).is_none())
+        {
             *since = None;
             return None;
-        };
+        }
+        if let Some(why) = workers.iter().find_map(|worker| hopeless(worker)) {
+            return Some(why);
+        }
         let patience = self.cluster.settings.patience;
         if since.get_or_insert_with(Instant::now).elapsed() < patience {
             return None;
         }
-        let why = reasons.into_iter().flatten().next().map(|why| format!(" ({why})")).unwrap_or_default();
+        let why = workers.iter().find_map(|worker| waits_for(worker).flatten());
+        let why = why.map(|why| format!(" ({why})")).unwrap_or_default();
         Some(format!("no worker came up within {} s{why}", patience.as_secs()))
     }
 

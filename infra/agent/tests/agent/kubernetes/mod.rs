@@ -342,12 +342,12 @@ fn on_workers(lease: &mut LeasedRun) {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_whose_workers_do_not_come_up_says_why(#[case] status: Value, #[case] expected: &str) {
     let mut site = Site::new().await;
-    site.patience = Duration::from_secs(4);
-    site.restart_agent().await;
     let id = site.add(on_workers);
     let sail = site.sail_comes_up().await;
     site.runner_comes_up().await;
     site.reported(&id, ReportedEvent::RunnerStarted).await;
+    site.patience = Duration::from_secs(4);
+    site.restart_agent().await;
     site.worker_is(&sail, 1, &status);
     let run = site.finished(&id).await;
     assert_eq!(run.status, RunStatus::Failed);
@@ -374,15 +374,16 @@ async fn a_query_is_cut_into_as_many_parts_as_workers_take(#[case] most: Option<
 #[tokio::test(flavor = "multi_thread")]
 async fn workers_that_come_and_go_are_sail_s_affair() {
     let mut site = Site::new().await;
-    site.patience = Duration::from_secs(4);
-    site.restart_agent().await;
     let id = site.add(on_workers);
     let sail = site.sail_comes_up().await;
     let runner = site.runner_comes_up().await;
     site.reported(&id, ReportedEvent::RunnerStarted).await;
-    for first in [running(true), evicted()] {
+    site.patience = Duration::from_secs(4);
+    site.restart_agent().await;
+    let (no_machine, no_image) = (unschedulable("0/3 nodes are available."), waiting("ImagePullBackOff", "429"));
+    for (first, second) in [(running(true), &no_machine), (evicted(), &no_machine), (running(true), &no_image)] {
         site.worker_is(&sail, 1, &first);
-        site.worker_is(&sail, 2, &unschedulable("0/3 nodes are available."));
+        site.worker_is(&sail, 2, second);
         // A second lies between looks: this is longer than all workers together may take.
         let looks = site.cluster.looks();
         until("the agent looks", || (site.cluster.looks() > looks + 8).then_some(())).await;
