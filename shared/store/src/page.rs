@@ -140,7 +140,8 @@ impl Listing {
     /// What a marker of this list must have been made for.
     pub(crate) fn scope(&self) -> String {
         let Self { partition, index, descending, prefix, between, kept_by } = self;
-        format!("{partition}|{index:?}|{descending}|{prefix:?}|{between:?}|{kept_by:?}")
+        let kept_by = kept_by.as_ref().map(|kept_by| format!("|{kept_by}")).unwrap_or_default();
+        format!("{partition}|{index:?}|{descending}|{prefix:?}|{between:?}{kept_by}")
     }
 
     /// The attributes that say where in the list a row is.
