@@ -157,9 +157,9 @@ impl BuiltInAgents {
 
     /// Agents that were installed in clusters of the simulated cloud come to be, as processes of this machine; those of clusters
     /// without nodes go.
-    pub(crate) async fn follow_cloud(&self) -> Result<()> {
+    pub(crate) async fn follow_cloud(&self) {
         if self.wanted == BuiltInAgent::Off {
-            return Ok(());
+            return;
         }
         let installed = self.cloud.agents();
         let mut in_cloud = self.in_cloud.lock().await;
@@ -171,13 +171,17 @@ impl BuiltInAgents {
             }
         }
         for agent in &installed {
-            if !in_cloud.contains_key(&agent.cluster_arn)
-                && let Some(started) = self.start_in_cloud(agent).await?
-            {
-                in_cloud.insert(agent.cluster_arn.clone(), started);
+            if in_cloud.contains_key(&agent.cluster_arn) {
+                continue;
+            }
+            match self.start_in_cloud(agent).await {
+                Ok(Some(started)) => drop(in_cloud.insert(agent.cluster_arn.clone(), started)),
+                Ok(None) => {}
+                Err(error) => {
+                    tracing::warn!(cluster = %agent.cluster_arn, %error, "an agent cannot start; trying again");
+                }
             }
         }
-        Ok(())
     }
 
     /// It registers like every agent, with the token that it finds in its cluster, but at the address of today: the port may have

@@ -97,7 +97,7 @@ impl Outbox {
                 handled += self.handle(queue).await?;
             }
             let walked = self.workflows.walk().await?;
-            self.agents.follow_cloud().await?;
+            self.agents.follow_cloud().await;
             if carried + handled + walked == 0 {
                 break;
             }
