@@ -162,6 +162,7 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 /// An id has 20 capital letters and digits, a digest 64 lower-case hex digits, the seal of credentials 32.
 fn is_name(word: &str) -> bool {
     let is_id = word.len() == 20 && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit());
-    let is_digest = matches!(word.len(), 32 | 64) && word.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
+    let is_digest = matches!(word.len(), 32 | 64)
+        && word.bytes().all(|byte| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte));
     is_id || is_digest
 }
