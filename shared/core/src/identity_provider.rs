@@ -36,9 +36,19 @@ pub struct IdentityProvider {
 pub enum SetBy {
     /// Somebody who may manage Owners, so that it vouches for them, too.
     Owner,
-    /// Somebody who may set up single sign-on. Whatever was set before this was noted counts as this.
-    #[default]
+    /// Somebody who may set up single sign-on.
     Administrator,
+    /// Nobody knows: it was set before this was noted.
+    #[default]
+    Unknown,
+}
+
+impl SetBy {
+    /// Whether it vouches for Owners where no other way in is left to them.
+    #[must_use]
+    pub fn is_last_resort_of_owners(self) -> bool {
+        matches!(self, Self::Owner | Self::Unknown)
+    }
 }
 
 /// An organization as a client of its provider.
@@ -62,5 +72,24 @@ impl OidcClient {
     #[must_use]
     pub fn asks_as(&self, other: &Self) -> bool {
         (&self.issuer, &self.client_id, &self.scopes) == (&other.issuer, &other.client_id, &other.scopes)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_set_before_it_was_noted_by_whom_is_told_apart() {
+        let at = Timestamp::from_millisecond(0);
+        let row = serde_json::json!({
+            "id": IdentityProviderId::generate(at), "identityProviderTypeId": "oidc", "name": "SSO",
+            "oidc": { "issuer": "https://one.example", "clientId": "mainsheet", "scopes": ["openid"] },
+            "createdAt": at, "createdBy": MemberId::generate(at),
+            "updatedAt": at, "updatedBy": MemberId::generate(at),
+        });
+        let provider: IdentityProvider = serde_json::from_value(row).unwrap();
+        assert_eq!(provider.set_by, SetBy::Unknown);
+        assert!(provider.set_by.is_last_resort_of_owners() && !SetBy::Administrator.is_last_resort_of_owners());
     }
 }

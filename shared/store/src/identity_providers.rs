@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use crate::change::{Due, changed_meanwhile};
 use crate::key::tenant_partition;
 use crate::organizations::organization_key;
+use crate::page::MAX_LIMIT;
 use crate::{Change, Entity, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 /// How long a person may take at their provider's page.
@@ -198,6 +199,28 @@ impl Store {
         Ok(page.rows.into_iter().find(|row| Some(&row.value.id) != except))
     }
 
+    /// A provider of the organization by which Owners come in where no other way is left to them, another one than `except`, if
+    /// there is one.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn identity_provider_for_owners(
+        &self,
+        tenant: &Tenant,
+        except: Option<&IdentityProviderId>,
+    ) -> Result<Option<Row<IdentityProvider>>> {
+        let mut request = PageRequest { limit: MAX_LIMIT, ..PageRequest::default() };
+        loop {
+            let page = self.identity_providers(tenant, &request).await?;
+            let mut others = page.rows.into_iter().filter(|row| Some(&row.value.id) != except);
+            let found = others.find(|row| row.value.set_by.is_last_resort_of_owners());
+            if found.is_some() || page.marker.is_none() {
+                return Ok(found);
+            }
+            request.marker = page.marker;
+        }
+    }
+
     /// A page of the providers, oldest first.
     ///
     /// # Errors
@@ -330,9 +353,14 @@ impl Change<'_> {
         self.delete(row).remove(&owner_key(&row.value.id)).require_unchanged(organization)
     }
 
-    /// A provider has to be there still: people have no other way in.
+    /// A provider has to be there still, as it was read: people have no other way in.
     pub fn require_identity_provider(self, row: &Row<IdentityProvider>) -> Self {
-        self.require(&row.key, changed_meanwhile())
+        self.require_unchanged(row)
+    }
+
+    /// The organization's settings have to be those that were read: they say whether people have another way in.
+    pub fn require_settings(self, organization: &Row<Organization>) -> Self {
+        self.require_unchanged(organization)
     }
 
     /// From now on the provider's subject is this person.

@@ -72,6 +72,10 @@ async fn a_way_in_stays_open() {
     let rest = json!({ "settings": { "auth": { "allowLoginWithEmail": false } } });
     let _ = owner.patch("/org", rest).await.expect(409);
 
+    let admin = app.member("admin@example.com", &owner.organization_id, &[OrganizationRole::Admin], &[]).await;
+    let of_admin = admin.create("/auth/idps", build::identity_provider("https://zero.example")).await;
+    let refused = owner.patch("/org", closed.clone()).await.expect(409).problem();
+    assert_eq!(refused.code, "identity_provider_required", "it would let no Owner in");
     let first = owner.create("/auth/idps", build::identity_provider("https://one.example")).await;
     let _ = owner.patch("/org", closed).await.expect(200);
     let refused = owner.delete(&format!("/auth/idps/{first}")).await.expect(409).problem();
@@ -82,6 +86,17 @@ async fn a_way_in_stays_open() {
     let mut statuses = [one.status.as_u16(), other.status.as_u16()];
     statuses.sort_unstable();
     assert_eq!(statuses, [204, 409], "{one}, {other}");
+
+    // What is left is the Owners' way in: nobody else takes it from them, nor stands in for it.
+    let left = if one.status.as_u16() == 204 { &paths[1] } else { &paths[0] };
+    let moved = json!({ "configWrite": { "oidc": { "scopes": ["openid"] } } });
+    let before = app.dump();
+    for answer in [admin.patch(left, moved.clone()).await, admin.delete(left).await, owner.delete(left).await] {
+        assert_eq!(answer.expect(409).problem().code, "last_identity_provider");
+    }
+    app.dump().assert_same_as(&before, "the Owners' way in");
+    let _ = owner.patch(left, moved).await.expect(200);
+    let _ = admin.delete(&format!("/auth/idps/{of_admin}")).await.expect(204);
 
     let open = json!({ "settings": { "auth": { "allowLoginWithEmail": true } } });
     let _ = owner.patch("/org", open).await.expect(200);

@@ -13,7 +13,7 @@ use super::view::IdentityProviderSummary;
 /// Delete an identity provider
 ///
 /// Who signed in through it alone has to find another way in. Logins that came from it last on. The last provider stays while
-/// the organization lets nobody in by password or mailed code.
+/// the organization lets nobody in by password or mailed code, and so does the last one that an Owner set.
 #[utoipa::path(
     delete, path = "/auth/idps/{idp}", operation_id = "deleteIdentityProvider", tag = "identity-providers",
     params(("idp" = IdentityProviderId, Path, description = "The provider."), ("If-Match" = Option<String>, Header, description = "The version to delete.")),
@@ -42,7 +42,10 @@ async fn delete_once(
     let change = store.change(caller.audit("identity_provider.delete", provider));
     let change = change.details(Some(&IdentityProviderSummary::from(row.value.clone())), None);
     let change = if organization.value.settings.auth.is_single_sign_on_only() {
-        let other = store.any_identity_provider(tenant, Some(provider)).await?;
+        let other = match row.value.set_by.is_last_resort_of_owners() {
+            true => store.identity_provider_for_owners(tenant, Some(provider)).await?,
+            false => store.any_identity_provider(tenant, Some(provider)).await?,
+        };
         change.require_identity_provider(&other.ok_or_else(last_way_in)?)
     } else {
         change
@@ -50,10 +53,11 @@ async fn delete_once(
     change.delete_identity_provider(&row, &organization).commit().await
 }
 
-fn last_way_in() -> Error {
+/// Nobody would come in any more, or no Owner.
+pub(super) fn last_way_in() -> Error {
     Error::conflict(
         "last_identity_provider",
-        "People sign in through this provider alone. Allow passwords or mailed codes in `PATCH /org`, or set up another provider \
-         first.",
+        "People, or Owners among them, sign in through this provider alone. Allow passwords or mailed codes in `PATCH /org`, or \
+         have an Owner set up another provider first, or make this change.",
     )
 }

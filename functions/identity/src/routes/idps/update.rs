@@ -3,12 +3,15 @@
 use axum::extract::State;
 use garde::Validate;
 use mainsheet_api::{App, Body, IfMatch, Path, Permitted, Result, Tagged, text};
+use mainsheet_auth::Caller;
 use mainsheet_auth::needs::CanManageIdentityProviders;
 use mainsheet_core::IdentityProviderId;
-use mainsheet_core::identity_provider::SetBy;
+use mainsheet_core::identity_provider::{IdentityProvider, SetBy};
+use mainsheet_store::{Change, Row};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use super::delete::last_way_in;
 use super::settings::{IdentityProviderConfigWrite, set_by};
 use super::view::IdentityProviderSummary;
 use crate::IdentityState;
@@ -29,7 +32,8 @@ pub(crate) struct IdentityProviderUpdate {
 /// Change an identity provider
 ///
 /// Takes effect with the next sign-in. Once somebody else than an Owner changes its issuer, client or scopes, Owners come in by it
-/// no more; they do when an Owner sends its `configWrite`, be it unchanged.
+/// no more; they do when an Owner sends its `configWrite`, be it unchanged. While the organization lets nobody in by password or
+/// mailed code, only Owners change these of the last provider that an Owner set.
 #[utoipa::path(
     patch, path = "/auth/idps/{idp}", operation_id = "updateIdentityProvider", tag = "identity-providers",
     params(("idp" = IdentityProviderId, Path, description = "The provider."), ("If-Match" = Option<String>, Header, description = "The version to change.")),
@@ -60,10 +64,30 @@ pub(crate) async fn update(
     provider.updated_at = change.now();
     provider.updated_by = caller.member_id().clone();
     let summary = IdentityProviderSummary::from;
+    let change = match provider.set_by.is_last_resort_of_owners() {
+        false if row.value.set_by.is_last_resort_of_owners() => leave_owners_in(&app, &caller, change, &row).await?,
+        _ => change,
+    };
     change
         .details(Some(&summary(row.value.clone())), Some(&summary(provider.clone())))
         .replace_identity_provider(&row, &provider)
         .commit()
         .await?;
     Ok(Tagged { body: provider.into(), version: row.version + 1 })
+}
+
+/// The provider no more lets Owners in: where single sign-on is the one way in, another one has to.
+async fn leave_owners_in<'s>(
+    app: &App,
+    caller: &Caller,
+    change: Change<'s>,
+    row: &Row<IdentityProvider>,
+) -> mainsheet_core::Result<Change<'s>> {
+    let organization = caller.organization(&app.store).await?;
+    let change = change.require_settings(&organization);
+    if !organization.value.settings.auth.is_single_sign_on_only() {
+        return Ok(change);
+    }
+    let other = app.store.identity_provider_for_owners(caller.tenant(), Some(&row.value.id)).await?;
+    Ok(change.require_identity_provider(&other.ok_or_else(last_way_in)?))
 }

@@ -95,13 +95,14 @@ fn may_be_default(caller: &Caller, role: &RoleId) -> mainsheet_core::Result<()> 
     caller.require_to_assign(role)
 }
 
-/// Without passwords and mailed codes, somebody has to vouch for people.
+/// Without passwords and mailed codes, somebody has to vouch for people, and for Owners, too.
 async fn provider(app: &App, caller: &Caller) -> mainsheet_core::Result<Row<IdentityProvider>> {
-    let found = app.store.any_identity_provider(caller.tenant(), None).await?;
+    let found = app.store.identity_provider_for_owners(caller.tenant(), None).await?;
     found.ok_or_else(|| {
         Error::conflict(
             "identity_provider_required",
-            "Without passwords and mailed codes nobody could sign in. Set up an identity provider with `POST /auth/idps` first.",
+            "Without passwords and mailed codes Owners could not sign in. An Owner has to set up an identity provider with \
+             `POST /auth/idps` first, or send one's `configWrite` with `PATCH /auth/idps/{idp}`.",
         )
     })
 }
