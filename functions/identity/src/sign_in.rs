@@ -170,13 +170,13 @@ pub(crate) struct SignIn {
 ///
 /// # Errors
 /// [`Error::Forbidden`] when an organization does not allow this way, or a second factor would have to be set up by the word of an
-/// identity provider whose organization the account is not wholly of; [`Error::Conflict`] when `also` lost a race.
+/// identity provider whose organization the account is not wholly of, while there is another way in; [`Error::Conflict`] when `also` lost a race.
 pub(crate) async fn finish(
     state: &IdentityState,
     sign_in: SignIn,
     also: impl FnOnce(Change<'_>) -> Change<'_>,
 ) -> Result<LoginResult> {
-    let demands = Demands::of(state, &sign_in.person.access.value).await?;
+    let demands = Demands::of(state, &sign_in.person.access.value, sign_in.single_sign_on.as_ref()).await?;
     demands.require_way(sign_in.way)?;
     let now = state.app.now();
     let begin = |action, target: &str| {
@@ -190,12 +190,9 @@ pub(crate) async fn finish(
     }
     let awaits = match sign_in.has_second_factor() {
         true if !sign_in.is_trusted(now) => Some(Awaits::SecondFactor),
-        false if demands.second_factor() => Some(Awaits::Enrolment),
+        false if demands.second_factor() => sign_in.enrolment(&demands)?,
         _ => None,
     };
-    if awaits == Some(Awaits::Enrolment) {
-        sign_in.person.access.value.require_account(sign_in.single_sign_on.as_ref())?;
-    }
     if let Some(awaits) = awaits {
         let challenge = sign_in.challenge(awaits, now);
         begin("login.challenge", challenge.id.as_str()).begin_challenge(&challenge).commit().await?;
@@ -273,6 +270,16 @@ impl SignIn {
             && device.device_id.as_ref().is_none_or(|name| self.device_id.as_ref() == Some(name))
     }
 
+    /// A second factor has to be set up, where the login reaches the account. Where it does not and there is no other way in, the word
+    /// of the organization's provider has to do, whose ID token named the demanded `acr`.
+    fn enrolment(&self, demands: &Demands) -> Result<Option<Awaits>> {
+        match self.person.access.value.require_account(self.single_sign_on.as_ref()) {
+            Ok(()) => Ok(Some(Awaits::Enrolment)),
+            Err(_) if demands.leave_single_sign_on_alone() => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     fn challenge(&self, awaits: Awaits, now: Timestamp) -> Challenge {
         Challenge {
             id: ChallengeId::generate(now),
@@ -286,37 +293,53 @@ impl SignIn {
     }
 }
 
-/// What the organizations of a person demand of their signing in. The strictest one counts.
-pub(crate) struct Demands(Vec<AuthSettings>);
+/// What the organizations of a person demand of their signing in. The strictest one that the login reaches counts.
+pub(crate) struct Demands {
+    /// Of all of them: together they say which ways in there are.
+    of_all: Vec<AuthSettings>,
+    /// Of those that the login reaches.
+    of_reached: Vec<AuthSettings>,
+}
 
 impl Demands {
-    /// One round trip.
-    pub(crate) async fn of(state: &IdentityState, access: &Access) -> Result<Self> {
+    /// One round trip. A login that came from a provider reaches its organization alone.
+    pub(crate) async fn of(state: &IdentityState, access: &Access, provider: Option<&SsoSession>) -> Result<Self> {
         let organizations = state.app.store.organizations_of(access).await?;
-        Ok(Self(organizations.into_iter().map(|row| row.value.settings.auth).collect()))
+        let reached = organizations
+            .iter()
+            .filter(|row| provider.is_none_or(|session| session.organization_id == row.value.id))
+            .map(|row| row.value.settings.auth.clone());
+        let of_reached = reached.collect();
+        Ok(Self { of_all: organizations.into_iter().map(|row| row.value.settings.auth).collect(), of_reached })
     }
 
     fn verified_address(&self) -> bool {
-        self.0.iter().any(|auth| auth.require_email_verification)
+        self.of_reached.iter().any(|auth| auth.require_email_verification)
     }
 
     /// Whether a password has to be one that is not known from leaks; who belongs nowhere is asked for that, too.
     pub(crate) fn unleaked_password(&self) -> bool {
-        self.0.is_empty() || self.0.iter().any(|auth| auth.check_breached_passwords)
+        self.of_all.is_empty() || self.of_all.iter().any(|auth| auth.check_breached_passwords)
     }
 
     fn second_factor(&self) -> bool {
-        self.0.iter().any(AuthSettings::demands_second_factor)
+        self.of_reached.iter().any(AuthSettings::demands_second_factor)
+    }
+
+    /// Whether neither passwords nor mailed codes let the person in.
+    fn leave_single_sign_on_alone(&self) -> bool {
+        self.require_way(Way::Password).is_err() && self.require_way(Way::MailedCode).is_err()
     }
 
     /// A way is refused as soon as one organization does not allow it, unless organizations contradict each other so that
     /// nothing is left: then what one of them allows is taken. An organization that allows neither passwords nor codes wants
     /// single sign-on, which is always left.
     fn require_way(&self, way: Way) -> Result<()> {
-        let by_all = |way: Way| self.0.iter().all(|auth| way.is_allowed_by(auth));
-        let something_is_left =
-            by_all(Way::Password) || by_all(Way::MailedCode) || self.0.iter().any(AuthSettings::is_single_sign_on_only);
-        if by_all(way) || (!something_is_left && self.0.iter().any(|auth| way.is_allowed_by(auth))) {
+        let by_all = |way: Way| self.of_all.iter().all(|auth| way.is_allowed_by(auth));
+        let something_is_left = by_all(Way::Password)
+            || by_all(Way::MailedCode)
+            || self.of_all.iter().any(AuthSettings::is_single_sign_on_only);
+        if by_all(way) || (!something_is_left && self.of_all.iter().any(|auth| way.is_allowed_by(auth))) {
             return Ok(());
         }
         let (code, what) = match way {
@@ -414,7 +437,8 @@ mod tests {
             allow_login_with_email: *email,
             ..AuthSettings::default()
         };
-        Demands(allowed.iter().map(auth).collect())
+        let of_all: Vec<AuthSettings> = allowed.iter().map(auth).collect();
+        Demands { of_reached: of_all.clone(), of_all }
     }
 
     #[test]

@@ -349,6 +349,28 @@ async fn a_provider_does_not_set_up_the_second_factor_of_somebody_who_belongs_el
 }
 
 #[tokio::test]
+async fn where_single_sign_on_is_the_one_way_in_its_word_does_for_a_second_factor() {
+    let company = Company::start().await;
+    let grace = company.app.sign_up("grace@example.com").await;
+    company.app.join(&grace, &company.owner.organization_id, &[OrganizationRole::Member], &[]).await;
+    // What another organization demands concerns no login that does not reach it.
+    let own = grace.with("lakesail-organization-id", &grace.organization_id);
+    let strict = json!({ "settings": { "auth": { "acr": "mfa" } } });
+    let _ = own.patch("/org", strict).await.expect(200);
+    let _ = company.sign_in().await.get("/org").await.expect(200);
+
+    company.demand_second_factor().await;
+    let closed = json!({ "settings": { "auth": { "allowLoginWithPassword": false, "allowLoginWithEmail": false } } });
+    let _ = company.owner.patch("/org", closed).await.expect(200);
+    let by_provider = company.sign_in().await;
+    let _ = by_provider.get("/org").await.expect(200);
+    assert_eq!(by_provider.get("/me/emails").await.expect(403).problem().code, "account_out_of_reach");
+    company.sso.claims(json!({ "acr": null }));
+    company.refused(409, "identity_provider_unusable").await;
+    company.app.deliver().await;
+}
+
+#[tokio::test]
 async fn a_provider_reaches_an_account_as_long_as_it_is_wholly_the_organizations() {
     let company = Company::start().await;
     let other = company.app.sign_up("other@example.com").await;

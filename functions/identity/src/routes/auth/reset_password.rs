@@ -58,7 +58,7 @@ pub(crate) async fn reset_password(
     if person.credentials.value.seal() != token.seal || !is_address_of(&state, &person, &token.email).await? {
         return Err(useless().into());
     }
-    if Demands::of(&state, &person.access.value).await?.unleaked_password() {
+    if Demands::of(&state, &person.access.value, None).await?.unleaked_password() {
         state.app.refuse_breached("newPassword", &body.new_password).await?;
     }
     let credentials = Credentials { password_hash: Some(password::hash(body.new_password).await?) };

@@ -129,7 +129,8 @@ impl Verification<'_> {
             note_failure(self.state, Some(&person), &self.origin, std::slice::from_ref(&self.key)).await?;
             return Err(Error::unauthenticated("wrong or used second factor"));
         };
-        let demands = Demands::of(self.state, &person.access.value).await?;
+        let provider = challenge.value.single_sign_on.as_ref();
+        let demands = Demands::of(self.state, &person.access.value, provider).await?;
         let entry = Entry {
             person: &person,
             device_id: challenge.value.device_id.clone(),
