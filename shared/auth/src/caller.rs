@@ -478,6 +478,15 @@ impl Caller {
         held.into_iter().try_for_each(|(relation, until)| self.require_to_pass_on(relation, until))
     }
 
+    /// The same caller, with what policies give to teams at hand: for who asks [`Self::require_to_seat`] many times.
+    ///
+    /// # Errors
+    /// When the table does not answer.
+    pub async fn with_team_grants(&self, store: &Store) -> Result<Self> {
+        let team_grants = self.team_grants(store).await?.into_owned();
+        Ok(Self { team_grants: Some(team_grants), ..self.clone() })
+    }
+
     /// What policies give to teams. For people it was read with their login already.
     async fn team_grants(&self, store: &Store) -> Result<Cow<'_, TeamGrants>> {
         match &self.team_grants {

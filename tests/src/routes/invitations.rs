@@ -130,7 +130,7 @@ async fn a_link_that_was_handed_over_does_for_an_account_with_the_address_confir
 }
 
 #[tokio::test]
-async fn links_are_for_those_who_could_offer_the_role_themselves() {
+async fn links_are_for_those_who_could_offer_the_same_themselves() {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;
     let organization = owner.organization_id.clone();
@@ -142,10 +142,12 @@ async fn links_are_for_those_who_could_offer_the_role_themselves() {
         let offer = json!({ "email": format!("new-{role}@example.com"), "organizationRoleId": role });
         let _ = owner.post("/org/invites", offer).await.expect(201);
     }
+    let seated = build::with(invite("seated@example.com"), "/teamAssignments", json!([{ "teamId": owner.team_id }]));
+    let _ = owner.post("/org/invites", seated).await.expect(201);
     let linked = async |by: &Person| -> Vec<Value> {
         let page = by.get("/org/invites").await.expect(200).json();
         let items = page["items"].as_array().unwrap().clone();
-        assert_eq!(items.len(), 3);
+        assert_eq!(items.len(), 4);
         let shows = |item: &Value| item["inviteUrl"].is_string() && item["invitationToken"].is_string();
         assert!(items.iter().all(|item| shows(item) || item["inviteUrl"] == item["invitationToken"]), "{page}");
         let mut roles: Vec<Value> =
@@ -153,9 +155,9 @@ async fn links_are_for_those_who_could_offer_the_role_themselves() {
         roles.sort_by_key(ToString::to_string);
         roles
     };
-    assert_eq!(linked(&owner).await, ["ADMIN", "MEMBER", "OWNER"]);
-    assert_eq!(linked(&admin).await, ["ADMIN", "MEMBER"]);
-    assert_eq!(linked(&host).await, ["MEMBER"]);
+    assert_eq!(linked(&owner).await, ["ADMIN", "MEMBER", "MEMBER", "OWNER"]);
+    assert_eq!(linked(&admin).await, ["ADMIN", "MEMBER", "MEMBER"]);
+    assert_eq!(linked(&host).await, ["MEMBER"], "and not the seat in a team that they do not manage");
     app.deliver().await;
 }
 

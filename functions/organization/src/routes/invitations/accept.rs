@@ -274,7 +274,7 @@ impl Accepting<'_> {
         Ok(MemberRecord::new(member, vec![invitation.role], self.seats().await?, now))
     }
 
-    /// The seats that were offered, in teams that are still there; without any the default team's.
+    /// The seats that were offered, in teams that are still there; the default team's where none was.
     async fn seats(&self) -> mainsheet_core::Result<BTreeMap<mainsheet_core::TeamId, Vec<TeamRole>>> {
         let assignments = &self.opened.row.value.team_assignments;
         let mut seats = BTreeMap::new();
@@ -283,7 +283,7 @@ impl Accepting<'_> {
             let role = offered.and_then(|assignment| assignment.role_id.as_ref()).unwrap_or(&row.value.default_role_id);
             seats.insert(row.value.id.clone(), vec![TeamRole::try_from(role).map_err(Error::internal)?]);
         }
-        if seats.is_empty() {
+        if assignments.is_empty() {
             let default = &self.context.organization.value.default_team_id;
             let team: Team = self.state.app.store.team(&self.opened.tenant, default).await?.value;
             seats.insert(team.id, vec![TeamRole::try_from(&team.default_role_id).map_err(Error::internal)?]);

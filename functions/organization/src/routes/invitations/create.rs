@@ -5,14 +5,14 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use garde::Validate;
 use mainsheet_api::{Command, Permitted, Result, text};
+use mainsheet_auth::Caller;
 use mainsheet_auth::mail_link::INVITATION_VALID;
 use mainsheet_auth::needs::CanManageMembers;
-use mainsheet_auth::{Caller, Relation};
 use mainsheet_core::invitation::TeamAssignment;
 use mainsheet_core::member::AccountType;
 use mainsheet_core::role::{OrganizationRole, TeamRole};
 use mainsheet_core::user::NormalizedEmail;
-use mainsheet_core::{Error, FieldErrors, InvitationId, OrganizationId, RoleId, TeamId, invitation};
+use mainsheet_core::{Error, FieldErrors, InvitationId, OrganizationId, RoleId, invitation};
 use mainsheet_store::Change;
 use mainsheet_store::invitations::InvitationContext;
 use mainsheet_store::members::MAX_SEATS_AT_ONCE;
@@ -20,7 +20,7 @@ use mainsheet_store::outbox::Mail;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use crate::routes::invitations::Invitation;
+use crate::routes::invitations::{Invitation, may_offer};
 use crate::{OrganizationState, mails};
 
 fn yes() -> bool {
@@ -82,13 +82,13 @@ pub(crate) async fn create(
     }
     if let Some(earlier) = idempotent.earlier::<InvitationId>()? {
         let (row, organization) = futures::try_join!(store.invitation(tenant, &earlier), store.organization(tenant))?;
-        let shown = Invitation::with_link(&state, &caller, row.value)?.into_organization(organization.value);
-        return Ok((StatusCode::CREATED, Json(shown)));
+        let shown = Invitation::with_link(&state, &caller, &organization.value, row.value).await?;
+        return Ok((StatusCode::CREATED, Json(shown.into_organization(organization.value))));
     }
     let (invitation, send_email) = offered(&state, &caller, body)?;
     let context = store.invitation_context(tenant, &invitation).await?;
+    may_offer(&caller, store, &context.organization.value, &invitation).await?;
     require_teams(&invitation, &context)?;
-    caller.require_to_seat(store, &teams(&invitation, &context)).await?;
     let change = store
         .change(caller.audit("invitation.create", &invitation.id))
         .details(None, Some(&invitation))
@@ -100,11 +100,12 @@ pub(crate) async fn create(
     };
     let change = if send_email { mailed(change, &invitation, &context)? } else { change };
     change.commit().await?;
-    let shown = Invitation::with_link(&state, &caller, invitation)?.into_organization(context.organization.value);
-    Ok((StatusCode::CREATED, Json(shown)))
+    let organization = context.organization.value;
+    let shown = Invitation::with_link(&state, &caller, &organization, invitation).await?;
+    Ok((StatusCode::CREATED, Json(shown.into_organization(organization))))
 }
 
-/// What is offered, if the caller may offer it; and whether it is mailed.
+/// What is offered, and whether it is mailed.
 fn offered(
     state: &OrganizationState,
     caller: &Caller,
@@ -112,12 +113,6 @@ fn offered(
 ) -> mainsheet_core::Result<(invitation::Invitation, bool)> {
     let role = OrganizationRole::try_from(&body.organization_role_id)
         .map_err(|_| Error::invalid("organizationRoleId", "is no role of organizations"))?;
-    if role != OrganizationRole::Member {
-        caller.require(Relation::CanManageRoles)?;
-        caller.require_to_assign(role)?;
-    }
-    let teams: Vec<TeamId> = body.team_assignments.iter().map(|assignment| assignment.team_id.clone()).collect();
-    caller.require_in_all(Relation::CanManageTeams, &teams)?;
     let now = state.app.now();
     let invitation = invitation::Invitation {
         id: InvitationId::generate(now),
@@ -149,14 +144,6 @@ fn mailed<'s>(
         invited_by: context.invited_by.as_ref().map_or_else(|| organization.name.clone(), |member| member.name.clone()),
     };
     mails::ask(change, &NormalizedEmail::of(&invitation.email), context.mails.as_ref(), mail)
-}
-
-/// Where the person will sit: in the default team unless others are named.
-fn teams(invitation: &invitation::Invitation, context: &InvitationContext) -> Vec<TeamId> {
-    match invitation.team_assignments.as_slice() {
-        [] => vec![context.organization.value.default_team_id.clone()],
-        assignments => assignments.iter().map(|assignment| assignment.team_id.clone()).collect(),
-    }
 }
 
 /// The teams are there, each once, and the roles are roles of teams.

@@ -33,8 +33,13 @@ pub(crate) async fn list(
     caller: Permitted<CanManageMembers>,
     Query(query): Query<MarkerQuery>,
 ) -> Result<Json<InvitationPage>> {
-    let page = state.app.store.invitations(caller.tenant(), &query.request()).await?;
-    let rows = page.rows.into_iter().map(|row| Invitation::with_link(&state, &caller, row.value));
-    let items = rows.collect::<mainsheet_core::Result<_>>()?;
+    let store = &state.app.store;
+    let page = store.invitations(caller.tenant(), &query.request()).await?;
+    let organization = caller.organization(store).await?.value;
+    let caller = caller.with_team_grants(store).await?;
+    let mut items = Vec::with_capacity(page.rows.len());
+    for row in page.rows {
+        items.push(Invitation::with_link(&state, &caller, &organization, row.value).await?);
+    }
     Ok(Json(InvitationPage { items, marker: page.marker }))
 }
