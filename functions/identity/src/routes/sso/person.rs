@@ -16,6 +16,7 @@ use mainsheet_store::exchange_codes::{EXCHANGE_CODE_VALID, ExchangeCode, ProvenB
 use mainsheet_store::identity_providers::SsoSession;
 use mainsheet_store::members::MemberRecord;
 use mainsheet_store::outbox::{Event, Mail};
+use mainsheet_store::throttle::{Throttle, ThrottleKey};
 use mainsheet_store::users::{Access, Credentials, Membership};
 use mainsheet_store::{Change, Row, Tenant};
 
@@ -52,9 +53,11 @@ impl SigningIn<'_> {
             return self.as_known(&user).await;
         }
         let email = self.address()?;
-        match store.look_up_sign_in(&NormalizedEmail::of(&email), &[]).await?.user_id {
-            Some(user) => self.as_account(&user).await,
-            None => self.as_new(email).await,
+        let address = NormalizedEmail::of(&email);
+        let found = store.look_up_sign_in(&address, &[ThrottleKey::Mail(address.clone())]).await?;
+        match &found.user_id {
+            Some(user) => self.as_account(user).await,
+            None => self.as_new(email, found.throttles.first().and_then(Option::as_ref)).await,
         }
     }
 
@@ -97,8 +100,9 @@ impl SigningIn<'_> {
         }
     }
 
-    /// Who has no account yet becomes a member, with what the organization gives to new ones. Whoever has the address hears of it.
-    async fn as_new(&self, email: String) -> Result<OneTimeToken> {
+    /// Who has no account yet becomes a member, with what the organization gives to new ones. `mails` are those to the address that
+    /// were counted before.
+    async fn as_new(&self, email: String, mails: Option<&Row<Throttle>>) -> Result<OneTimeToken> {
         let now = self.state.app.now();
         let user = new_user(&self.person, email, now);
         let record = self.member(&user, AccountType::Managed).await?;
@@ -111,14 +115,24 @@ impl SigningIn<'_> {
             spared_login: None,
             memberships: BTreeMap::from([(self.organization.id.clone(), record.membership())]),
         };
-        let mail = Mail::VerifyEmail { user_id: user.id.clone(), email: user.email.clone(), sign_up_id: None };
         let change = self
             .change("sso.provision", &user.id)
             .create_user(&user, &Credentials::none(), &access)
             .create_member(&self.tenant, &record)
-            .link_subject(&self.tenant, &self.session, &user.id)
-            .emit(Event::MailRequested { mail });
-        self.commit(&user.id, change).await
+            .link_subject(&self.tenant, &self.session, &user.id);
+        self.commit(&user.id, self.ask_to_confirm(change, &user, mails)).await
+    }
+
+    /// Asks for the mail by which the address is confirmed, and counts it. While the mailbox has to be left alone the person comes in
+    /// without. Whom the provider vouches for needs none, and whoever follows it begins the account anew.
+    fn ask_to_confirm<'s>(&self, change: Change<'s>, user: &User, mails: Option<&Row<Throttle>>) -> Change<'s> {
+        let waits = mails.is_some_and(|throttle| throttle.value.wait(change.now()).is_some());
+        if self.person.is_email_verified || waits {
+            return change;
+        }
+        let key = ThrottleKey::Mail(NormalizedEmail::of(&user.email));
+        let mail = Mail::VerifyEmail { user_id: user.id.clone(), email: user.email.clone(), sign_up_id: None };
+        change.count_failure(&key, mails).emit(Event::MailRequested { mail })
     }
 
     /// Whoever chooses a provider chooses who it says that people are. What is done to an Owner, only Owners may do: one that no
