@@ -21,17 +21,17 @@ use mainsheet_store::exchange_codes::{EXCHANGE_CODE_VALID, ExchangeCode, ProvenB
 use mainsheet_store::first_proof::Unproven;
 use mainsheet_store::invitations::InvitationContext;
 use mainsheet_store::members::MemberRecord;
-use mainsheet_store::outbox::{Event, Mail};
+use mainsheet_store::outbox::Mail;
 use mainsheet_store::sign_in::Beside;
 use mainsheet_store::users::{Access, Credentials};
 use secrecy::SecretString;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use crate::OrganizationState;
 use crate::passwords::password_rule;
 use crate::routes::invitations::link::{self, Opened, Proof};
 use crate::routes::users::display_name;
+use crate::{OrganizationState, mails};
 
 /// Who accepts.
 #[derive(Deserialize, Validate, ToSchema)]
@@ -252,7 +252,7 @@ impl Accepting<'_> {
             }),
             Proof::Nothing => {
                 let mail = Mail::VerifyEmail { user_id: user.id.clone(), email: user.email.clone(), sign_up_id: None };
-                change.emit(Event::MailRequested { mail })
+                mails::ask(change, &NormalizedEmail::of(&user.email), self.context.mails.as_ref(), mail)?
             }
         };
         change.commit().await
