@@ -12,6 +12,8 @@ const NEW: &str = "another horse, another staple";
 /// An account that an organization made for somebody else's address, and put its own things into.
 struct Planted {
     app: TestApp,
+    /// Who manages the account.
+    owner: Person,
     /// The link that confirms the address: its owner did not use it so far.
     link: String,
     /// The password that the organization set.
@@ -45,7 +47,7 @@ impl Planted {
         let _ = SecondFactor::set_up(&app, &eve.client).await;
         assert_eq!(mailed_codes(&app, PLANTED).await.len(), 1, "it signs in so far");
         app.advance(Duration::from_secs(1));
-        Self { app, link, password, eve, other }
+        Self { app, owner, link, password, eve, other }
     }
 
     /// A code that was mailed to the address signs its owner in, with nothing else asked for.
@@ -55,6 +57,12 @@ impl Planted {
         let tokens = self.app.anonymous().post("/auth/login/code/verify", body).await.expect(200);
         let access_token = tokens.text("accessToken");
         Person { client: self.app.anonymous().bearer(&access_token), access_token, ..self.eve.clone() }
+    }
+
+    /// The organization that managed the account hears of it.
+    async fn assert_told(&self, action: &str) {
+        let log = self.owner.get(&format!("/org/audit-log?action={action}")).await.expect(200).json();
+        assert_eq!(log["items"][0]["actor"]["userId"], json!(self.eve.user_id), "{log}");
     }
 
     /// Nobody but the owner has a way in.
@@ -92,6 +100,7 @@ async fn mailed_codes(app: &TestApp, email: &str) -> Vec<String> {
 async fn a_link_that_confirms_the_address_leaves_nothing_of_others() {
     let planted = Planted::start().await;
     let _ = planted.app.anonymous().post("/auth/email/verify", json!({ "token": planted.link })).await.expect(204);
+    planted.assert_told("user.verify_email").await;
     planted.assert_gone().await;
 }
 
@@ -140,6 +149,7 @@ async fn an_invitation_that_was_mailed_leaves_nothing_of_others() {
     assert_eq!(organizations["items"].as_array().unwrap().len(), 2, "the login that accepts goes on");
     let in_it = planted.other.with("lakesail-organization-id", &corporation.organization_id);
     let _ = in_it.get("/org").await.expect(200);
+    planted.assert_told("invitation.accept").await;
     app.advance(Duration::from_secs(1));
     planted.assert_gone().await;
 }

@@ -61,7 +61,7 @@ async fn confirm(state: &IdentityState, token: &EmailVerification, origin: &Orig
         None => None,
         Some(id) => Some(store.waiting_sign_up(&token.user_id, id).await?.ok_or_else(useless)?),
     };
-    let change = store.change(audit(token, origin));
+    let change = store.change(audit(token, origin)).noted_in(&person.access.value);
     let access = account.proven_at(change.now());
     let change = match &waiting {
         None => change.prove_primary_email(&account, &access, &account.chosen_credentials()),

@@ -175,6 +175,7 @@ impl Accepting<'_> {
         let change = match account {
             None => change.join(tenant, &record),
             Some(account) => {
+                let change = change.noted_in(&person.access.value);
                 let access = account.proven_at(now).without_other_logins(&person.login.id, now).joining(&record)?;
                 change.prove_primary_email(&account, &access, &Credentials::none()).create_member(tenant, &record)
             }
