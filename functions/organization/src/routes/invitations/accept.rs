@@ -110,8 +110,9 @@ impl FromRequestParts<OrganizationState> for Perhaps {
 ///
 /// For whoever holds its token. A new person says who they are, and comes in with `otaCode` if the token was mailed to them;
 /// else they confirm the address first. Who has an account signs in with it and accepts with their access token; where nobody had
-/// confirmed its address, the mailed token does, as `verifyEmail` would, and the login that accepts goes on; with any other token
-/// the address has to be confirmed before. It can be accepted once.
+/// confirmed its address, the mailed token does, as `verifyEmail` would but without any password that stays, and the login that
+/// accepts goes on; with any other token, and where more other addresses and seats come together than are written at once, the
+/// address has to be confirmed before. It can be accepted once.
 #[utoipa::path(
     post, path = "/org/invites/{token}/accept", operation_id = "acceptInvitation", tag = "invitations",
     params(("token" = String, Path, description = "The token of the invitation's link.")),
@@ -175,6 +176,7 @@ impl Accepting<'_> {
         let change = match account {
             None => change.join(tenant, &record),
             Some(account) => {
+                require_room(&account, &person.access.value, &record)?;
                 let change = change.noted_in(&person.access.value);
                 let access = account.proven_at(now).without_other_logins(&person.login.id, now).joining(&record)?;
                 change.prove_primary_email(&account, &access, &Credentials::none()).create_member(tenant, &record)
@@ -313,6 +315,17 @@ fn new_user(new: &InvitationNewUser, now: Timestamp) -> User {
         created_at: now,
         updated_at: now,
     }
+}
+
+/// The account is begun anew and seated in one transaction. With too much in it for that, its address is confirmed before.
+fn require_room(account: &Unproven, access: &Access, record: &MemberRecord) -> mainsheet_core::Result<()> {
+    /// Of the invitation, the member, the organization's counts and its trail.
+    const OTHER_WRITES: usize = 4;
+    /// DynamoDB takes no more in a transaction.
+    const MOST_WRITES: usize = 100;
+    let seats = 2 * record.seats.len();
+    let writes = OTHER_WRITES + account.writes() + seats + access.memberships.len();
+    if writes > MOST_WRITES { Err(unconfirmed()) } else { Ok(()) }
 }
 
 /// Any organization can make an account for any address: neither it nor a link that was handed over shows whose the address is.
