@@ -25,7 +25,8 @@ pub(crate) struct TemporaryPassword {
 /// Reset a user's password
 ///
 /// Ends all their logins, tells the new password this once, and tells the person by mail that it was set. Managed accounts only,
-/// of people who hold no more than the caller. Asks for a password or second factor given within the last 10 minutes.
+/// of people who hold no more than the caller. Asks for a password or second factor given within the last 10 minutes. Where nobody
+/// confirmed the person's address, doing so takes this password away, too, and they choose a new one after it.
 #[utoipa::path(
     post, path = "/org/users/{user}/password/reset", operation_id = "resetUserPassword", tag = "users",
     params(("user" = UserId, Path, description = "The person.")),

@@ -14,7 +14,8 @@ use crate::routes::users::UserProfileWrite;
 /// Change a user
 ///
 /// Managed accounts only. A new address has to be confirmed by the link that is mailed to it; it is for people who hold no more
-/// than the caller, and asks for a password or second factor given within the last 10 minutes.
+/// than the caller, and asks for a password or second factor given within the last 10 minutes. Confirming it takes away the account's
+/// password, second factor and other addresses, and ends its logins: whoever has the address begins anew.
 #[utoipa::path(
     patch, path = "/org/users/{user}", operation_id = "updateUser", tag = "users",
     params(("user" = UserId, Path, description = "The person."), ("If-Match" = Option<String>, Header, description = "The version to change.")),
