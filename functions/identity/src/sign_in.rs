@@ -170,7 +170,8 @@ pub(crate) struct SignIn {
 ///
 /// # Errors
 /// [`Error::Forbidden`] when an organization does not allow this way, or a second factor would have to be set up by the word of an
-/// identity provider whose organization the account is not wholly of, while there is another way in; [`Error::Conflict`] when `also` lost a race.
+/// identity provider whose organization the account is not wholly of, while there is another way in; [`Error::Conflict`] when `also`
+/// lost a race.
 pub(crate) async fn finish(
     state: &IdentityState,
     sign_in: SignIn,

@@ -60,6 +60,22 @@ async fn who_comes_by_the_mailed_link_is_in() {
 }
 
 #[tokio::test]
+async fn teams_that_are_gone_are_left_out_and_nothing_stands_in_for_them() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let team = owner.post("/org/teams", build::team("Data")).await.expect(201).json();
+    let team = team["team"]["id"].as_str().unwrap();
+    let offer = build::with(invite("ada@example.com"), "/teamAssignments", json!([{ "teamId": team }]));
+    let token = mailed(&app, &owner, offer).await;
+    let _ = owner.delete(&format!("/org/teams/{team}")).await.expect(204);
+    app.deliver().await;
+    let _ = accept(&app, &token, newcomer("ada@example.com")).await.expect(200);
+    let member = owner.get(&format!("/org/members/{}", member_id(&owner, "ada@").await)).await.expect(200).json();
+    assert_eq!(member["item"]["teamRoleIds"], json!({}));
+    app.deliver().await;
+}
+
+#[tokio::test]
 async fn a_link_that_was_handed_over_proves_nothing_about_the_address() {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;
