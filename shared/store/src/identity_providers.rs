@@ -9,7 +9,7 @@ use mainsheet_core::sealed::Sealed;
 use mainsheet_core::{Error, IdentityProviderId, OrganizationId, Result, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
-use crate::change::{Due, changed_meanwhile};
+use crate::change::Due;
 use crate::key::tenant_partition;
 use crate::organizations::organization_key;
 use crate::page::MAX_LIMIT;
