@@ -94,7 +94,16 @@ fn cut_off_enrolment(platform: &Platform) -> impl Fn() -> bool + use<> {
     kept
 }
 
+async fn is_active(owner: &Owner, cluster: &str) {
+    eventually("the agent's first heartbeat", || async {
+        let seen = owner.get(&format!("/me/clusters/{cluster}")).await;
+        (seen["included"]["clusters"][0]["status"] == "active").then_some(())
+    })
+    .await;
+}
+
 async fn assert_cluster_works(owner: &Owner, platform: &Platform, cluster: &str) {
+    is_active(owner, cluster).await;
     let witness = platform.folder().join("witness");
     let job = owner.job("after-all", cluster, counting_job(&witness)).await;
     let run = owner.run(&job).await;
@@ -207,11 +216,7 @@ async fn killing_the_agent_or_the_platform_alone_neither_loses_nor_doubles_a_run
     let owner = Owner::of(&platform).await;
     let (cluster, token) = owner.cluster(&json!({"name": "own", "region": "on-premises"})).await;
     let mut agent = AgentProcess::start(&platform, &token);
-    eventually("the agent's first heartbeat", || async {
-        let seen = owner.get(&format!("/me/clusters/{cluster}")).await;
-        (seen["included"]["clusters"][0]["status"] == "active").then_some(())
-    })
-    .await;
+    is_active(&owner, &cluster).await;
     for (victim, step) in
         [("agent", "starting"), ("platform", "waiting_for_sail"), ("agent", "running"), ("platform", "running")]
     {
