@@ -36,19 +36,9 @@ pub struct IdentityProvider {
 pub enum SetBy {
     /// Somebody who may manage Owners, so that it vouches for them, too.
     Owner,
-    /// Somebody who may set up single sign-on.
-    Administrator,
-    /// Nobody knows: it was set before this was noted.
+    /// Somebody who may set up single sign-on; also where it was not noted who did.
     #[default]
-    Unknown,
-}
-
-impl SetBy {
-    /// Whether it vouches for Owners where no other way in is left to them.
-    #[must_use]
-    pub fn is_last_resort_of_owners(self) -> bool {
-        matches!(self, Self::Owner | Self::Unknown)
-    }
+    Administrator,
 }
 
 /// An organization as a client of its provider.
@@ -80,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_was_set_before_it_was_noted_by_whom_is_told_apart() {
+    fn whom_nobody_noted_was_no_owner() {
         let at = Timestamp::from_millisecond(0);
         let row = serde_json::json!({
             "id": IdentityProviderId::generate(at), "identityProviderTypeId": "oidc", "name": "SSO",
@@ -89,7 +79,6 @@ mod tests {
             "updatedAt": at, "updatedBy": MemberId::generate(at),
         });
         let provider: IdentityProvider = serde_json::from_value(row).unwrap();
-        assert_eq!(provider.set_by, SetBy::Unknown);
-        assert!(provider.set_by.is_last_resort_of_owners() && !SetBy::Administrator.is_last_resort_of_owners());
+        assert_eq!(provider.set_by, SetBy::Administrator);
     }
 }

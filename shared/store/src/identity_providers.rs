@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use aws_lc_rs::digest::{SHA256, digest};
-use mainsheet_core::identity_provider::IdentityProvider;
+use mainsheet_core::identity_provider::{IdentityProvider, SetBy};
 use mainsheet_core::organization::Organization;
 use mainsheet_core::sealed::Sealed;
 use mainsheet_core::{Error, IdentityProviderId, OrganizationId, Result, Timestamp, UserId};
@@ -199,8 +199,7 @@ impl Store {
         Ok(page.rows.into_iter().find(|row| Some(&row.value.id) != except))
     }
 
-    /// A provider of the organization by which Owners come in where no other way is left to them, another one than `except`, if
-    /// there is one.
+    /// A provider of the organization by which Owners come in, another one than `except`, if there is one.
     ///
     /// # Errors
     /// When the table does not answer.
@@ -213,7 +212,7 @@ impl Store {
         loop {
             let page = self.identity_providers(tenant, &request).await?;
             let mut others = page.rows.into_iter().filter(|row| Some(&row.value.id) != except);
-            let found = others.find(|row| row.value.set_by.is_last_resort_of_owners());
+            let found = others.find(|row| row.value.set_by == SetBy::Owner);
             if found.is_some() || page.marker.is_none() {
                 return Ok(found);
             }

@@ -5,6 +5,7 @@ use axum::http::StatusCode;
 use mainsheet_api::{App, IfMatch, Path, Permitted, Result};
 use mainsheet_auth::Caller;
 use mainsheet_auth::needs::CanManageIdentityProviders;
+use mainsheet_core::identity_provider::SetBy;
 use mainsheet_core::{Error, IdentityProviderId};
 use mainsheet_store::retry_races;
 
@@ -42,9 +43,9 @@ async fn delete_once(
     let change = store.change(caller.audit("identity_provider.delete", provider));
     let change = change.details(Some(&IdentityProviderSummary::from(row.value.clone())), None);
     let change = if organization.value.settings.auth.is_single_sign_on_only() {
-        let other = match row.value.set_by.is_last_resort_of_owners() {
-            true => store.identity_provider_for_owners(tenant, Some(provider)).await?,
-            false => store.any_identity_provider(tenant, Some(provider)).await?,
+        let other = match row.value.set_by {
+            SetBy::Owner => store.identity_provider_for_owners(tenant, Some(provider)).await?,
+            SetBy::Administrator => store.any_identity_provider(tenant, Some(provider)).await?,
         };
         change.require_identity_provider(&other.ok_or_else(last_way_in)?)
     } else {

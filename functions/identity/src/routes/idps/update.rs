@@ -64,8 +64,8 @@ pub(crate) async fn update(
     provider.updated_at = change.now();
     provider.updated_by = caller.member_id().clone();
     let summary = IdentityProviderSummary::from;
-    let change = match provider.set_by.is_last_resort_of_owners() {
-        false if row.value.set_by.is_last_resort_of_owners() => leave_owners_in(&app, &caller, change, &row).await?,
+    let change = match (row.value.set_by, provider.set_by) {
+        (SetBy::Owner, SetBy::Administrator) => leave_owners_in(&app, &caller, change, &row).await?,
         _ => change,
     };
     change

@@ -136,16 +136,11 @@ impl SigningIn<'_> {
     }
 
     /// Whoever chooses a provider chooses who it says that people are. What is done to an Owner, only Owners may do: one that no
-    /// Owner chose does not let them in. Where nobody knows who chose it, it does as long as there is no other way in.
+    /// Owner chose does not let them in.
     fn require_vouched_for(&self, membership: &Membership) -> Result<()> {
-        let vouches_for_owners = match self.set_by {
-            SetBy::Owner => true,
-            SetBy::Administrator => false,
-            SetBy::Unknown => self.organization.settings.auth.is_single_sign_on_only(),
-        };
         let mut roles = membership.active_roles(self.state.app.now());
         let is_guarded = roles.any(|(role, _)| Relation::CanManageOwners.is_held_by(role));
-        if is_guarded && !vouches_for_owners { Err(not_vouched_for()) } else { Ok(()) }
+        if is_guarded && self.set_by != SetBy::Owner { Err(not_vouched_for()) } else { Ok(()) }
     }
 
     async fn access(&self, user: &UserId) -> Result<Row<Access>> {

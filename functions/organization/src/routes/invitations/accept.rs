@@ -330,8 +330,8 @@ fn require_room(account: &Unproven, access: &Access, record: &MemberRecord) -> m
 
 /// Any organization can make an account for any address: neither it nor a link that was handed over shows whose the address is.
 fn unconfirmed() -> Error {
-    let message = "Nobody confirmed yet that the invited address is yours. Confirm it by the link that was mailed to it, or accept \
-                   by the invitation that was mailed; the invitation stays.";
+    let message = "Nobody confirmed yet that the invited address is yours. Confirm it by the link that was mailed to it (`POST \
+                   /auth/email/resend` mails another one), or accept by the invitation that was mailed; the invitation stays.";
     Error::Forbidden { code: "address_unverified", message: message.to_owned() }
 }
 
