@@ -48,12 +48,12 @@ def test_one_step_of_skew_is_forgiven_and_no_more(platform, enrolled, verify):
     _, authenticator, _ = enrolled
 
     def fresh(seconds):
-        """Moves the clock further than that, to the beginning of a step, which then does not end before the code is checked."""
+        """Moves the clock further than that, to the first seconds of a step, which then does not end before the code is checked."""
         now = platform.advance_clock(seconds)
         return platform.advance_clock(authenticator.interval - int(now) % authenticator.interval)
 
     assert verify(code=authenticator.at(fresh(90) - 30))[0] == 200
-    assert verify(code=authenticator.at(fresh(120) - 31))[0] == 401
+    assert verify(code=authenticator.at(fresh(120) - 40))[0] == 401
     assert verify(code=authenticator.at(fresh(120) + 60))[0] == 401
 
 
