@@ -6,8 +6,9 @@ use mainsheet_cloud::mail::Mail;
 use mainsheet_core::{Error, Result};
 use minijinja::{AutoEscape, Environment, UndefinedBehavior, Value};
 
-const TEMPLATES: [(&str, &str); 27] = [
+const TEMPLATES: [(&str, &str); 28] = [
     ("frame.html", include_str!("../templates/frame.html")),
+    ("circumstances.html", include_str!("../templates/circumstances.html")),
     ("verify-email.html", include_str!("../templates/verify-email.html")),
     ("verify-email.txt", include_str!("../templates/verify-email.txt")),
     ("invitation.html", include_str!("../templates/invitation.html")),
