@@ -1,5 +1,5 @@
 //! From an empty account to a cluster that runs a job, and back to an empty account; and the same when something goes wrong at a
-//! random moment.
+//! moment that is drawn.
 
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};

@@ -130,7 +130,7 @@ async fn it_stops_when_told_to_and_its_data_directory_is_its_own() {
 }
 
 #[tokio::test]
-async fn failing_sql_ends_with_the_engines_message_and_cancelling_ends_within_thirty_seconds() {
+async fn failing_sql_ends_with_the_engines_message_and_cancelling_ends_soon() {
     let platform = Platform::start(&[]).await;
     let owner = Owner::of(&platform).await;
     let (cluster, _) = owner.cluster(&json!({"name": "laptop"})).await;

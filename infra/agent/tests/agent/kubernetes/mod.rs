@@ -543,7 +543,7 @@ async fn lines_that_a_machine_has_removed_are_counted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cancelled_run_ends_within_its_grace_even_on_a_machine_that_is_gone() {
+async fn a_cancelled_run_ends_even_on_a_machine_that_is_gone() {
     let site = Site::new().await;
     site.plane.loses_answers.store(false, std::sync::atomic::Ordering::SeqCst);
     let id = site.add(|_| {});
