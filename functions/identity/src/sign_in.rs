@@ -294,7 +294,8 @@ impl SignIn {
     }
 }
 
-/// What the organizations of a person demand of their signing in. The strictest one that the login reaches counts.
+/// What the organizations of a person demand of their signing in. Ways in and leaked passwords are the affair of all of them; of the
+/// rest the strictest one that the login reaches counts.
 pub(crate) struct Demands {
     /// Of all of them: together they say which ways in there are.
     of_all: Vec<AuthSettings>,

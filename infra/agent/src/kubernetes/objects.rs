@@ -49,7 +49,7 @@ const GIB: u64 = 1 << 30;
 const DEFAULT_WORKERS: u32 = 4;
 /// Tasks that a worker takes at once: Sail's own default.
 const TASKS_A_WORKER: u32 = 8;
-/// Parts that a query is cut into at most: more cost more than they bring.
+/// Parts that a query is cut into at most, however many workers there may be.
 const MOST_PARTS: u32 = 512;
 
 /// CPU and memory that are requested of a machine that no other engine shares: what any machine has left beside the cluster's own
