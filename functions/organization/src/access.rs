@@ -131,5 +131,5 @@ pub(crate) fn require_over(caller: &Caller, roles: impl IntoIterator<Item = Orga
 
 /// Whether a role is given and taken by Owners alone.
 pub(crate) fn is_guarded(role: OrganizationRole) -> bool {
-    matches!(role, OrganizationRole::Owner | OrganizationRole::Emergency)
+    Relation::CanManageOwners.is_held_by(role)
 }

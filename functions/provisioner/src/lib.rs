@@ -86,29 +86,26 @@ impl Provisioner {
     /// # Errors
     /// When the table cannot be reached.
     pub async fn excuse(&self, request: &StepRequest, absence: Duration) -> Result<()> {
-        let (organization, operation) = (&request.organization_id, &request.operation_id);
-        let tenant = match self.store.operation_of_execution(organization, operation).await {
-            Ok((tenant, _)) => tenant,
-            // Nothing is left to work for.
-            Err(Error::NotFound) => return Ok(()),
-            Err(error) => return Err(error),
-        };
+        let Some((tenant, _)) = self.operation_of(request).await? else { return Ok(()) };
         let excuse = |progress: &mut Progress| {
             if progress.stage == request.step.as_str() {
                 progress.stage_since = progress.stage_since.map(|since| since + absence);
             }
         };
-        self.store.note_progress(&tenant, operation, excuse).await
+        self.store.note_progress(&tenant, &request.operation_id, excuse).await
+    }
+
+    /// The operation of a step; `None` when nothing is left to work for.
+    async fn operation_of(&self, request: &StepRequest) -> Result<Option<(Tenant, Row<Operation>)>> {
+        match self.store.operation_of_execution(&request.organization_id, &request.operation_id).await {
+            Ok(found) => Ok(Some(found)),
+            Err(Error::NotFound) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     async fn step(&self, request: &StepRequest) -> Result<StepOutcome> {
-        let (organization, operation) = (&request.organization_id, &request.operation_id);
-        let (tenant, row) = match self.store.operation_of_execution(organization, operation).await {
-            Ok(found) => found,
-            // Nothing is left to work for.
-            Err(Error::NotFound) => return Ok(StepOutcome::Failed),
-            Err(error) => return Err(error),
-        };
+        let Some((tenant, row)) = self.operation_of(request).await? else { return Ok(StepOutcome::Failed) };
         if row.value.status.is_terminal() {
             return Ok(StepOutcome::Done);
         }

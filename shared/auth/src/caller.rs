@@ -248,7 +248,6 @@ impl SignedIn {
             return Err(Error::not_proven("the organization demands tokens that are bound to a key"));
         }
         let now = store.now();
-        let emergency = membership.active_roles(now).any(|(role, _)| role == OrganizationRole::Emergency);
         let of_teams = membership.seats.keys().filter_map(|team| home.team_grants.of(team));
         let granted = granted(membership.grants.iter().chain(of_teams), now);
         let caller = Caller {
@@ -261,7 +260,7 @@ impl SignedIn {
             seats: membership.seats,
             granted,
         };
-        if emergency {
+        if caller.breaks_the_glass() {
             caller.note_emergency(store).await?;
         }
         Ok(caller)
