@@ -577,6 +577,18 @@ impl Change<'_> {
         change.create(&email_key(&after), &claim, email_taken()).drop_email(&user.id, &before).overwrite_email(&address)
     }
 
+    /// The password that was read has to be theirs still: to check it takes a while, in which it may be taken away. Otherwise
+    /// `changed`.
+    pub fn require_password(self, row: &Row<Credentials>, changed: Error) -> Self {
+        let hash = row.value.password_hash.clone().unwrap_or_default();
+        let check = ConditionCheck::builder()
+            .set_key(Some(row.key.to_item()))
+            .condition_expression("#data.passwordHash = :hash")
+            .expression_attribute_names("#data", crate::row::DATA)
+            .expression_attribute_values(":hash", AttributeValue::S(hash));
+        self.check(check, changed)
+    }
+
     /// What proves a user's identity from now on.
     pub fn replace_credentials(self, user: &UserId, credentials: &Credentials) -> Self {
         self.overwrite(&credentials_key(user), credentials)

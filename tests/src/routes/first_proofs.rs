@@ -1,8 +1,10 @@
 //! The first proof that an address is its owner's: nothing that others put into the account before survives it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mainsheet_testkit::{PASSWORD, Person, SecondFactor, TestApp};
+use mainsheet_testkit::{PASSWORD, Pause, Person, SecondFactor, TestApp, Verdict};
 use serde_json::{Value, json};
 
 const EMAIL: &str = "ada@example.com";
@@ -181,4 +183,30 @@ async fn a_link_confirms_the_password_of_its_own_sign_up_and_no_later_one() {
         let _ = app.anonymous().post("/auth/login", login(password)).await.expect(401);
     }
     app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_sign_in_that_began_before_the_first_proof_comes_to_nothing() {
+    let planted = Planted::start().await;
+    let app = &planted.app;
+    app.table().hold();
+    // Tries, the person, and then what the organizations demand: by then the password was right.
+    let (pause, reads) = (Pause::default(), AtomicUsize::new(0));
+    let held_back = pause.clone();
+    app.set_rule(Arc::new(move |call| {
+        let is_third = call.operation == "BatchGetItem" && reads.fetch_add(1, Ordering::SeqCst) == 2;
+        if is_third { Verdict::Hold(held_back.clone()) } else { Verdict::Forward }
+    }));
+    let anonymous = app.anonymous();
+    let body = json!({ "email": EMAIL, "password": planted.password });
+    let prove = async {
+        pause.reached().await;
+        let _ = app.anonymous().post("/auth/email/verify", json!({ "token": planted.link })).await.expect(204);
+        app.advance(Duration::from_secs(1));
+        pause.end();
+    };
+    let (answer, ()) = tokio::join!(anonymous.post("/auth/login", body), prove);
+    let _ = answer.expect(401);
+    app.heal();
+    planted.assert_gone().await;
 }
