@@ -3,6 +3,7 @@
 //!
 //! A plain test run tries what differs most; `MAINSHEET_FAULTS=all cargo test --workspace --all-features --lib faults` tries everything.
 
+mod first_proofs;
 mod operations;
 mod outcome;
 mod stage;

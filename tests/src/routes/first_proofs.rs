@@ -7,27 +7,28 @@ use std::time::Duration;
 use mainsheet_testkit::{PASSWORD, Pause, Person, SecondFactor, TestApp, Verdict};
 use serde_json::{Value, json};
 
-const EMAIL: &str = "ada@example.com";
+/// The address whose owner had no part in the account so far.
+pub(crate) const EMAIL: &str = "ada@example.com";
 const PLANTED: &str = "eve@elsewhere.example";
 const NEW: &str = "another horse, another staple";
 
 /// An account that an organization made for somebody else's address, and put its own things into.
-struct Planted {
-    app: TestApp,
+pub(crate) struct Planted {
+    pub(crate) app: TestApp,
     /// Who manages the account.
     owner: Person,
     /// The link that confirms the address: its owner did not use it so far.
-    link: String,
+    pub(crate) link: String,
     /// The password that the organization set.
     password: String,
     /// Somebody of the organization, signed in to the account.
     eve: Person,
     /// Another login of the account.
-    other: Person,
+    pub(crate) other: Person,
 }
 
 impl Planted {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let app = TestApp::start().await;
         let owner = app.sign_up("owner@example.com").await;
         let lenient = json!({ "settings": { "auth": { "requireEmailVerification": false } } });
@@ -52,6 +53,24 @@ impl Planted {
         Self { app, owner, link, password, eve, other }
     }
 
+    /// The token of a link that sets a new password, mailed to the address.
+    pub(crate) async fn reset_link(&self) -> String {
+        let _ = self.app.anonymous().post("/auth/password/forgot", json!({ "email": EMAIL })).await.expect(202);
+        self.app.deliver().await;
+        mailed(&self.app, EMAIL, "Set a new password")
+    }
+
+    /// Another organization invites the address: its owner, and where the mailed link is accepted.
+    pub(crate) async fn invite(&self) -> (Person, String) {
+        let corporation = self.app.sign_up("corporation@example.com").await;
+        let offer = json!({ "email": EMAIL, "organizationRoleId": "MEMBER" });
+        let offered = corporation.post("/org/invites", offer).await.expect(201);
+        assert!(offered.json()["id"].is_string());
+        self.app.deliver().await;
+        let subject = self.app.mails().last().unwrap().0.subject.clone();
+        (corporation, format!("/org/invites/{}/accept", mailed(&self.app, EMAIL, &subject)))
+    }
+
     /// A code that was mailed to the address signs its owner in, with nothing else asked for.
     async fn recover(&self) -> Person {
         let code = mailed_codes(&self.app, EMAIL).await.pop().unwrap();
@@ -68,7 +87,7 @@ impl Planted {
     }
 
     /// Nobody but the owner has a way in.
-    async fn assert_gone(&self) {
+    pub(crate) async fn assert_gone(&self) {
         let _ = self.eve.get("/me").await.expect(401);
         let refreshed = json!({ "refreshToken": self.eve.refresh_token });
         let _ = self.app.anonymous().post("/auth/token/refresh", refreshed).await.expect(401);
@@ -91,7 +110,7 @@ fn mailed(app: &TestApp, email: &str, subject: &str) -> String {
 }
 
 /// Asks for a code; all that were mailed to the address so far.
-async fn mailed_codes(app: &TestApp, email: &str) -> Vec<String> {
+pub(crate) async fn mailed_codes(app: &TestApp, email: &str) -> Vec<String> {
     let _ = app.anonymous().post("/auth/login/code", json!({ "email": email })).await.expect(202);
     app.deliver().await;
     let mails = app.mails().into_iter();
@@ -124,9 +143,7 @@ async fn a_mailed_code_leaves_nothing_of_others() {
 async fn a_link_that_sets_a_new_password_leaves_nothing_of_others() {
     let planted = Planted::start().await;
     let app = &planted.app;
-    let _ = app.anonymous().post("/auth/password/forgot", json!({ "email": EMAIL })).await.expect(202);
-    app.deliver().await;
-    let body = json!({ "token": mailed(app, EMAIL, "Set a new password"), "newPassword": NEW });
+    let body = json!({ "token": planted.reset_link().await, "newPassword": NEW });
     let _ = app.anonymous().post("/auth/password/reset", body).await.expect(204);
     app.advance(Duration::from_secs(1));
     planted.assert_gone().await;
@@ -139,13 +156,7 @@ async fn a_link_that_sets_a_new_password_leaves_nothing_of_others() {
 async fn an_invitation_that_was_mailed_leaves_nothing_of_others() {
     let planted = Planted::start().await;
     let app = &planted.app;
-    let corporation = app.sign_up("corporation@example.com").await;
-    let offer = json!({ "email": EMAIL, "organizationRoleId": "MEMBER" });
-    let offered = corporation.post("/org/invites", offer).await.expect(201);
-    assert!(offered.json()["id"].is_string());
-    app.deliver().await;
-    let subject = app.mails().last().unwrap().0.subject.clone();
-    let path = format!("/org/invites/{}/accept", mailed(app, EMAIL, &subject));
+    let (corporation, path) = planted.invite().await;
     let _ = planted.other.post(&path, json!({})).await.expect(200);
     let organizations = planted.other.get("/me/organizations").await.expect(200).json();
     assert_eq!(organizations["items"].as_array().unwrap().len(), 2, "the login that accepts goes on");

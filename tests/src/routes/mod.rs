@@ -7,7 +7,7 @@ mod catalogs;
 mod clusters;
 mod connections;
 mod dpop;
-mod first_proofs;
+pub(crate) mod first_proofs;
 mod idempotency;
 mod identity_providers;
 mod invitations;
