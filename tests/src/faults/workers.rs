@@ -136,6 +136,35 @@ async fn whatever_call_fails_what_a_deleted_job_leaves_is_cleared_away() {
     report("a job with runs", stage.try_out(&trial).await);
 }
 
+/// A job that succeeded is given the key that a run waits for: the dispatcher looks at the run again.
+#[tokio::test(flavor = "multi_thread")]
+async fn whatever_call_fails_a_run_that_waits_for_a_key_hears_of_it_once() {
+    let scene = Scene::start().await;
+    let app = &scene.app;
+    let source = scene.job("source", &[]).await;
+    let depends = ("/dependsOn", json!([{ "jobKey": "source" }]));
+    let _ = scene.job("dependent", &[("/cronExpression", json!("35 * * * *")), depends]).await;
+    app.advance(HOUR / 12);
+    let _ = scene.agent.heartbeat(&[]).await.expect(200);
+    assert_eq!(app.tick().await.scheduled, 1);
+    let path = format!("/workloads/jobs/{source}");
+    let renamed = |key: &str| scene.owner.call("PATCH", &path).json(&json!({ "jobKey": key }));
+    let _ = renamed("elsewhere").send().await.expect(200);
+    app.deliver().await;
+    app.advance(Duration::from_secs(1));
+    let _ = ended_run(app, &scene.owner, &scene.agent, &source).await;
+    app.deliver().await;
+    assert_eq!([scene.runs("pending"), scene.runs("ready")], [1, 0], "no job has the key that it waits for");
+    let provider = TestProvider::start(app.now()).await;
+    let stage = Stage::set(app, &provider).await;
+    let request = || renamed("source");
+    let trial = Trial { name: "a job's new key", request: &request, success: 200, again: Again::Change };
+    report(trial.name, stage.try_out(&trial).await);
+    let _ = request().send().await.expect(200);
+    app.deliver().await;
+    assert_eq!([scene.runs("pending"), scene.runs("ready")], [0, 1]);
+}
+
 /// What follows, and ticks with what follows of them, until nothing is left to do.
 async fn settle(app: &TestApp) {
     for _ in 0..10 {
