@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use axum::Router;
@@ -34,7 +35,7 @@ use crate::late_index::LATEST;
 use crate::mail::{CatchingMailer, CaughtMail};
 use crate::person::Person;
 use crate::port::Ports;
-use crate::proxy::Rule;
+use crate::proxy::{Pause, Rule, Verdict};
 use crate::table::{Dump, Rows, TestTable};
 
 /// The secrets that tests sign with.
@@ -184,6 +185,18 @@ impl TestApp {
     /// Decides from now on what becomes of each round trip to the table. Until [`TestApp::heal`] it does not shake.
     pub fn set_rule(&self, rule: Rule) {
         self.table.set_rule(rule);
+    }
+
+    /// From now on the calls of an operation of the table are counted from 0, and the one at `index` waits until the pause ends.
+    #[must_use]
+    pub fn hold_call(&self, operation: &'static str, index: usize) -> Pause {
+        let (pause, calls) = (Pause::default(), AtomicUsize::new(0));
+        let held_back = pause.clone();
+        self.set_rule(Arc::new(move |call| {
+            let is_it = call.operation == operation && calls.fetch_add(1, Ordering::SeqCst) == index;
+            if is_it { Verdict::Hold(held_back.clone()) } else { Verdict::Forward }
+        }));
+        pause
     }
 
     /// Customers' accounts.

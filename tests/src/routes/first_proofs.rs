@@ -1,10 +1,8 @@
 //! The first proof that an address is its owner's: nothing that others put into the account before survives it.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mainsheet_testkit::{PASSWORD, Pause, Person, SecondFactor, TestApp, Verdict};
+use mainsheet_testkit::{PASSWORD, Person, SecondFactor, TestApp};
 use serde_json::{Value, json};
 
 /// The address whose owner had no part in the account so far.
@@ -202,12 +200,7 @@ async fn a_sign_in_that_began_before_the_first_proof_comes_to_nothing() {
     let app = &planted.app;
     app.table().hold();
     // Tries, the person, and then what the organizations demand: by then the password was right.
-    let (pause, reads) = (Pause::default(), AtomicUsize::new(0));
-    let held_back = pause.clone();
-    app.set_rule(Arc::new(move |call| {
-        let is_third = call.operation == "BatchGetItem" && reads.fetch_add(1, Ordering::SeqCst) == 2;
-        if is_third { Verdict::Hold(held_back.clone()) } else { Verdict::Forward }
-    }));
+    let pause = app.hold_call("BatchGetItem", 2);
     let anonymous = app.anonymous();
     let body = json!({ "email": EMAIL, "password": planted.password });
     let prove = async {

@@ -1,10 +1,8 @@
 //! The life of a run, from whoever asks for it to its end.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use mainsheet_testkit::{Pause, Person, TestAgent, TestApp, Verdict, build};
+use mainsheet_testkit::{Person, TestAgent, TestApp, build};
 use serde_json::{Value, json};
 
 use crate::world::{leased_run, preview};
@@ -372,12 +370,7 @@ async fn a_heartbeat_that_began_before_a_cancellation_does_not_put_it_off() {
     let _ = scene.app.tick().await;
     let path = format!("/workloads/jobs/{}/runs/{}/cancel", scene.job, id(&held));
     // The order to stop is written between what the heartbeat reads and what it writes: its pulse is its first transaction.
-    let (pause, renewal) = (Pause::default(), AtomicUsize::new(0));
-    let held_back = pause.clone();
-    scene.app.set_rule(Arc::new(move |call| {
-        let is_renewal = call.operation == "TransactWriteItems" && renewal.fetch_add(1, Ordering::SeqCst) == 1;
-        if is_renewal { Verdict::Hold(held_back.clone()) } else { Verdict::Forward }
-    }));
+    let pause = scene.app.hold_call("TransactWriteItems", 1);
     let cancel = async {
         pause.reached().await;
         let _ = scene.owner.act(&path).await.expect(200);

@@ -128,13 +128,7 @@ impl Scene {
 
     /// Holds the next transaction until the pause ends.
     fn hold_next_transaction(&self) -> Pause {
-        let (pause, transactions) = (Pause::default(), AtomicUsize::new(0));
-        let held_back = pause.clone();
-        self.app.set_rule(Arc::new(move |call| {
-            let is_first = call.operation == "TransactWriteItems" && transactions.fetch_add(1, Ordering::SeqCst) == 0;
-            if is_first { Verdict::Hold(held_back.clone()) } else { Verdict::Forward }
-        }));
-        pause
+        self.app.hold_call("TransactWriteItems", 0)
     }
 
     /// A run that the agent takes, and ends well.
