@@ -32,6 +32,7 @@ mod organizations;
 mod pages;
 mod permissions;
 mod policies;
+mod provider_races;
 mod provisioned_catalogs;
 mod provisioned_clusters;
 mod queries;

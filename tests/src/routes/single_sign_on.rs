@@ -10,15 +10,16 @@ use serde_json::{Value, json};
 use super::members::member_id;
 
 /// An organization with an identity provider.
-struct Company {
-    app: TestApp,
-    owner: Person,
-    sso: TestProvider,
-    idp: String,
+pub(super) struct Company {
+    pub(super) app: TestApp,
+    pub(super) owner: Person,
+    pub(super) sso: TestProvider,
+    /// The provider that browsers set off to.
+    pub(super) idp: String,
 }
 
 impl Company {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
         let app = TestApp::start().await;
         let owner = app.sign_up("owner@example.com").await;
         let sso = TestProvider::start(app.now()).await;
@@ -68,14 +69,14 @@ impl Company {
     }
 
     /// They sign in, and are who has the address.
-    async fn lets_in(&self, email: &str) {
+    pub(super) async fn lets_in(&self, email: &str) {
         self.comes(email);
         let me = self.sign_in().await.get("/me").await.expect(200).json();
         assert_eq!(me["user"]["email"], email);
     }
 
     /// They may manage Owners, and no Owner set the provider.
-    async fn does_not_vouch_for(&self, email: &str) {
+    pub(super) async fn does_not_vouch_for(&self, email: &str) {
         self.comes(email);
         self.refused(403, "provider_not_set_by_owner").await;
     }
@@ -99,7 +100,7 @@ impl Company {
     }
 }
 
-async fn set_up(owner: &Person, sso: &TestProvider) -> String {
+pub(super) async fn set_up(owner: &Person, sso: &TestProvider) -> String {
     owner.create("/auth/idps", build::identity_provider(&sso.issuer)).await
 }
 
