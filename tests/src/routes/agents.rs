@@ -39,6 +39,51 @@ async fn a_registration_can_be_repeated_by_the_same_agent_only() {
 }
 
 #[tokio::test]
+async fn no_registration_outlasts_its_cluster() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    for is_repeated in [true, false] {
+        let cluster = owner.post("/workloads/clusters", build::cluster("main")).await.expect(201);
+        let body = registration(&cluster.text("agentRegistrationToken"), SECRET);
+        if is_repeated {
+            let _ = app.anonymous().post("/agent/register", body.clone()).await.expect(200);
+            let _ = app.anonymous().post("/agent/register", body.clone()).await.expect(200);
+        }
+        let _ = owner.delete(&format!("/workloads/clusters/{}", cluster.text("id"))).await.expect(204);
+        let before = app.dump();
+        let _ = app.anonymous().post("/agent/register", body).await.expect(401);
+        app.dump().assert_same_as(&before, "a registration for a cluster that was retired");
+        assert_eq!(app.dump().of_kind("agent").count(), 0);
+        app.deliver().await;
+    }
+}
+
+#[tokio::test]
+async fn no_cluster_is_retired_under_an_agent_that_registers() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let cluster = owner.post("/workloads/clusters", build::cluster("main")).await.expect(201);
+    let body = registration(&cluster.text("agentRegistrationToken"), SECRET);
+    let path = format!("/workloads/clusters/{}", cluster.text("id"));
+    let pause = app.hold_call("TransactWriteItems", 0);
+    let register = async {
+        pause.reached().await;
+        let answer = app.anonymous().post("/agent/register", body.clone()).await;
+        pause.end();
+        answer
+    };
+    // What the retirement read has no agent: it must not leave one whose cluster is gone.
+    let (retired, registered) = tokio::join!(owner.delete(&path), register);
+    app.heal();
+    let _ = registered.expect(200);
+    assert_eq!(retired.expect(409).problem().code, "changed_meanwhile");
+    let _ = owner.delete(&path).await.expect(204);
+    let _ = app.anonymous().post("/agent/register", body).await.expect(401);
+    assert_eq!(app.dump().of_kind("agent").count(), 0);
+    app.deliver().await;
+}
+
+#[tokio::test]
 async fn a_registration_token_is_good_for_a_day() {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;
