@@ -34,6 +34,12 @@ impl User {
         let names: Vec<&str> = [given_name, family_name].into_iter().flatten().collect();
         if names.is_empty() { email.to_owned() } else { names.join(" ") }
     }
+
+    /// Whether an address is their primary one.
+    #[must_use]
+    pub fn has_primary_email(&self, email: &NormalizedEmail) -> bool {
+        NormalizedEmail::of(&self.email) == *email
+    }
 }
 
 /// An email address, well-formed as HTML's `input type=email` has it, at most 254 characters (RFC 5321, 4.5.3.1.3).

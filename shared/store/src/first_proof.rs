@@ -51,19 +51,19 @@ impl Unproven {
 }
 
 impl Store {
-    /// The account of the person at the door, unless its primary address was proved before: one query then.
+    /// The account of the person at the door, where they prove `email` and with that its primary address for the first time: one query
+    /// then. Another address of theirs proves nothing of the account.
     ///
     /// # Errors
     /// When the table does not answer.
-    pub async fn unproven(&self, person: &AtTheDoor) -> Result<Option<Unproven>> {
-        if person.access.value.email_verified_at.is_some() {
+    pub async fn unproven(&self, person: &AtTheDoor, email: &NormalizedEmail) -> Result<Option<Unproven>> {
+        let user = &person.user.value;
+        if person.access.value.email_verified_at.is_some() || !user.has_primary_email(email) {
             return Ok(None);
         }
-        let user = &person.user.value;
         let all = PageRequest { limit: MAX_EMAILS, ..PageRequest::default() };
         let emails = self.user_emails(&user.id, &all).await?.rows;
-        let primary = NormalizedEmail::of(&user.email);
-        let is_other = |row: &Row<UserEmail>| NormalizedEmail::of(&row.value.email) != primary;
+        let is_other = |row: &Row<UserEmail>| !user.has_primary_email(&NormalizedEmail::of(&row.value.email));
         Ok(Some(Unproven { person: person.clone(), other_emails: emails.into_iter().filter(is_other).collect() }))
     }
 }

@@ -74,10 +74,7 @@ pub(crate) async fn login_with_code(
             return Err(wrong().into());
         }
     };
-    let account = match NormalizedEmail::of(&person.user.value.email) == email {
-        true => store.unproven(&person).await?,
-        false => None,
-    };
+    let account = store.unproven(&person, &email).await?;
     let proven = account.map(|account| Proven::by_code(account, &mut person, state.app.now()));
     let sign_in = SignIn {
         person,

@@ -8,7 +8,6 @@ use mainsheet_auth::mail_link::PasswordReset;
 use mainsheet_auth::password;
 use mainsheet_core::Error;
 use mainsheet_core::user::NormalizedEmail;
-use mainsheet_store::first_proof::Unproven;
 use mainsheet_store::outbox::{Event, Mail};
 use mainsheet_store::sign_in::{AtTheDoor, Beside};
 use mainsheet_store::throttle::ThrottleKey;
@@ -55,19 +54,20 @@ pub(crate) async fn reset_password(
         token => token?,
     };
     let person = store.at_the_door(&token.user_id, Beside::default()).await?.person.ok_or_else(useless)?;
-    if person.credentials.value.seal() != token.seal || !is_address_of(&state, &person, &token.email).await? {
+    let email = NormalizedEmail::of(&token.email);
+    if person.credentials.value.seal() != token.seal || !is_address_of(&state, &person, &email).await? {
         return Err(useless().into());
     }
     if Demands::of(&state, &person.access.value, None).await?.unleaked_password() {
         state.app.refuse_breached("newPassword", &body.new_password).await?;
     }
     let credentials = Credentials { password_hash: Some(password::hash(body.new_password).await?) };
-    let account = first_proof(&state, &person, &token.email).await?;
+    let account = store.unproven(&person, &email).await?;
     let change = store.change(audit(&person, &origin, "user.reset_password", token.user_id.as_str()));
     let mail = Mail::PasswordChanged { email: person.user.value.email.clone(), at: change.now(), origin };
     let change = change
         .noted_in(&person.access.value)
-        .forgive(&[ThrottleKey::Account(NormalizedEmail::of(&token.email))])
+        .forgive(&[ThrottleKey::Account(email)])
         .emit(Event::MailRequested { mail });
     let now = change.now();
     let change = match account {
@@ -86,26 +86,17 @@ pub(crate) async fn reset_password(
 }
 
 /// The link went to the primary address, or to another one that is known to be theirs still.
-async fn is_address_of(state: &IdentityState, person: &AtTheDoor, email: &str) -> mainsheet_core::Result<bool> {
-    let user = &person.user.value;
-    let email = NormalizedEmail::of(email);
-    if NormalizedEmail::of(&user.email) == email {
-        return Ok(true);
-    }
-    let row = state.app.store.user_email(&user.id, &email).await?;
-    Ok(row.is_some_and(|row| row.value.verified_at.is_some()))
-}
-
-/// The account, if the link is the first proof that its primary address is theirs: it went there.
-async fn first_proof(
+async fn is_address_of(
     state: &IdentityState,
     person: &AtTheDoor,
-    email: &str,
-) -> mainsheet_core::Result<Option<Unproven>> {
-    if NormalizedEmail::of(&person.user.value.email) != NormalizedEmail::of(email) {
-        return Ok(None);
+    email: &NormalizedEmail,
+) -> mainsheet_core::Result<bool> {
+    let user = &person.user.value;
+    if user.has_primary_email(email) {
+        return Ok(true);
     }
-    state.app.store.unproven(person).await
+    let row = state.app.store.user_email(&user.id, email).await?;
+    Ok(row.is_some_and(|row| row.value.verified_at.is_some()))
 }
 
 fn useless() -> Error {

@@ -53,10 +53,11 @@ pub(crate) async fn verify_email(
 async fn confirm(state: &IdentityState, token: &EmailVerification, origin: &Origin) -> mainsheet_core::Result<()> {
     let store = &state.app.store;
     let person = store.at_the_door(&token.user_id, Beside::default()).await?.person.ok_or_else(useless)?;
-    if NormalizedEmail::of(&person.user.value.email) != NormalizedEmail::of(&token.email) {
+    let email = NormalizedEmail::of(&token.email);
+    if !person.user.value.has_primary_email(&email) {
         return confirm_another(state, &person.user.value, token, origin).await;
     }
-    let Some(account) = store.unproven(&person).await? else { return Ok(()) };
+    let Some(account) = store.unproven(&person, &email).await? else { return Ok(()) };
     let waiting = match &token.sign_up_id {
         None => None,
         Some(id) => Some(store.waiting_sign_up(&token.user_id, id).await?.ok_or_else(useless)?),

@@ -170,7 +170,7 @@ impl Accepting<'_> {
         let user = user.value;
         let record = self.record(&user).await?;
         let tenant = &self.opened.tenant;
-        let account = self.first_proof(person, &user).await?;
+        let account = self.first_proof(person, &invited).await?;
         let change = self.state.app.store.change(self.audit(&user.id)).close_invitation(&self.opened.row);
         let now = change.now();
         let change = match account {
@@ -188,15 +188,17 @@ impl Accepting<'_> {
     }
 
     /// The account, if the invitation's link is the first proof that its primary address is theirs: it was mailed there.
-    async fn first_proof(&self, person: &SignedIn, user: &User) -> mainsheet_core::Result<Option<Unproven>> {
-        let invited = NormalizedEmail::of(&self.opened.row.value.email);
-        let is_proof = self.opened.proof == Proof::Address && NormalizedEmail::of(&user.email) == invited;
-        if !is_proof || person.access.value.email_verified_at.is_some() {
+    async fn first_proof(
+        &self,
+        person: &SignedIn,
+        invited: &NormalizedEmail,
+    ) -> mainsheet_core::Result<Option<Unproven>> {
+        if self.opened.proof == Proof::Nothing || person.access.value.email_verified_at.is_some() {
             return Ok(None);
         }
         let store = &self.state.app.store;
-        match store.at_the_door(&user.id, Beside::default()).await?.person {
-            Some(person) => store.unproven(&person).await,
+        match store.at_the_door(person.user_id(), Beside::default()).await?.person {
+            Some(person) => store.unproven(&person, invited).await,
             None => Ok(None),
         }
     }
