@@ -7,12 +7,10 @@ use axum::extract::State;
 use garde::Validate;
 use mainsheet_api::{Body, DpopKey, RequestOrigin, Result};
 use mainsheet_core::user::NormalizedEmail;
-use mainsheet_core::{Error, Timestamp, UserId};
-use mainsheet_store::Change;
+use mainsheet_core::{Error, UserId};
 use mainsheet_store::Row;
-use mainsheet_store::first_proof::Unproven;
-use mainsheet_store::sign_in::{AtTheDoor, Beside, LoginCode};
-use mainsheet_store::users::{Access, Credentials};
+use mainsheet_store::sign_in::{Beside, LoginCode};
+use mainsheet_store::users::Credentials;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -74,8 +72,13 @@ pub(crate) async fn login_with_code(
             return Err(wrong().into());
         }
     };
-    let account = store.unproven(&person, &email).await?;
-    let proven = account.map(|account| Proven::by_code(account, &mut person, state.app.now()));
+    let (account, now) = (store.unproven(&person, &email).await?, state.app.now());
+    if let Some(account) = &account {
+        // Whoever set a password or a second factor did not show that the address is theirs.
+        person.access.value = account.proven_at(now);
+        person.credentials.value = Credentials::none();
+        person.second_factor = None;
+    }
     let sign_in = SignIn {
         person,
         way: Way::MailedCode,
@@ -88,7 +91,10 @@ pub(crate) async fn login_with_code(
     };
     let used = finish(&state, sign_in, |change| {
         let change = change.use_login_code(&row);
-        proven.iter().fold(change, |change, proven| proven.apply(change))
+        match &account {
+            Some(account) => change.prove_primary_email(account, &account.proven_at(now), &Credentials::none()),
+            None => change,
+        }
     });
     match used.await {
         // The same code was used at the same moment, and the other use won.
@@ -108,25 +114,4 @@ async fn tried(state: &IdentityState, row: Option<Row<LoginCode>>) -> mainsheet_
 
 fn wrong() -> Error {
     Error::unauthenticated("wrong or used code, or none that was asked for")
-}
-
-/// An account whose primary address nobody had proved to be theirs, and was by a code.
-struct Proven {
-    account: Unproven,
-    access: Access,
-}
-
-impl Proven {
-    /// `person` is as they are with it: whoever set a password or a second factor did not show that the address is theirs.
-    fn by_code(account: Unproven, person: &mut AtTheDoor, now: Timestamp) -> Self {
-        let access = account.proven_at(now);
-        person.access.value = access.clone();
-        person.credentials.value = Credentials::none();
-        person.second_factor = None;
-        Self { account, access }
-    }
-
-    fn apply<'s>(&self, change: Change<'s>) -> Change<'s> {
-        change.prove_primary_email(&self.account, &self.access, &Credentials::none())
-    }
 }
