@@ -5,35 +5,46 @@ use std::process::ExitCode;
 use super::Package;
 use super::rounds::{Figures, Rounds};
 
-type Figure = fn(&Figures) -> f64;
+/// One of the figures.
+struct Measure {
+    name: &'static str,
+    unit: &'static str,
+    of: fn(&Figures) -> f64,
+    /// The most that Mainsheet may take, in terms of another one. What has no bar is only shown.
+    bars: &'static [(Package, f64)],
+}
 
-const COLD: (&str, &str, Figure) = ("start to first answer", "ms", |figures| figures.cold);
-const JOB_CPU: (&str, &str, Figure) = ("`GET /workloads/jobs/{job}`, processor time", "ms", |figures| figures.job.cpu);
-const LIST_CPU: (&str, &str, Figure) =
-    ("`GET /workloads/jobs?limit=20`, processor time", "ms", |figures| figures.list.cpu);
-const MEMORY: (&str, &str, Figure) = ("most memory", "MB", |figures| figures.memory);
-
-const SHOWN: [(&str, &str, Figure); 8] = [
-    COLD,
-    ("`GET /workloads/jobs/{job}`, p50", "ms", |figures| figures.job.p50),
-    ("`GET /workloads/jobs/{job}`, p99", "ms", |figures| figures.job.p99),
-    JOB_CPU,
-    ("`GET /workloads/jobs?limit=20`, p50", "ms", |figures| figures.list.p50),
-    ("`GET /workloads/jobs?limit=20`, p99", "ms", |figures| figures.list.p99),
-    LIST_CPU,
-    MEMORY,
+const MEASURES: [Measure; 8] = [
+    Measure {
+        name: "start to first answer",
+        unit: "ms",
+        of: |figures| figures.cold,
+        bars: &[(Package::Node, 0.1), (Package::Go, 1.0)],
+    },
+    Measure { name: "`GET /workloads/jobs/{job}`, p50", unit: "ms", of: |figures| figures.job.p50, bars: &[] },
+    Measure { name: "`GET /workloads/jobs/{job}`, p99", unit: "ms", of: |figures| figures.job.p99, bars: &[] },
+    Measure {
+        name: "`GET /workloads/jobs/{job}`, processor time",
+        unit: "ms",
+        of: |figures| figures.job.cpu,
+        bars: &[(Package::Node, 0.25), (Package::Go, 0.67)],
+    },
+    Measure { name: "`GET /workloads/jobs?limit=20`, p50", unit: "ms", of: |figures| figures.list.p50, bars: &[] },
+    Measure { name: "`GET /workloads/jobs?limit=20`, p99", unit: "ms", of: |figures| figures.list.p99, bars: &[] },
+    Measure {
+        name: "`GET /workloads/jobs?limit=20`, processor time",
+        unit: "ms",
+        of: |figures| figures.list.cpu,
+        bars: &[(Package::Node, 0.25), (Package::Go, 0.67)],
+    },
+    Measure { name: "most memory", unit: "MB", of: |figures| figures.memory, bars: &[(Package::Node, 0.125)] },
 ];
 
-/// The most that Mainsheet may take, in terms of another one. What has no bar is only shown.
-const BARS: [(Package, (&str, &str, Figure), f64); 7] = [
-    (Package::Node, COLD, 0.1),
-    (Package::Node, JOB_CPU, 0.25),
-    (Package::Node, LIST_CPU, 0.25),
-    (Package::Node, MEMORY, 0.125),
-    (Package::Go, COLD, 1.0),
-    (Package::Go, JOB_CPU, 0.67),
-    (Package::Go, LIST_CPU, 0.67),
-];
+impl Measure {
+    fn bar(&self, other: Package) -> Option<f64> {
+        self.bars.iter().find(|(package, _)| *package == other).map(|(_, bar)| *bar)
+    }
+}
 
 /// Prints both; fails when a bar is missed.
 pub(super) fn print(all: &[Rounds], size: impl Fn(Package) -> u64) -> ExitCode {
@@ -50,8 +61,8 @@ fn print_figures(all: &[Rounds], size: impl Fn(Package) -> u64) {
     println!("\nMedians of the rounds, and their range.\n");
     row("", &|rounds| rounds.package.title().to_owned());
     row("---", &|_| "---".to_owned());
-    for (name, unit, figure) in SHOWN {
-        row(name, &|rounds| Spread::of(rounds.figures.iter().map(figure)).text(unit));
+    for measure in &MEASURES {
+        row(measure.name, &|rounds| Spread::of(rounds.figures.iter().map(measure.of)).text(measure.unit));
     }
     row("package, zipped", &|rounds| format!("{:.1} MB", size(rounds.package) as f64 / 1e6));
 }
@@ -62,13 +73,14 @@ fn print_ratios(ours: &Rounds, all: &[Rounds], size: impl Fn(Package) -> u64) ->
     let mut kept = true;
     for other in all.iter().filter(|rounds| rounds.package != ours.package) {
         let title = other.package.title();
-        for (name, _, figure) in SHOWN {
+        for measure in &MEASURES {
             let pairs = ours.figures.iter().zip(&other.figures);
-            let ratio = Spread::of(pairs.map(|(ours, other)| figure(ours) / figure(other)));
-            let bar = bar(other.package, name);
+            let ratio = Spread::of(pairs.map(|(ours, other)| (measure.of)(ours) / (measure.of)(other)));
+            let bar = measure.bar(other.package);
             let passes = bar.is_none_or(|bar| ratio.median <= bar);
             let text = ratio.text("");
             let text = if passes { text } else { format!("**{text}, missed**") };
+            let name = measure.name;
             println!("| {title} | {name} | {text} | {} |", bar.map(|bar| bar.to_string()).unwrap_or_default());
             kept &= passes;
         }
@@ -76,10 +88,6 @@ fn print_ratios(ours: &Rounds, all: &[Rounds], size: impl Fn(Package) -> u64) ->
         println!("| {title} | package, zipped | {} | |", short(ratio));
     }
     kept
-}
-
-fn bar(other: Package, name: &str) -> Option<f64> {
-    BARS.iter().find(|(package, (figure, ..), _)| *package == other && *figure == name).map(|(.., bar)| *bar)
 }
 
 /// Figures of all rounds.
