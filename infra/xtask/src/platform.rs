@@ -25,10 +25,10 @@ impl Platform {
         let mut build = Command::new(cargo);
         build.args(["build", "--release", "--package", "mainsheet"]).current_dir(crate::root());
         assert!(build.status().unwrap().success(), "the platform does not build");
-        let set = |name: &str| std::env::var(name).unwrap_or_default();
         let target = std::env::var("CARGO_TARGET_DIR").unwrap_or_else(|_| "target".to_owned());
         // A machine that is named has a folder of its own; joined to, no name adds nothing.
-        crate::root().join(target).join(set("CARGO_BUILD_TARGET")).join("release/mainsheet")
+        let machine = std::env::var("CARGO_BUILD_TARGET").unwrap_or_default();
+        crate::root().join(target).join(machine).join("release/mainsheet")
     }
 
     /// Starts a program.
