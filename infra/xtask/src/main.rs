@@ -4,6 +4,7 @@
 
 mod bench;
 mod costs;
+mod gateway_proxy;
 mod load;
 mod platform;
 mod schedule_oracle;
@@ -34,6 +35,8 @@ enum Chore {
     ScheduleOracle(schedule_oracle::Options),
     /// Stand in front of a table, refuse what the design forbids and shake the rest: infra/docs/reliability.md
     TableProxy(table_proxy::Options),
+    /// Stand in front of a deployed API as AWS's gateway does: infra/docs/reliability.md
+    GatewayProxy(gateway_proxy::Options),
     /// Print what a deployment costs a month: infra/docs/operations.md
     Costs,
     /// Measure what requests cost, beside what they stand on
@@ -58,6 +61,7 @@ async fn main() -> std::process::ExitCode {
         Chore::VerifyAudit(options) => verify_audit::run(&options),
         Chore::ScheduleOracle(options) => schedule_oracle::run(&options),
         Chore::TableProxy(options) => table_proxy::run(options).await,
+        Chore::GatewayProxy(options) => gateway_proxy::run(options).await,
         Chore::Costs => {
             costs::run();
             std::process::ExitCode::SUCCESS
