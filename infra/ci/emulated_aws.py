@@ -10,7 +10,7 @@ from pathlib import Path
 
 import boto3
 
-from table_proxy import TableProxy
+from proxies import TableProxy
 
 # Its root user's access key is its number, as with every account of ministack.
 ACCOUNT = "000000000000"

@@ -8,6 +8,7 @@ import subprocess
 import pytest
 from deployment import MAIL_FROM, Deployment, deploy
 from emulated_aws import EmulatedAws, eventually
+from proxies import GatewayProxy
 
 
 @pytest.fixture(scope="session")
@@ -22,11 +23,27 @@ def aws(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def deployment(aws):
-    """The deployed template."""
+def emulated_gateway(aws):
+    """Where the emulator's own gateway answers for the deployed template. It takes whatever comes."""
     api = re.match(r"https?://([a-z0-9]+)\.execute-api\.", deploy(aws, "2611210001")["ApiUrl"]).group(1)
     # Its name does not resolve everywhere; the emulator knows it by a path as well.
-    deployment = Deployment(f"{aws.url}/_aws/execute-api/{api}/$default", aws)
+    return f"{aws.url}/_aws/execute-api/{api}/$default"
+
+
+@pytest.fixture(scope="session")
+def gateway(emulated_gateway, tmp_path_factory):
+    """Where people and agents reach it: behind a gateway that takes no more than AWS's."""
+    proxy = GatewayProxy(emulated_gateway, tmp_path_factory.mktemp("gateway") / "log")
+    try:
+        yield proxy.url
+    finally:
+        proxy.stop()
+
+
+@pytest.fixture(scope="session")
+def deployment(aws, gateway):
+    """The deployed template."""
+    deployment = Deployment(gateway, aws)
     # The emulator knows no resources of SES, so it takes no permission for one.
     statement = {"Effect": "Allow", "Action": "ses:SendEmail", "Resource": "*"}
     document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})

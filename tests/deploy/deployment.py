@@ -51,7 +51,7 @@ def failures(aws):
 
 @dataclass(frozen=True)
 class Deployment(Platform):
-    """What was deployed, reached through its API Gateway."""
+    """What was deployed, reached through a gateway."""
 
     aws: EmulatedAws = field(compare=False)
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from deployment import ROOT, STACK, deploy
 from emulated_aws import CUSTOMER, REGION, connect, eventually, require_nothing_left
-from platform_client import PASSWORD
+from platform_client import PASSWORD, Platform
 
 ENDED = {"succeeded", "failed", "cancelled", "timeout"}
 
@@ -161,6 +161,14 @@ def test_what_can_be_read_in_every_order(team):
             if status != 200:
                 refused[path + query] = (status, answer)
     assert not refused, refused
+
+
+def test_requests_pass_the_gateway(team, emulated_gateway):
+    """The emulator's own takes what AWS's does not."""
+    deployment, token, _ = team
+    path = f"/me?padding={'x' * 10_240}"
+    assert Platform(emulated_gateway).call("GET", path, token=token)[0] == 200
+    assert deployment.call("GET", path, token=token) == (431, {"message": "Request Header Fields Too Large"})
 
 
 def test_what_happens_is_measured(team):

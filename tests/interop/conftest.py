@@ -6,7 +6,7 @@ import time
 
 import pytest
 from platform_client import Platform, free_port
-from table_proxy import TableProxy
+from proxies import TableProxy
 
 
 @pytest.fixture(scope="session")
