@@ -14,11 +14,12 @@ import sys
 
 def main(document, counts, least):
     """Prints the table, and says whether each operation had enough."""
-    sent, succeeded = collections.Counter(), collections.Counter()
+    sent, succeeded, refused = (collections.Counter() for _ in range(3))
     for run in pathlib.Path(counts).read_text().splitlines():
-        for name, (cases, successes) in json.loads(run).items():
+        for name, (cases, successes, refusals) in json.loads(run).items():
             sent[name] += cases
             succeeded[name] += successes
+            refused[name] += refusals
 
     tags, needed = collections.defaultdict(list), {}
     for name, operation in operations(json.loads(pathlib.Path(document).read_text())):
@@ -31,7 +32,8 @@ def main(document, counts, least):
         cases = [sent[name] for name in names]
         cells = len(names), sum(cases), sum(succeeded[name] for name in names), min(cases)
         print(f"{tag:24}" + "".join(f"{cell:>12,}" for cell in cells))
-    print(f"{sum(sent.values())} cases in all")
+    print(f"{sum(sent.values())} cases in all, and {sum(refused.values())} that were too large for the gateway")
+    print("with cases that were too large:", listed(f"{name} ({refused[name]})" for name in needed if refused[name]))
     print("with nothing to vary:", listed(name for name in needed if needed[name] == 1))
     print("never with success:", listed(name for name in needed if not succeeded[name]))
     few = [f"{name} ({sent[name]})" for name in needed if sent[name] < needed[name]]

@@ -163,7 +163,7 @@ def test_what_can_be_read_in_every_order(team):
     assert not refused, refused
 
 
-def test_requests_pass_the_gateway(team, emulated_gateway):
+def test_what_is_too_large_stops_at_the_gateway(team, emulated_gateway):
     """The emulator's own takes what AWS's does not."""
     deployment, token, _ = team
     path = f"/me?padding={'x' * 10_240}"

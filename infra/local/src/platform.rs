@@ -206,7 +206,7 @@ async fn router(
     let beside = with_problems(beside, &clock);
     let outbox = Arc::clone(&control.outbox);
     let wake = from_fn(move |request: Request, next: Next| wake_after(Arc::clone(&outbox), request, next));
-    let protocol = if settings.without_gateway { protocol } else { Gateway::AWS.before(protocol) };
+    let protocol = Gateway::AWS.before(protocol);
     Ok(protocol.merge(docs::router(&document(documents))?).merge(pages::router()).merge(beside).layer(wake))
 }
 

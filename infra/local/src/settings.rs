@@ -24,9 +24,6 @@ pub(crate) struct Settings {
     /// Whether to execute the runs of clusters of the region `local` on this machine
     #[arg(long, env = "MAINSHEET_BUILT_IN_AGENT", value_enum, default_value_t = BuiltInAgent::On)]
     pub(crate) built_in_agent: BuiltInAgent,
-    /// Whether requests and answers may be larger than API Gateway and Lambda let them be
-    #[arg(long, env = "MAINSHEET_WITHOUT_GATEWAY", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
-    pub(crate) without_gateway: bool,
     /// How many runs the built-in agent executes at once [default: one a processor]
     #[arg(long, env = "MAINSHEET_AGENT_CAPACITY")]
     pub(crate) capacity: Option<u32>,
