@@ -182,11 +182,7 @@ pub(crate) async fn finish(
     let now = state.app.now();
     let begin = |action, target: &str| {
         let change = state.app.store.change(audit(&sign_in.person, &sign_in.origin, action, target));
-        let change = also(change.noted_in(&sign_in.person.access.value)).forgive(&sign_in.tries);
-        match sign_in.way {
-            Way::Password => change.require_password(&sign_in.person.credentials, wrong_password()),
-            Way::MailedCode | Way::OneTimeCode(_) => change,
-        }
+        also(change.noted_in(&sign_in.person.access.value)).forgive(&sign_in.tries)
     };
     let is_verified = sign_in.person.access.value.email_verified_at.is_some() || sign_in.way.vouches_for_address();
     if !is_verified && demands.verified_address() {
@@ -217,11 +213,6 @@ pub(crate) async fn finish(
     let change = entry.enter(begin("login.create", login.id.as_str()), &login);
     change.commit().await?;
     LoginResult::tokens(&state.access_key, &refresh, (&login, &sign_in.person.access.value), now)
-}
-
-/// What somebody hears who has no account, another password, or no more the one that they gave.
-pub(crate) fn wrong_password() -> Error {
-    Error::unauthenticated("wrong address or password")
 }
 
 /// The beginning of a record of somebody's signing in.
@@ -296,6 +287,7 @@ impl SignIn {
             user_id: self.person.user.value.id.clone(),
             awaits,
             created_at: now,
+            epoch: self.person.access.value.login_epoch,
             expires_at: now + CHALLENGE_VALID,
             device_id: self.device_id.clone(),
             single_sign_on: self.single_sign_on.clone(),
@@ -386,6 +378,7 @@ impl Entry<'_> {
             id: refresh.login_id.clone(),
             user_id,
             created_at: now,
+            epoch: self.person.access.value.login_epoch,
             last_used_at: now,
             expires_at: now + lasts,
             auth_time: self.auth_time,

@@ -26,9 +26,7 @@ impl Unproven {
             email_verified_at: Some(now),
             contested_until: None,
             awaited_password: None,
-            logins_valid_from: Some(now),
-            spared_login: None,
-            ..self.person.access.value.clone()
+            ..self.person.access.value.clone().without_logins()
         }
     }
 

@@ -22,7 +22,7 @@ use crate::row::{DATA, VERSION, attribute};
 use crate::schema::{BY_NAME, BY_TIME};
 use crate::second_factors::{SecondFactor, second_factor_key};
 use crate::teams::{MEMBERS, Seat, seat_key, take_teams, team_key};
-use crate::users::{Access, Credentials, Membership, access_key, after, already_member, credentials_key, profile_key};
+use crate::users::{Access, Credentials, Membership, access_key, already_member, credentials_key, profile_key};
 use crate::{Change, Entity, Item, Key, Listing, Page, PageRequest, Row, Store, Tenant};
 
 /// The most teams that a member can have a seat of their own in: all of them are read with every request.
@@ -501,10 +501,9 @@ impl Change<'_> {
         }
         let is_shut_out = before.member.is_enabled && !record.member.is_enabled;
         if is_shut_out && record.member.account_type == AccountType::Managed {
-            set.push_str(", #data.loginsValidFrom = :next");
+            set.push_str(", #data.loginEpoch = if_not_exists(#data.loginEpoch, :zero) + :one");
             removes.push("#data.sparedLogin");
-            let next = after(self.now());
-            update = update.expression_attribute_values(":next", AttributeValue::S(next.to_string()));
+            update = update.expression_attribute_values(":zero", AttributeValue::N(0.to_string()));
         }
         let remove = if removes.is_empty() { String::new() } else { format!(" REMOVE {}", removes.join(", ")) };
         self.update(update.update_expression(format!("{set}{remove} ADD #version :one")), Error::NotFound)

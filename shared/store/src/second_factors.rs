@@ -91,6 +91,9 @@ pub struct TrustedDevice {
     pub device_id: Option<String>,
     /// Since when.
     pub created_at: Timestamp,
+    /// The user's [`Access::login_epoch`] by then.
+    #[serde(default)]
+    pub epoch: u64,
     /// Until when.
     pub expires_at: Timestamp,
     /// The network address that it was trusted from.
@@ -103,7 +106,7 @@ impl TrustedDevice {
     /// Whether it is trusted at `now`: it has not run out, and no logins were ended since.
     #[must_use]
     pub fn is_trusted(&self, access: &Access, now: Timestamp) -> bool {
-        self.expires_at > now && access.logins_valid_from.is_none_or(|from| self.created_at >= from)
+        self.expires_at > now && self.epoch == access.login_epoch
     }
 }
 

@@ -160,6 +160,9 @@ pub struct Challenge {
     pub awaits: Awaits,
     /// When the first factor was right.
     pub created_at: Timestamp,
+    /// The user's [`Access::login_epoch`] when it was.
+    #[serde(default)]
+    pub epoch: u64,
     /// When it can be finished no more.
     pub expires_at: Timestamp,
     /// The client's name for its device.
@@ -181,7 +184,7 @@ impl Challenge {
     /// Whether it can be finished at `now`: it has not run out, and no logins were ended since it began.
     #[must_use]
     pub fn is_open(&self, access: &Access, now: Timestamp) -> bool {
-        self.expires_at > now && access.logins_valid_from.is_none_or(|from| self.created_at >= from)
+        self.expires_at > now && self.epoch == access.login_epoch
     }
 }
 

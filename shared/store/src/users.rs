@@ -100,10 +100,11 @@ pub struct Access {
     /// confirms this password along with it, and no other one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub awaited_password: Option<String>,
-    /// Logins that were created before this moment have ended: how all of them end at once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub logins_valid_from: Option<Timestamp>,
-    /// The login that goes on though it is older: the one by which the others were ended.
+    /// How often all logins were ended at once. A login, and what leads to one, is over when it began under another number than the
+    /// present one: with moments in its place, one that began while the others were being ended would go on.
+    #[serde(default)]
+    pub login_epoch: u64,
+    /// The login that goes on though it began before: the one by which the others were ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spared_login: Option<LoginId>,
     /// Their seats, by organization.
@@ -188,6 +189,9 @@ pub struct Login {
     pub user_id: UserId,
     /// When they signed in.
     pub created_at: Timestamp,
+    /// The user's [`Access::login_epoch`] when they did.
+    #[serde(default)]
+    pub epoch: u64,
     /// When its tokens were last refreshed.
     pub last_used_at: Timestamp,
     /// When it ends unless refreshed.
@@ -283,19 +287,19 @@ impl Access {
     #[must_use]
     pub fn keeps_alive(&self, login: &Login, now: Timestamp) -> bool {
         let is_spared = self.spared_login.as_ref() == Some(&login.id);
-        login.expires_at > now && (is_spared || self.logins_valid_from.is_none_or(|from| login.created_at >= from))
+        login.expires_at > now && (is_spared || login.epoch == self.login_epoch)
     }
 
-    /// The same, with every login of the user ended that was created up to `now`.
+    /// The same, with every login of the user ended.
     #[must_use]
-    pub fn without_logins(self, now: Timestamp) -> Self {
-        Self { logins_valid_from: Some(after(now)), spared_login: None, ..self }
+    pub fn without_logins(self) -> Self {
+        Self { login_epoch: self.login_epoch + 1, spared_login: None, ..self }
     }
 
-    /// The same, with every login of the user ended that was created up to `now`, but this one.
+    /// The same, with every login of the user ended but this one.
     #[must_use]
-    pub fn without_other_logins(self, spared: &LoginId, now: Timestamp) -> Self {
-        Self { spared_login: Some(spared.clone()), ..self.without_logins(now) }
+    pub fn without_other_logins(self, spared: &LoginId) -> Self {
+        Self { spared_login: Some(spared.clone()), ..self.without_logins() }
     }
 
     /// The seat in an organization; `None` where there is none or it was taken away.
@@ -381,11 +385,6 @@ fn login_key(user: &UserId, login: &LoginId) -> Key {
 
 pub(crate) fn email_key(email: &NormalizedEmail) -> Key {
     Key::global(format!("EMAIL#{}", email.as_str()), "EMAIL")
-}
-
-/// The next moment: a login of this very millisecond ends with the earlier ones.
-pub(crate) fn after(now: Timestamp) -> Timestamp {
-    now + Duration::from_millis(1)
 }
 
 /// An address has an account.
@@ -575,18 +574,6 @@ impl Change<'_> {
         let claim = EmailClaim { user_id: user.id.clone() };
         let address = UserEmail::unconfirmed(user, change.now());
         change.create(&email_key(&after), &claim, email_taken()).drop_email(&user.id, &before).overwrite_email(&address)
-    }
-
-    /// The password that was read has to be theirs still: to check it takes a while, in which it may be taken away. Otherwise
-    /// `changed`.
-    pub fn require_password(self, row: &Row<Credentials>, changed: Error) -> Self {
-        let hash = row.value.password_hash.clone().unwrap_or_default();
-        let check = ConditionCheck::builder()
-            .set_key(Some(row.key.to_item()))
-            .condition_expression("#data.passwordHash = :hash")
-            .expression_attribute_names("#data", crate::row::DATA)
-            .expression_attribute_values(":hash", AttributeValue::S(hash));
-        self.check(check, changed)
     }
 
     /// What proves a user's identity from now on.

@@ -103,7 +103,7 @@ impl Planted {
 }
 
 /// The token of the newest mail to an address with a subject.
-fn mailed(app: &TestApp, email: &str, subject: &str) -> String {
+pub(crate) fn mailed(app: &TestApp, email: &str, subject: &str) -> String {
     app.mails().into_iter().rfind(|mail| mail.0.to == email && mail.0.subject == subject).unwrap().token()
 }
 
@@ -192,25 +192,4 @@ async fn a_link_confirms_the_password_of_its_own_sign_up_and_no_later_one() {
         let _ = app.anonymous().post("/auth/login", login(password)).await.expect(401);
     }
     app.deliver().await;
-}
-
-#[tokio::test]
-async fn a_sign_in_that_began_before_the_first_proof_comes_to_nothing() {
-    let planted = Planted::start().await;
-    let app = &planted.app;
-    app.table().hold();
-    // Tries, the person, and then what the organizations demand: by then the password was right.
-    let pause = app.hold_call("BatchGetItem", 2);
-    let anonymous = app.anonymous();
-    let body = json!({ "email": EMAIL, "password": planted.password });
-    let prove = async {
-        pause.reached().await;
-        let _ = app.anonymous().post("/auth/email/verify", json!({ "token": planted.link })).await.expect(204);
-        app.advance(Duration::from_secs(1));
-        pause.end();
-    };
-    let (answer, ()) = tokio::join!(anonymous.post("/auth/login", body), prove);
-    let _ = answer.expect(401);
-    app.heal();
-    planted.assert_gone().await;
 }

@@ -7,6 +7,7 @@ mod catalogs;
 mod clusters;
 mod connections;
 mod dpop;
+mod ended_logins;
 pub(crate) mod first_proofs;
 mod idempotency;
 mod identity_providers;

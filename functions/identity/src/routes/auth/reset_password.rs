@@ -71,12 +71,10 @@ pub(crate) async fn reset_password(
         .emit(Event::MailRequested { mail });
     let now = change.now();
     let change = match account {
-        Some(account) => {
-            change.prove_primary_email(&account, &account.proven_at(now).without_logins(now), &credentials)
-        }
+        Some(account) => change.prove_primary_email(&account, &account.proven_at(now), &credentials),
         None => change
             .change_credentials(&person.credentials, &credentials)
-            .replace_access(&person.access, &person.access.value.clone().without_logins(now)),
+            .replace_access(&person.access, &person.access.value.clone().without_logins()),
     };
     match change.commit().await {
         // The link was used at the same moment, and the other use won.

@@ -200,7 +200,7 @@ fn first_access(founder: &MemberRecord, credentials: &Credentials) -> Access {
         email_verified_at: None,
         contested_until: None,
         awaited_password: Some(credentials.seal()),
-        logins_valid_from: None,
+        login_epoch: 0,
         spared_login: None,
         memberships: BTreeMap::from([(founder.member.organization_id.clone(), founder.membership())]),
     }

@@ -183,6 +183,7 @@ impl Verification<'_> {
             secret_sha256: token.sha256(),
             device_id: challenge.value.device_id.clone(),
             created_at: now,
+            epoch: challenge.value.epoch,
             expires_at: now + TRUSTED_DEVICE_VALID,
             remote_ip: self.origin.address.clone(),
             user_agent: self.origin.user_agent.clone(),

@@ -111,7 +111,7 @@ impl SigningIn<'_> {
             email_verified_at: None,
             contested_until: None,
             awaited_password: None,
-            logins_valid_from: None,
+            login_epoch: 0,
             spared_login: None,
             memberships: BTreeMap::from([(self.organization.id.clone(), record.membership())]),
         };

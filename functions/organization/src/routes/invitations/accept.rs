@@ -178,7 +178,7 @@ impl Accepting<'_> {
             Some(account) => {
                 require_room(&account, &person.access.value, &record)?;
                 let change = change.noted_in(&person.access.value);
-                let access = account.proven_at(now).without_other_logins(&person.login.id, now).joining(&record)?;
+                let access = account.proven_at(now).without_other_logins(&person.login.id).joining(&record)?;
                 change.prove_primary_email(&account, &access, &Credentials::none()).create_member(tenant, &record)
             }
         };
@@ -239,7 +239,7 @@ impl Accepting<'_> {
             email_verified_at: (self.opened.proof == Proof::Address).then_some(now),
             contested_until: None,
             awaited_password: (self.opened.proof == Proof::Nothing).then(|| credentials.seal()),
-            logins_valid_from: None,
+            login_epoch: 0,
             spared_login: None,
             memberships: BTreeMap::from([(record.member.organization_id.clone(), record.membership())]),
         };

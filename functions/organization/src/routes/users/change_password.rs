@@ -74,7 +74,7 @@ async fn replace(
     tries: &[ThrottleKey],
 ) -> mainsheet_core::Result<()> {
     let change = app.store.change(signed_in.audit("user.change_password", signed_in.user_id()));
-    let access = signed_in.access.value.clone().without_other_logins(&signed_in.login.id, change.now());
+    let access = signed_in.access.value.clone().without_other_logins(&signed_in.login.id);
     change
         .replace_credentials(signed_in.user_id(), credentials)
         .forgive(tries)

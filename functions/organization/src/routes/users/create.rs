@@ -43,7 +43,7 @@ pub(crate) async fn create(
         email_verified_at: None,
         contested_until: None,
         awaited_password: None,
-        logins_valid_from: None,
+        login_epoch: 0,
         spared_login: None,
         memberships: BTreeMap::from([(tenant.organization_id().clone(), record.membership())]),
     };

@@ -23,7 +23,7 @@ pub(crate) async fn reset_mfa(State(app): State<App>, ManagedUser(found): Manage
     found.caller.require_to_take_over(&app.store, &found.membership).await?;
     let user = &found.user.value;
     let change = app.store.change(found.caller.audit("user.reset_mfa", &user.id));
-    let access = found.access.value.clone().without_logins(change.now());
+    let access = found.access.value.clone().without_logins();
     let origin = found.caller.subject.origin().clone();
     let mail = Mail::MfaReset { email: user.email.clone(), at: change.now(), origin };
     change

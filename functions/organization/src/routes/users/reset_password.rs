@@ -47,7 +47,7 @@ pub(crate) async fn reset_password(
     let temporary = OneTimeToken::generate()?.reveal().to_owned();
     let credentials = Credentials { password_hash: Some(password::hash(temporary.clone().into()).await?) };
     let change = app.store.change(found.caller.audit("user.reset_password", user));
-    let access = found.access.value.clone().without_logins(change.now());
+    let access = found.access.value.clone().without_logins();
     let origin = found.caller.subject.origin().clone();
     let mail = Mail::PasswordSetByOrganization { email: found.user.value.email.clone(), at: change.now(), origin };
     change

@@ -24,7 +24,7 @@ pub(crate) async fn reset(State(app): State<App>, Account(person): Account) -> R
     change
         .noted_in(&person.access.value)
         .wipe_second_factors(user_id)
-        .replace_access(&person.access, &person.access.value.clone().without_logins(now))
+        .replace_access(&person.access, &person.access.value.clone().without_logins())
         .emit(Event::MailRequested { mail })
         .commit()
         .await?;

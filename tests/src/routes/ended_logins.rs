@@ -1,0 +1,98 @@
+//! All logins of a person end at once, and so does one that begins at that very moment with what was good until then.
+
+use std::time::Duration;
+
+use mainsheet_testkit::{Answer, PASSWORD, TestApp};
+use serde_json::{Value, json};
+
+use crate::routes::first_proofs::mailed;
+
+const EMAIL: &str = "ada@example.com";
+
+/// An account, and the request that ends its logins.
+struct Ending {
+    app: TestApp,
+    password: String,
+    path: &'static str,
+    body: Value,
+}
+
+impl Ending {
+    /// Its owner forgot the password, and sets a new one.
+    async fn by_a_new_password() -> Self {
+        let app = TestApp::start().await;
+        let _ = app.sign_up(EMAIL).await;
+        let _ = app.anonymous().post("/auth/password/forgot", json!({ "email": EMAIL })).await.expect(202);
+        app.deliver().await;
+        let token = mailed(&app, EMAIL, "Set a new password");
+        let body = json!({ "token": token, "newPassword": "another horse, another staple" });
+        Self { app, password: PASSWORD.to_owned(), path: "/auth/password/reset", body }
+    }
+
+    /// An organization made it for somebody's address, who proves it to be theirs.
+    async fn by_the_first_proof() -> Self {
+        let app = TestApp::start().await;
+        let owner = app.sign_up("owner@example.com").await;
+        let lenient = json!({ "settings": { "auth": { "requireEmailVerification": false } } });
+        let _ = owner.patch("/org", lenient).await.expect(200);
+        let user = owner.create("/org/users", json!({ "email": EMAIL })).await;
+        app.deliver().await;
+        let body = json!({ "token": mailed(&app, EMAIL, "Confirm your address") });
+        let reset = owner.act(&format!("/org/users/{user}/password/reset")).await.expect(200);
+        Self { app, password: reset.text("password"), path: "/auth/email/verify", body }
+    }
+
+    async fn end(&self) {
+        let _ = self.app.anonymous().post(self.path, self.body.clone()).await.expect(204);
+    }
+
+    async fn sign_in(&self) -> Answer {
+        let body = json!({ "email": EMAIL, "password": self.password });
+        self.app.anonymous().post("/auth/login", body).await
+    }
+
+    /// Neither of the two tokens is good for anything.
+    async fn assert_ended(&self, tokens: &Answer) {
+        let refresh = json!({ "refreshToken": tokens.text("refreshToken") });
+        let _ = self.app.anonymous().post("/auth/token/refresh", refresh).await.expect(401);
+        let _ = self.app.anonymous().bearer(&tokens.text("accessToken")).get("/me").await.expect(401);
+        let _ = self.sign_in().await.expect(401);
+        self.app.deliver().await;
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_overtakes_the_end_of_all_has_ended_with_them() {
+    for ending in [Ending::by_a_new_password().await, Ending::by_the_first_proof().await] {
+        ending.app.table().hold();
+        let pause = ending.app.hold_call("TransactWriteItems", 0);
+        let sign_in = async {
+            pause.reached().await;
+            ending.app.advance(Duration::from_secs(1));
+            let tokens = ending.sign_in().await.expect(200);
+            pause.end();
+            tokens
+        };
+        let ((), tokens) = tokio::join!(ending.end(), sign_in);
+        ending.app.heal();
+        ending.assert_ended(&tokens).await;
+    }
+}
+
+#[tokio::test]
+async fn a_sign_in_that_began_before_the_end_of_all_leads_nowhere() {
+    for ending in [Ending::by_a_new_password().await, Ending::by_the_first_proof().await] {
+        ending.app.table().hold();
+        // Tries, the person, and then what the organizations demand: by then the password was right.
+        let pause = ending.app.hold_call("BatchGetItem", 2);
+        let end = async {
+            pause.reached().await;
+            ending.end().await;
+            ending.app.advance(Duration::from_secs(1));
+            pause.end();
+        };
+        let (tokens, ()) = tokio::join!(ending.sign_in(), end);
+        ending.app.heal();
+        ending.assert_ended(&tokens.expect(200)).await;
+    }
+}
