@@ -5,6 +5,7 @@ use std::sync::Arc;
 use aws_lambda_events::sqs::{BatchItemFailure, SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use mainsheet_cloud::aws;
+use mainsheet_core::measurement::Measurement;
 use mainsheet_store::Store;
 
 #[tokio::main(flavor = "current_thread")]
@@ -24,6 +25,7 @@ async fn handle_all(store: &Store, batch: SqsEvent) -> SqsBatchResponse {
     for message in batch.records {
         let id = message.message_id.clone().unwrap_or_default();
         if let Err(error) = handle(store, message).await {
+            store.measure(&Measurement::EventFailed);
             tracing::error!(id, %error, "a message could not be handled");
             let mut failure = BatchItemFailure::default();
             failure.item_identifier = id;

@@ -7,6 +7,7 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use lambda_runtime::{Error, LambdaEvent, run, service_fn};
 use mainsheet_cloud::aws;
 use mainsheet_core::Result;
+use mainsheet_core::measurement::Measurement;
 use mainsheet_store::Store;
 use mainsheet_store::outbox::OutboxEvent;
 use serde::Deserialize;
@@ -59,6 +60,7 @@ impl Relay {
         for record in batch.records {
             let sequence_number = record.change.sequence_number.clone();
             if let Err(error) = self.carry(record).await {
+                self.store.measure(&Measurement::EventFailed);
                 tracing::error!(?sequence_number, %error, "an event could not be carried");
                 // Without a number all of the batch comes again.
                 return Some(sequence_number.unwrap_or_default());
@@ -83,6 +85,7 @@ impl Relay {
             // Boxed: the type of its future is nested too deeply for the compiler otherwise.
             let carried = Box::pin(mainsheet_relay::carry_again(&self.store, &self.queues, &self.workflows, &body));
             if let Err(error) = carried.await {
+                self.store.measure(&Measurement::EventFailed);
                 tracing::error!(id, %error, "not all events of a message could be carried");
                 failed.push(id);
             }

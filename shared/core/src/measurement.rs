@@ -42,6 +42,8 @@ pub enum Measurement {
     },
     /// A step of a workflow failed for another reason than the customer's account.
     StepFailed,
+    /// A function failed at an event; it comes again, or is set aside.
+    EventFailed,
     /// A mail was handed over to whoever delivers it, or not.
     Mail(Delivery),
 }

@@ -1,6 +1,8 @@
 //! What is deployed (`template.yaml`) against what the code is: which function answers which path, and the table.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::Path;
 
 use mainsheet_api::{BASE, KEYS};
 use mainsheet_infrastructure::LOOK;
@@ -46,6 +48,18 @@ pub(super) fn usual(value: &Value) -> &str {
 pub(super) fn resources(template: &Value, kind: &str) -> BTreeMap<String, Value> {
     let all = template["Resources"].as_object().unwrap().iter();
     all.filter(|(_, resource)| resource["Type"] == kind).map(|(id, resource)| (id.clone(), resource.clone())).collect()
+}
+
+/// A file of the repository.
+pub(super) fn source(path: &str) -> String {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    fs::read_to_string(root.join(path)).unwrap()
+}
+
+/// What a function of the template starts with.
+pub(super) fn program(function: &Value) -> String {
+    let folder = function["Properties"]["CodeUri"].as_str().unwrap().rsplit('/').next().unwrap();
+    source(&format!("functions/{folder}/src/main.rs"))
 }
 
 /// A route of the API and the function behind it, by the name of its folder.

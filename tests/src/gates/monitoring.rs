@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::util::SubscriberInitExt as _;
 
-use super::deployment::{resources, template};
+use super::deployment::{program, resources, template};
 
 /// In seconds.
 const DAY: u64 = 24 * 3600;
@@ -107,6 +107,25 @@ fn of_each_function_that_answers_requests_failures_ring() {
         let id = integration["Properties"]["IntegrationUri"].as_str().unwrap().trim_end_matches(".Alias");
         let failed = json!([{ "Name": "FunctionName", "Value": id }, { "Name": "Answer", "Value": "failed" }]);
         let watches = |alarm: &Value| alarm["MetricName"] == "Requests" && alarm["Dimensions"] == failed;
+        assert!(alarms.values().any(|alarm| watches(&alarm["Properties"])), "{id}");
+    }
+}
+
+/// Nor has one that answers which events it failed at.
+#[test]
+fn of_each_function_that_takes_events_failures_ring() {
+    let template = template();
+    let (alarms, functions) = (resources(&template, ALARM), resources(&template, FUNCTION));
+    for source in resources(&template, "AWS::Lambda::EventSourceMapping").into_values() {
+        assert_eq!(source["Properties"]["FunctionResponseTypes"], json!(["ReportBatchItemFailures"]));
+        let id = source["Properties"]["FunctionName"].as_str().unwrap().trim_end_matches(".Alias");
+        let (measured, metric, dimension) = if id == "Notifier" {
+            ("Measurement::Mail(", "Mails", json!({ "Name": "Delivery", "Value": "failed" }))
+        } else {
+            ("Measurement::EventFailed", "EventsFailed", json!({ "Name": "FunctionName", "Value": id }))
+        };
+        assert!(program(&functions[id]).contains(measured), "{id}");
+        let watches = |alarm: &Value| alarm["MetricName"] == metric && alarm["Dimensions"] == json!([dimension]);
         assert!(alarms.values().any(|alarm| watches(&alarm["Properties"])), "{id}");
     }
 }

@@ -96,6 +96,11 @@ impl EmbeddedMetrics {
                 Vec::new(),
             ),
             Measurement::StepFailed => (Vec::new(), vec![Metric("StepsFailed", Unit::Count, 1.0)], Vec::new()),
+            Measurement::EventFailed => (
+                vec![("FunctionName", self.function.clone())],
+                vec![Metric("EventsFailed", Unit::Count, 1.0)],
+                Vec::new(),
+            ),
             Measurement::Mail(delivery) => {
                 (vec![("Delivery", delivery.as_str().to_owned())], vec![Metric("Mails", Unit::Count, 1.0)], Vec::new())
             }
@@ -154,7 +159,7 @@ mod tests {
             .into_iter()
             .chain(runs.map(|status| Measurement::RunEnded { status }))
             .chain(ended)
-            .chain([tick, Measurement::StepFailed])
+            .chain([tick, Measurement::StepFailed, Measurement::EventFailed])
             .chain(mails)
             .collect()
     }
@@ -209,6 +214,7 @@ mod tests {
             measured.iter().map(|each| line(each)["_aws"]["CloudWatchMetrics"][0]["Dimensions"].to_string()).collect();
         let few = [
             r#"[["Delivery"]]"#,
+            r#"[["FunctionName"]]"#,
             r#"[["FunctionName","Answer"]]"#,
             r#"[["Operation","Status"]]"#,
             r#"[["Status"]]"#,
