@@ -146,6 +146,27 @@ fn alarms_reach_somebody_and_watch_what_there_is() {
     }
 }
 
+/// DynamoDB counts throttles of an index for itself.
+#[test]
+fn throttles_of_the_table_and_its_index_ring() {
+    let template = template();
+    let alarms = resources(&template, ALARM);
+    for (id, table) in resources(&template, "AWS::DynamoDB::Table") {
+        let whole = json!([{ "Name": "TableName", "Value": id }]);
+        let of_index = |index: &Value| {
+            let name = &index["IndexName"];
+            json!([{ "Name": "TableName", "Value": id }, { "Name": "GlobalSecondaryIndexName", "Value": name }])
+        };
+        let indexes = table["Properties"]["GlobalSecondaryIndexes"].as_array().unwrap();
+        for dimensions in indexes.iter().map(of_index).chain([whole]) {
+            for metric in ["ReadThrottleEvents", "WriteThrottleEvents"] {
+                let watches = |alarm: &Value| alarm["MetricName"] == metric && alarm["Dimensions"] == dimensions;
+                assert!(alarms.values().any(|alarm| watches(&alarm["Properties"])), "{metric} of {dimensions}");
+            }
+        }
+    }
+}
+
 /// Whatever is set aside lies in a queue that gives to no other, and somebody hears of it.
 #[test]
 fn what_is_set_aside_rings_an_alarm() {
