@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mainsheet_workflow::asl;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::deployment::{program, resources, source, template, usual};
 
@@ -121,6 +121,24 @@ fn secrets_are_named_by_their_arns() {
             assert!(!secrets.contains_key(value), "{id}: {name} is a `Ref`");
             assert!(!name.ends_with("_SECRET") || value.ends_with(".Id"), "{id}: {name}: {value}");
         }
+    }
+}
+
+/// The emulator's gateway calls any function. AWS's calls those that let it, and answers 500 for others.
+#[test]
+fn the_api_may_call_what_its_routes_lead_to() {
+    let template = template();
+    let permissions = resources(&template, "AWS::Lambda::Permission");
+    let integrations = resources(&template, "AWS::ApiGatewayV2::Integration");
+    assert!(!integrations.is_empty());
+    for (id, integration) in integrations {
+        let wanted = json!({
+            "Action": "lambda:InvokeFunction",
+            "FunctionName": integration["Properties"]["IntegrationUri"],
+            "Principal": "apigateway.amazonaws.com",
+            "SourceArn": "arn:${AWS::Partition}:execute-api:${AWS::Region}:${AWS::AccountId}:${Api}/*",
+        });
+        assert!(permissions.values().any(|permission| permission["Properties"] == wanted), "{id}");
     }
 }
 
