@@ -8,6 +8,7 @@ use serde_json::Value;
 use super::deployment::{resources, template};
 
 const PAGE: &str = include_str!("../../../infra/docs/operations.md");
+const BENCHMARK: &str = include_str!("../../bench/run");
 const METER: &str = include_str!("../../../shared/cloud/src/aws/meter.rs");
 /// What SAM makes of functions that are deployed gradually.
 const OF_SAM: &str = "ServerlessDeploymentApplication";
@@ -81,6 +82,29 @@ fn its_commands_name_what_there_is() {
 fn assert_known(names: &[&str], known: &BTreeSet<String>, context: &str) {
     let unknown: Vec<&&str> = names.iter().filter(|name| !known.contains(**name)).collect();
     assert!(unknown.is_empty(), "{context}: {unknown:?}");
+}
+
+/// Packages that are built together have the features of their libraries in common.
+#[test]
+fn what_is_measured_is_built_from_the_packages_that_are_deployed() {
+    let deployed = builds(PAGE);
+    let [first, again] = &deployed[..] else { panic!("a deployment and an upgrade") };
+    assert_eq!(first, again);
+    assert_eq!(builds(BENCHMARK), [first.clone()]);
+    assert!(first.contains("--exclude mainsheet-testkit"), "{first:?}");
+}
+
+/// What each command that builds functions says about packages.
+fn builds(text: &str) -> Vec<BTreeSet<String>> {
+    let text = text.replace("\\\n", " ");
+    let commands = text.lines().filter(|line| line.contains("--profile dist"));
+    let packages = |command: &str| -> BTreeSet<String> {
+        let words: Vec<&str> = command.split_whitespace().collect();
+        let excluded = words.windows(2).filter(|pair| pair[0] == "--exclude").map(|pair| pair.join(" "));
+        let whole = words.iter().filter(|word| **word == "--workspace").map(|word| (*word).to_owned());
+        excluded.chain(whole).collect()
+    };
+    commands.map(packages).collect()
 }
 
 #[test]
