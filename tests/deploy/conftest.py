@@ -1,6 +1,5 @@
 """One deployment for all tests, and what works beside it."""
 
-import json
 import os
 import re
 import subprocess
@@ -23,17 +22,35 @@ def aws(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def emulated_gateway(aws):
+def outputs(aws):
+    """What the template, once it is deployed, says of itself."""
+    return deploy(aws, "2611210001")
+
+
+@pytest.fixture(scope="session")
+def emulated_gateway(aws, outputs):
     """Where the emulator's own gateway answers for the deployed template. It takes whatever comes."""
-    api = re.match(r"https?://([a-z0-9]+)\.execute-api\.", deploy(aws, "2611210001")["ApiUrl"]).group(1)
+    api = re.match(r"https?://([a-z0-9]+)\.execute-api\.", outputs["ApiUrl"]).group(1)
     # Its name does not resolve everywhere; the emulator knows it by a path as well.
     return f"{aws.url}/_aws/execute-api/{api}/$default"
 
 
 @pytest.fixture(scope="session")
 def gateway(emulated_gateway, tmp_path_factory):
-    """Where people and agents reach it: behind a gateway that takes no more than AWS's."""
-    proxy = GatewayProxy(emulated_gateway, tmp_path_factory.mktemp("gateway") / "log")
+    """Where people reach it: behind a gateway that takes no more than AWS's."""
+    yield from behind_gateway(emulated_gateway, tmp_path_factory)
+
+
+@pytest.fixture(scope="session")
+def agents_url(aws, outputs, tmp_path_factory):
+    """Where agents reach it: at their function's own address. What a function gets and answers is bounded there as behind a gateway."""
+    function = re.match(r"https://([a-z0-9-]+)\.lambda-url\.", outputs["AgentUrl"]).group(1)
+    yield from behind_gateway(f"{aws.url}/_aws/lambda-url/{function}", tmp_path_factory)
+
+
+def behind_gateway(url, tmp_path_factory):
+    """Where a gateway answers for what is at `url`, for as long as that is used."""
+    proxy = GatewayProxy(url, tmp_path_factory.mktemp("gateway") / "log")
     try:
         yield proxy.url
     finally:
@@ -41,14 +58,12 @@ def gateway(emulated_gateway, tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def deployment(aws, gateway):
+def deployment(aws, gateway, agents_url):
     """The deployed template."""
-    deployment = Deployment(gateway, aws)
+    deployment = Deployment(gateway, agents_url, aws)
     # The emulator knows no resources of SES, so it takes no permission for one.
     statement = {"Effect": "Allow", "Action": "ses:SendEmail", "Resource": "*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    role = deployment.resource("NotifierRole")
-    aws.client("iam").put_role_policy(RoleName=role, PolicyName="any-mail", PolicyDocument=document)
+    deployment.permit("NotifierRole", "any-mail", statement)
     return deployment
 
 
@@ -61,13 +76,13 @@ def team(deployment):
 
 @pytest.fixture(scope="session")
 def cluster(team, tmp_path_factory):
-    """A cluster with an agent that runs jobs as processes, and calls the deployed API as from a customer's network."""
+    """A cluster with an agent that runs jobs as processes, and calls the deployed function as from a customer's network."""
     deployment, token, team_id = team
     cluster = deployment.expect(201, "POST", "/workloads/clusters", {"name": "on-premises", "region": "elsewhere"}, token)
     deployment.expect(201, "POST", f"/workloads/clusters/{cluster['id']}/teams", {"teamIds": [team_id]}, token)
     folder = tmp_path_factory.mktemp("agent")
     settings = {
-        "MAINSHEET_AGENT_URL": f"{deployment.url}/api/v1",
+        "MAINSHEET_AGENT_URL": f"{deployment.agents_url}/api/v1",
         "MAINSHEET_AGENT_REGISTRATION_TOKEN": cluster["agentRegistrationToken"],
         "MAINSHEET_AGENT_DATA_DIR": str(folder),
         "MAINSHEET_AGENT_CAPACITY": "1",

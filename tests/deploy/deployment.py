@@ -1,8 +1,10 @@
 """`template.yaml`, deployed to an emulated AWS by `sam deploy`."""
 
+import json
 import os
 import subprocess
 import urllib.request
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -51,8 +53,9 @@ def failures(aws):
 
 @dataclass(frozen=True)
 class Deployment(Platform):
-    """What was deployed, reached through a gateway."""
+    """What was deployed: people reach it through a gateway, agents at an address of their own."""
 
+    agents_url: str
     aws: EmulatedAws = field(compare=False)
 
     def newest_mail(self, to):
@@ -75,3 +78,19 @@ class Deployment(Platform):
         """The physical id of a resource of the stack."""
         described = self.aws.client("cloudformation").describe_stack_resource(StackName=STACK, LogicalResourceId=name)
         return described["StackResourceDetail"]["PhysicalResourceId"]
+
+    def permit(self, role, name, statement):
+        """Gives a role of the stack one more policy, of one statement; answers what the role is called."""
+        physical = self.resource(role)
+        document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+        self.aws.client("iam").put_role_policy(RoleName=physical, PolicyName=name, PolicyDocument=document)
+        return physical
+
+    @contextmanager
+    def forbidden(self, role, action):
+        """In which a role of the stack may not do something that its own policies allow."""
+        physical = self.permit(role, "forbidden", {"Effect": "Deny", "Action": action, "Resource": "*"})
+        try:
+            yield
+        finally:
+            self.aws.client("iam").delete_role_policy(RoleName=physical, PolicyName="forbidden")

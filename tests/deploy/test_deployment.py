@@ -163,6 +163,23 @@ def test_what_can_be_read_in_every_order(team):
     assert not refused, refused
 
 
+def test_functions_may_do_what_their_roles_allow(team):
+    """They inherit the emulator's own credentials, which may do anything."""
+    deployment, token, _ = team
+    with deployment.forbidden("OrganizationRole", "dynamodb:*"):
+        status, answer = deployment.call("GET", "/org/teams", token=token)
+        assert status >= 500, (status, answer)
+    deployment.expect(200, "GET", "/org/teams", token=token)
+
+
+def test_agents_are_answered_at_both_addresses(deployment):
+    """At their function's own, where nothing else is, and at the API's."""
+    agents = Platform(deployment.agents_url)
+    for platform in (agents, deployment):
+        assert platform.call("POST", "/agent/lease", {})[0] == 401
+    assert agents.call("GET", "/me")[0] == 404
+
+
 def test_what_is_too_large_stops_at_the_gateway(team, emulated_gateway):
     """The emulator's own takes what AWS's does not."""
     deployment, token, _ = team
