@@ -118,6 +118,20 @@ def test_a_part_of_a_batch_fails_is_set_aside_and_sent_again(deployment):
     assert waiting(sqs, dead) == 0
 
 
+def test_the_relay_names_the_first_record_that_it_could_not_carry(deployment):
+    """AWS Lambda sends that one and all behind it again. The emulator's stream does not ask for it."""
+    [record] = json.loads((ROOT / "tests/events/relay-outbox.json").read_text())["Records"]
+    nobodys = {**record["dynamodb"]["NewImage"], "kind": {"S": "job"}}
+    changes = [{"NewImage": nobodys, "SequenceNumber": "1"}, {"SequenceNumber": "2"}, {"SequenceNumber": "3"}]
+    batch = {"Records": [{**record, "dynamodb": {**record["dynamodb"], **change}} for change in changes]}
+    with deployment.forbidden("RelayRole", "sqs:SendMessage"):
+        answer = deployment.aws.client("lambda").invoke(
+            FunctionName=deployment.resource("Relay"), Qualifier="live", Payload=json.dumps(batch)
+        )
+        assert "FunctionError" not in answer, answer
+        assert json.load(answer["Payload"]) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+
+
 def test_what_the_relay_gave_up_is_carried_again(deployment):
     """By a message as AWS Lambda sets it aside, of a time in which somebody was mailed."""
     sqs, functions = deployment.aws.client("sqs"), deployment.aws.client("lambda")
