@@ -3,11 +3,14 @@
 import json
 from datetime import UTC, datetime
 
+import pytest
 from deployment import ROOT, STACK, deploy
 from emulated_aws import CUSTOMER, REGION, connect, eventually, require_nothing_left
 from platform_client import PASSWORD, Platform
 
 ENDED = {"succeeded", "failed", "cancelled", "timeout"}
+# A customer's, to be connected.
+ACCOUNT = {"name": "production", "provider": "aws", "providerConfig": {"accountId": CUSTOMER, "region": REGION}}
 
 
 def job(team_id, cluster, key, **more):
@@ -43,36 +46,80 @@ def test_a_schedule_fires(team, cluster):
     assert done["status"] == "succeeded", done
 
 
-def test_a_network_comes_and_goes(team):
-    """By the deployed state machines, in another account, which a customer has connected."""
+@pytest.fixture(scope="module")
+def connection(team):
+    """A customer's account that is connected: where its connection is, and the role by which it is entered."""
     deployment, token, _ = team
-    account = {"name": "production", "provider": "aws", "providerConfig": {"accountId": CUSTOMER, "region": REGION}}
-    connection = f"/infra/connections/{deployment.expect(201, 'POST', '/infra/connections', account, token)['id']}"
-    role, _ = connect(deployment.aws, deployment.download(f"{connection}/template/download", token))
-    # Somebody else's connection has another external id than the role demands.
-    another = f"/infra/connections/{deployment.expect(201, 'POST', '/infra/connections', account, token)['id']}"
+    path = f"/infra/connections/{deployment.expect(201, 'POST', '/infra/connections', ACCOUNT, token)['id']}"
+    role, _ = connect(deployment.aws, deployment.download(f"{path}/template/download", token))
+    verified = deployment.expect(200, "POST", f"{path}/verify", {"roleArn": role}, token)
+    assert verified["status"] == "active", verified
+    yield path, role
+    deployment.expect(204, "DELETE", path, token=token)
+
+
+def test_an_account_is_entered_for_its_own_connection_alone(team, connection):
+    """Another one has another external id than the role demands."""
+    (deployment, token, _), (_, role) = team, connection
+    another = f"/infra/connections/{deployment.expect(201, 'POST', '/infra/connections', ACCOUNT, token)['id']}"
     assert deployment.expect(200, "POST", f"{another}/verify", {"roleArn": role}, token)["status"] == "failed"
     deployment.expect(204, "DELETE", another, token=token)
-    verified = deployment.expect(200, "POST", f"{connection}/verify", {"roleArn": role}, token)
-    assert verified["status"] == "active", verified
 
-    network = {"name": "main", "region": REGION, "config": {"cidr": "10.0.0.0/20"}}
-    created = deployment.expect(201, "POST", f"{connection}/networks", network, token)
-    path = f"{connection}/networks/{created['id']}"
-    plan = deployment.expect(200, "GET", f"{path}/plan", token=token)
-    operation = deployment.expect(202, "POST", f"{path}/provision", {"planHash": plan["hash"]}, token)
-    ended = operation_ended(deployment, operation["id"], token)
+
+def test_a_network_comes_and_goes(team, connection):
+    """By the deployed state machines, in another account, which a customer has connected."""
+    (deployment, token, _), (path, _) = team, connection
+    network = network_of(deployment, path, "10.0.0.0/20", token)
+    ended = operation_ended(deployment, provision(deployment, network, token), token)
     assert ended["status"] == "succeeded", ended["error"]
-    assert deployment.expect(200, "GET", path, token=token)["included"]["networks"][0]["status"] == "active"
-    [network] = [each for each in deployment.aws.client("ec2", CUSTOMER).describe_vpcs()["Vpcs"] if not each["IsDefault"]]
-    assert network["CidrBlock"] == "10.0.0.0/20"
+    assert deployment.expect(200, "GET", network, token=token)["included"]["networks"][0]["status"] == "active"
+    [there] = [each for each in deployment.aws.client("ec2", CUSTOMER).describe_vpcs()["Vpcs"] if not each["IsDefault"]]
+    assert there["CidrBlock"] == "10.0.0.0/20"
+    destroy(deployment, network, token)
 
-    operation = deployment.expect(202, "DELETE", path, token=token)
-    ended = operation_ended(deployment, operation["id"], token)
+
+def test_an_execution_that_was_stopped_has_failed_its_operation(team, connection):
+    """Its state machine says nothing any more; EventBridge does."""
+    (deployment, token, _), (path, _) = team, connection
+    workflows, machine = deployment.aws.client("stepfunctions"), deployment.resource("NetworkProvision")
+    network = network_of(deployment, path, "10.1.0.0/20", token)
+
+    def running(operation):
+        found = workflows.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
+        return [each["executionArn"] for each in found if each["name"] == operation]
+
+    # A step that cannot reach the table is tried again and again.
+    with deployment.forbidden("ProvisionerRole", "dynamodb:*"):
+        operation = provision(deployment, network, token)
+        [execution] = eventually("its execution runs", lambda: running(operation))
+    workflows.stop_execution(executionArn=execution)
+    ended = operation_ended(deployment, operation, token)
+    assert workflows.describe_execution(executionArn=execution)["status"] == "ABORTED"
+    assert (ended["status"], ended["error"]["code"]) == ("failed", "internal"), ended
+    assert deployment.expect(200, "GET", network, token=token)["included"]["networks"][0]["status"] == "failed"
+    destroy(deployment, network, token)
+
+
+def network_of(deployment, connection, cidr, token):
+    """Where a new network of a connection is."""
+    network = {"name": "main", "region": REGION, "config": {"cidr": cidr}}
+    created = deployment.expect(201, "POST", f"{connection}/networks", network, token)
+    return f"{connection}/networks/{created['id']}"
+
+
+def provision(deployment, network, token):
+    """Has a network made as it is planned; answers the operation."""
+    plan = deployment.expect(200, "GET", f"{network}/plan", token=token)
+    return deployment.expect(202, "POST", f"{network}/provision", {"planHash": plan["hash"]}, token)["id"]
+
+
+def destroy(deployment, network, token):
+    """Has a network removed, from the account and from the list."""
+    operation = deployment.expect(202, "DELETE", network, token=token)["id"]
+    ended = operation_ended(deployment, operation, token)
     assert ended["status"] == "succeeded", ended["error"]
     require_nothing_left(deployment.aws)
-    deployment.expect(204, "DELETE", f"/infra/networks/{created['id']}", token=token)
-    deployment.expect(204, "DELETE", connection, token=token)
+    deployment.expect(204, "DELETE", f"/infra/networks/{network.rsplit('/', 1)[1]}", token=token)
 
 
 def operation_ended(deployment, operation, token):
