@@ -18,6 +18,8 @@ ACCOUNT = "000000000000"
 CUSTOMER = "123456789012"
 REGION = "eu-central-1"
 SECRET = "of no use elsewhere"
+# Of a connection, in the customer's account. The connection's role may update stacks whose names begin so, as that of the link to it does.
+CONNECTION_STACK = "mainsheet-connection"
 
 
 def free_port():
@@ -112,13 +114,13 @@ def connect(aws, template, parameters=()):
     """Does what a customer does: deploys the connection's template. Answers the ARNs of its role and of its stack."""
     cloudformation = aws.client("cloudformation", CUSTOMER)
     cloudformation.create_stack(
-        StackName="mainsheet",
+        StackName=CONNECTION_STACK,
         TemplateBody=template,
         Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in dict(parameters).items()],
         Capabilities=["CAPABILITY_NAMED_IAM"],
     )
-    cloudformation.get_waiter("stack_create_complete").wait(StackName="mainsheet", WaiterConfig={"Delay": 1, "MaxAttempts": 60})
-    stack = cloudformation.describe_stacks(StackName="mainsheet")["Stacks"][0]
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=CONNECTION_STACK, WaiterConfig={"Delay": 1, "MaxAttempts": 60})
+    stack = cloudformation.describe_stacks(StackName=CONNECTION_STACK)["Stacks"][0]
     outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
     return outputs["RoleArn"], stack["StackId"]
 
@@ -127,7 +129,7 @@ def require_nothing_left(aws):
     """The customer's account has the connection's stack alone."""
     stacks = aws.client("cloudformation", CUSTOMER).describe_stacks()["Stacks"]
     there = [stack["StackName"] for stack in stacks if stack["StackStatus"] != "DELETE_COMPLETE"]
-    assert there == ["mainsheet"], there
+    assert there == [CONNECTION_STACK], there
     assert aws.client("eks", CUSTOMER).list_clusters()["clusters"] == []
     networks = aws.client("ec2", CUSTOMER).describe_vpcs()["Vpcs"]
     assert all(network["IsDefault"] for network in networks), networks

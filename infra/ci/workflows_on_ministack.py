@@ -3,8 +3,9 @@
 Usage: workflows_on_ministack.py BOOTSTRAP COMMAND [ARGUMENT...]
 
 Deploys to ministack what `template.yaml` says of the table, its sealing key, the provisioner and the state machines, and into a
-second account the connection's template, as a customer would. Then it runs the command, which finds all that in its environment,
-and requires that every execution came to the end that its operation has, and that nothing is left in the customer's account.
+second account an older one of the connection's templates, as a customer would have. Then it runs the command, which finds all that in
+its environment, and requires that every execution came to the end that its operation has, that the connection's stack is of the newest
+template, and that nothing else is left in the customer's account.
 
 `ministack_with_stand_ins.py` says what ministack lacks, and what stands in for it.
 """
@@ -31,7 +32,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from emulated_aws import ACCOUNT, REGION, EmulatedAws, connect, credentials, eventually, require_nothing_left
+from emulated_aws import ACCOUNT, CUSTOMER, REGION, EmulatedAws, connect, credentials, eventually, require_nothing_left
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 CONNECTION, TENANT = "1M7YAZCV00QD9FWAFAY8", "1M7YAZCV00QD9FWAFAY9"
@@ -47,6 +48,10 @@ PARAMETERS = {
     "LakeSailExternalID": EXTERNAL_ID,
     "LakeSailPrincipal": f"arn:aws:iam::{ACCOUNT}:root",
 }
+# The connection's template, and what one before it said of the role.
+NEWEST = (ROOT / "infra/customer/connection.yaml").read_text()
+TOLD = "Mainsheet enters this account by it."
+OLDER = NEWEST.replace(TOLD, "As an older template says.")
 
 
 class Loader(yaml.SafeLoader):
@@ -203,7 +208,7 @@ def policy(statement):
 
 
 def require_the_end(aws):
-    """Every execution has ended as its operation did, and nothing is left in the account."""
+    """Every execution has ended as its operation did, the connection's stack is up to date, and nothing else is left in the account."""
     step_functions = aws.client("stepfunctions")
     machines = step_functions.list_state_machines()["stateMachines"]
 
@@ -229,10 +234,13 @@ def require_the_end(aws):
         "mainsheet-cluster-destroy": ["SUCCEEDED"],
         "mainsheet-catalog-provision": ["SUCCEEDED"],
         "mainsheet-catalog-destroy": ["SUCCEEDED"],
+        "mainsheet-connection-sync-template": ["SUCCEEDED"],
     }
     found = {name: sorted(statuses) for name, statuses in ends.items()}
     assert found == wanted, found
     assert Kubernetes.applied["Deployment"] == 1, Kubernetes.applied
+    entered = aws.client("iam", CUSTOMER).get_role(RoleName=PARAMETERS["IamRoleName"])["Role"]
+    assert entered["Description"] == TOLD, entered
     require_nothing_left(aws)
 
 
@@ -243,7 +251,7 @@ def main():
         url, authority = kubernetes(work)
         aws = EmulatedAws(work, KUBERNETES_URL=url, KUBERNETES_AUTHORITY=authority)
         try:
-            entered, stack = connect(aws, (ROOT / "infra/customer/connection.yaml").read_text(), PARAMETERS)
+            entered, stack = connect(aws, OLDER, PARAMETERS)
             found = deploy(aws, bootstrap) | {
                 "MAINSHEET_STATE_MACHINES": f"arn:aws:states:{REGION}:{ACCOUNT}:stateMachine:mainsheet-",
                 "MAINSHEET_CONNECTION": CONNECTION,

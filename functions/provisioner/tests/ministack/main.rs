@@ -107,3 +107,13 @@ async fn what_is_cancelled_is_undone_by_the_rendered_state_machines() {
     assert_eq!(platform.estate.status(&network).await, ProvisioningStatus::Failed);
     platform.achieve(OperationKind::NetworkDestroy, &network, ProvisioningStatus::Destroyed).await;
 }
+
+#[tokio::test]
+#[ignore = "infra/ci/workflows-on-ministack runs it"]
+async fn a_connection_is_brought_to_the_newest_template_by_the_rendered_state_machine() {
+    let platform = Platform::connect().await;
+    let connection = ResourceRef::Connection(platform.estate.connection.clone());
+    let operation = platform.estate.start(OperationKind::ConnectionSyncTemplate, &connection).await;
+    let ended = platform.follow(&operation).await;
+    assert_eq!(ended.status, OperationStatus::Succeeded, "{:?}", ended.error);
+}
