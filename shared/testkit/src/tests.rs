@@ -7,7 +7,8 @@ use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
-use aws_sdk_dynamodb::types::{AttributeValue, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::builders::KeysAndAttributesBuilder;
+use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
 use axum::extract::State;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
@@ -49,8 +50,12 @@ async fn what_the_design_forbids_is_refused() {
     table.hold();
     let client = table.client();
     let query = || {
-        let query = client.query().table_name(TABLE).key_condition_expression("pk = :pk");
+        let query = client.query().table_name(TABLE).consistent_read(true).key_condition_expression("pk = :pk");
         query.expression_attribute_values(":pk", AttributeValue::S("P".to_owned()))
+    };
+    let get = || client.get_item().table_name(TABLE).set_key(Some(item("1", &[])));
+    let batch = |keys: KeysAndAttributesBuilder| {
+        client.batch_get_item().request_items(TABLE, keys.keys(item("1", &[])).build().unwrap())
     };
     let filtered = query().limit(1).filter_expression("attribute_exists(sk)");
     let write = |writes: Vec<Item>| {
@@ -60,11 +65,16 @@ async fn what_the_design_forbids_is_refused() {
     let numbered =
         |count: usize, text: &str| (0..count).map(|number| item(&number.to_string(), &[("text", text)])).collect();
     assert!(query().limit(5_000).send().await.is_ok());
+    assert!(get().consistent_read(true).send().await.is_ok());
+    assert!(batch(KeysAndAttributes::builder().consistent_read(true)).send().await.is_ok());
     assert!(write(numbered(40, &"x".repeat(100_000))).await.is_ok());
     let single = client.put_item().table_name(TABLE).set_item(Some(item("1", &[])));
     let refused = [
         ("a Scan", code(client.scan().table_name(TABLE).limit(1).send().await)),
         ("a single write", code(single.send().await)),
+        ("one row that may be old", code(get().send().await)),
+        ("rows that may be old", code(batch(KeysAndAttributes::builder()).send().await)),
+        ("a page that may be old", code(query().limit(1).consistent_read(false).send().await)),
         ("no bound", code(query().send().await)),
         ("too wide", code(query().limit(5_001).send().await)),
         ("a filter", code(filtered.send().await)),
@@ -139,7 +149,7 @@ async fn a_row_that_updates_make_too_large_is_a_breach_once_it_is_read() {
             .transact_write_items()
             .transact_items(TransactWriteItem::builder().update(update.build().unwrap()).build())
     };
-    let read = || client.get_item().table_name(TABLE).set_key(Some(item("1", &[]))).send();
+    let read = || client.get_item().table_name(TABLE).set_key(Some(item("1", &[]))).consistent_read(true).send();
     let _ = grow("one").send().await.unwrap();
     let _ = read().await.unwrap();
     let _ = grow("two").send().await.unwrap();
@@ -153,7 +163,7 @@ async fn a_proxy_in_front_of_processes_tells_what_broke_a_rule() {
     let dynamodb = embedded().await;
     let proxy = TableProxy::start(Upstream::at(dynamodb.endpoint()), 0);
     let client = client(proxy.address());
-    let one = client.get_item().table_name(TABLE).set_key(Some(item("1", &[])));
+    let one = client.get_item().table_name(TABLE).set_key(Some(item("1", &[]))).consistent_read(true);
     assert!(one.send().await.unwrap().item.is_none());
     proxy.assert_rules_kept();
     let scan = client.scan().table_name(TABLE).limit(1);
@@ -379,7 +389,8 @@ async fn a_call_that_was_changed_is_sent_in_another_name_if_its_caller_may_make_
         tokio::spawn(proxy.clone().serve(listener));
         for verdict in [Verdict::Shake(Shake::ShortPage(1)), Verdict::Forward] {
             proxy.set_rule(Some(Arc::new(move |_: &TableCall| verdict.clone())));
-            let query = client.query().table_name(TABLE).key_condition_expression("pk = :pk").limit(10);
+            let query = client.query().table_name(TABLE).key_condition_expression("pk = :pk");
+            let query = query.consistent_read(true).limit(10);
             let query = query.expression_attribute_values(":pk", AttributeValue::S("P".to_owned()));
             assert_eq!(code(query.send().await).as_deref(), refused);
         }
