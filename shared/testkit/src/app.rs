@@ -80,11 +80,19 @@ pub struct TestApp {
 }
 
 impl TestApp {
-    /// A new control plane with an empty table, behind a gateway. Only its patience is not AWS's: a hundred requests at once take long on
-    /// a slow machine.
+    /// A new control plane with an empty table, behind a gateway.
     pub async fn start() -> Self {
+        Self::behind(Gateway::AWS).await
+    }
+
+    /// Like [`TestApp::start`], but the gateway waits for an hour: for tests that send dozens of requests at once, each of which waits
+    /// for all others on one machine.
+    pub async fn start_patient() -> Self {
+        Self::behind(Gateway { patience: Duration::from_secs(3600), ..Gateway::AWS }).await
+    }
+
+    async fn behind(gateway: Gateway) -> Self {
         let mut app = Self::over(TestTable::start().await).await;
-        let gateway = Gateway { patience: Duration::from_secs(3600), ..Gateway::AWS };
         app.router = gateway.before(std::mem::take(&mut app.router));
         app
     }

@@ -22,7 +22,10 @@ impl Scene {
 
     /// With the job's body changed.
     async fn of(change: impl FnOnce(Value) -> Value) -> Self {
-        let app = TestApp::start().await;
+        Self::over(TestApp::start().await, change).await
+    }
+
+    async fn over(app: TestApp, change: impl FnOnce(Value) -> Value) -> Self {
         let owner = app.sign_up("owner@example.com").await;
         let agent = owner.cluster("main").await;
         let body = change(build::job("daily", &agent.cluster_id, &owner.team_id));
@@ -465,7 +468,7 @@ async fn a_retry_can_be_held() {
 
 #[tokio::test]
 async fn of_a_hundred_retries_at_once_one_wins() {
-    let scene = Scene::start().await;
+    let scene = Scene::over(TestApp::start_patient().await, |job| job).await;
     let run = scene.owner.create(&format!("/workloads/jobs/{}/runs", scene.job), json!({ "hold": true })).await;
     let run = json!({ "id": run });
     let _ = scene.post(&run, "cancel").await.expect(200);

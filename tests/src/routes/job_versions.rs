@@ -17,7 +17,10 @@ struct Scene {
 
 impl Scene {
     async fn start() -> Self {
-        let app = TestApp::start().await;
+        Self::over(TestApp::start().await).await
+    }
+
+    async fn over(app: TestApp) -> Self {
         let owner = app.sign_up("owner@example.com").await;
         let agent = owner.cluster("main").await;
         let job = owner.job("daily", &agent.cluster_id).await;
@@ -296,7 +299,7 @@ async fn storm(send: impl AsyncFn(usize) -> Answer) -> BTreeMap<String, usize> {
 
 #[tokio::test]
 async fn of_a_hundred_publishes_at_once_one_wins() {
-    let scene = Scene::start().await;
+    let scene = Scene::over(TestApp::start_patient().await).await;
     let _ = scene.draft(json!({ "timeoutSeconds": 60 })).await;
     let path = scene.path("/draft/publish");
     let tally = storm(async |_| scene.owner.act(&path).await).await;
@@ -319,7 +322,7 @@ async fn of_a_hundred_publishes_at_once_one_wins() {
 
 #[tokio::test]
 async fn of_a_hundred_activations_of_one_state_one_wins() {
-    let scene = Scene::start().await;
+    let scene = Scene::over(TestApp::start_patient().await).await;
     for seconds in 1..4 {
         let _ = scene.publish(json!({ "timeoutSeconds": seconds })).await;
     }

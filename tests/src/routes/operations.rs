@@ -25,7 +25,7 @@ async fn provisioning() -> (TestApp, Person, String, OperationId) {
 
 #[tokio::test]
 async fn of_a_hundred_at_once_one_is_started() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_patient().await;
     let owner = app.sign_up("owner@example.com").await;
     let connection = app.connection(&owner, "prod").await;
     let network = app.network(&owner, &connection, "main").await;

@@ -23,7 +23,10 @@ struct Scene {
 
 impl Scene {
     async fn start() -> Self {
-        let app = TestApp::start().await;
+        Self::over(TestApp::start().await).await
+    }
+
+    async fn over(app: TestApp) -> Self {
         let owner = app.sign_up("owner@example.com").await;
         let agent = owner.cluster("main").await;
         app.deliver().await;
@@ -770,7 +773,7 @@ async fn whoever_is_killed_between_two_writes_loses_and_doubles_nothing() {
 
 #[tokio::test]
 async fn publications_at_the_moment_of_a_tick_neither_lose_nor_double_it() {
-    let mut scene = Scene::start().await;
+    let mut scene = Scene::over(TestApp::start_patient().await).await;
     let allow = with(with(hourly(), "concurrencyPolicy", json!("allow")), "maxConcurrentRuns", json!(1000));
     let job = scene.job("hourly", allow).await;
     let versions = format!("/workloads/jobs/{job}/versions");

@@ -9,7 +9,7 @@ use crate::routes::members::member_id;
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_invitation_makes_one_member() {
-    let app = TestApp::start().await.steady();
+    let app = TestApp::start_patient().await.steady();
     for round in 0..rounds() {
         let owner = app.sign_up(&format!("owner{round}@example.com")).await;
         let email = format!("ada{round}@example.com");
@@ -26,7 +26,7 @@ async fn one_invitation_makes_one_member() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_invitation_makes_one_account() {
-    let app = TestApp::start().await.steady();
+    let app = TestApp::start_patient().await.steady();
     for round in 0..rounds() {
         let owner = app.sign_up(&format!("owner{round}@example.com")).await;
         let email = format!("ada{round}@example.com");
@@ -56,7 +56,7 @@ async fn mailed(app: &TestApp, owner: &Person, email: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_recovery_code_signs_in_once() {
-    let app = TestApp::start().await.steady();
+    let app = TestApp::start_patient().await.steady();
     for round in 0..rounds() {
         let email = format!("ada{round}@example.com");
         let ada = app.sign_up(&email).await;
@@ -83,7 +83,7 @@ async fn challenge(app: &TestApp, email: &str) -> String {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_refresh_token_is_traded_once_and_whoever_shared_it_is_out() {
-    let app = TestApp::start().await.steady();
+    let app = TestApp::start_patient().await.steady();
     let ada = app.sign_up("ada@example.com").await;
     for _ in 0..rounds() {
         let login = Person::sign_in(&app, &ada.email, PASSWORD).await;
@@ -101,7 +101,7 @@ async fn one_refresh_token_is_traded_once_and_whoever_shared_it_is_out() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn one_of_the_last_two_owners_stays() {
-    let app = TestApp::start().await.steady();
+    let app = TestApp::start_patient().await.steady();
     for round in 0..rounds() {
         let owner = app.sign_up(&format!("owner{round}@example.com")).await;
         let roles = [OrganizationRole::Owner];

@@ -19,7 +19,7 @@ struct Scene {
 
 impl Scene {
     async fn start() -> Self {
-        let app = TestApp::start().await.steady();
+        let app = TestApp::start_patient().await.steady();
         let owner = app.sign_up("owner@example.com").await;
         let agent = owner.cluster("main").await;
         let job = owner.job("daily", &agent.cluster_id).await;

@@ -8,7 +8,7 @@ use super::{rounds, storm, winner};
 /// Of a hundred who want to provision, or to change and to destroy the same thing, one starts an operation; all others are told which.
 #[tokio::test(flavor = "multi_thread")]
 async fn one_operation_is_at_work_on_a_cluster() {
-    let app = TestApp::start().await.steady();
+    let app = TestApp::start_patient().await.steady();
     for round in 0..rounds() {
         let owner = app.sign_up(&format!("owner{round}@example.com")).await;
         let connection = app.connection(&owner, "prod").await;
@@ -42,7 +42,7 @@ async fn one_operation_is_at_work_on_a_cluster() {
 /// A hundred who want an operation stopped are all told that it will be; one of them asked first.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hundred_cancel_an_operation() {
-    let app = TestApp::start().await.steady();
+    let app = TestApp::start_patient().await.steady();
     let owner = app.sign_up("owner@example.com").await;
     let connection = app.connection(&owner, "prod").await;
     let network = app.pending_network(&owner, &connection, "main").await;
