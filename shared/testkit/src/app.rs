@@ -82,17 +82,22 @@ pub struct TestApp {
 impl TestApp {
     /// A new control plane with an empty table, behind a gateway.
     pub async fn start() -> Self {
-        Self::behind(Gateway::AWS).await
+        Self::behind(Gateway::AWS, Waiting::Held).await
     }
 
     /// Like [`TestApp::start`], but the gateway waits for an hour: for tests that send dozens of requests at once, each of which waits
     /// for all others on one machine.
     pub async fn start_patient() -> Self {
-        Self::behind(Gateway { patience: Duration::from_secs(3600), ..Gateway::AWS }).await
+        Self::behind(Gateway { patience: Duration::from_secs(3600), ..Gateway::AWS }, Waiting::Held).await
     }
 
-    async fn behind(gateway: Gateway) -> Self {
-        let mut app = Self::over(TestTable::start().await).await;
+    /// Like [`TestApp::start`], but whatever an agent asks for, it is answered at once.
+    pub(crate) async fn start_prompt() -> Self {
+        Self::behind(Gateway::AWS, Waiting::Polled).await
+    }
+
+    async fn behind(gateway: Gateway, waiting: Waiting) -> Self {
+        let mut app = Self::with(TestTable::start().await, waiting).await;
         app.router = gateway.before(std::mem::take(&mut app.router));
         app
     }

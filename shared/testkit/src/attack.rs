@@ -22,6 +22,7 @@ use crate::app::TestApp;
 use crate::client::Call;
 use crate::key::TestKey;
 use crate::person::{PASSWORD, Person};
+use crate::takers::Taker;
 
 /// Time zones of every make: without changes of the clock, by an hour, by half an hour, and one that left out a day.
 const ZONES: [&str; 5] = ["UTC", "Europe/Zurich", "America/New_York", "Australia/Lord_Howe", "Pacific/Apia"];
@@ -209,14 +210,14 @@ pub fn proof(data: &[u8]) {
 pub fn body(data: &[u8]) {
     let stage = Stage::get();
     let Some((choice, body)) = data.split_first() else { return };
-    let (method, path) = &stage.takers[usize::from(*choice) % stage.takers.len()];
-    let answer = stage.send(stage.sender.client.call(method, path).raw("application/json", body.to_vec()));
-    assert!(answer.status.as_u16() < 500, "{method} {path}: {answer}");
+    let taker = &stage.takers[usize::from(*choice) % stage.takers.len()];
+    let answer = stage.send(taker.call().raw("application/json", body.to_vec()));
+    assert!(answer.status.as_u16() < 500, "{answer}");
     let is_json = serde_json::from_slice::<Value>(body).is_ok();
-    assert!(is_json || answer.status.as_u16() >= 400, "{method} {path} took what is no JSON: {answer}");
+    assert!(is_json || answer.status.as_u16() >= 400, "it took what is no JSON: {answer}");
     if answer.status.as_u16() >= 400 {
         let problem = answer.problem();
-        assert!(!problem.code.is_empty() && problem.status == answer.status.as_u16(), "{method} {path}: {answer}");
+        assert!(!problem.code.is_empty() && problem.status == answer.status.as_u16(), "{answer}");
     }
     stage.runtime.block_on(stage.app.deliver());
 }
@@ -226,9 +227,7 @@ struct Stage {
     runtime: Runtime,
     app: TestApp,
     owner: Person,
-    /// Sends bodies, and may lose what they have by it.
-    sender: Person,
-    /// Lists, a marker of each, and the page that it leads to: the owner's, and then the sender's.
+    /// Lists, a marker of each, and the page that it leads to: the owner's, and then somebody else's.
     markers: Vec<(&'static str, String, Value)>,
     /// What opens with a token, and with nothing else.
     doors: Vec<Door>,
@@ -236,8 +235,8 @@ struct Stage {
     stranger: TestKey,
     /// A token that is bound to a key, and a proof that was not used.
     bound: (String, String),
-    /// Methods and paths of operations that take a body and nothing else.
-    takers: Vec<(String, String)>,
+    /// Operations that take a body. Somebody else sends these, who may lose by it what they have.
+    takers: Vec<Taker>,
 }
 
 /// A request that a token makes possible.
@@ -260,7 +259,7 @@ impl Stage {
         static STAGE: OnceLock<Stage> = OnceLock::new();
         STAGE.get_or_init(|| {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
-            let app = runtime.block_on(TestApp::start()).steady();
+            let app = runtime.block_on(TestApp::start_prompt()).steady();
             let (owner, sender) = runtime
                 .block_on(async { (app.sign_up("owner@example.com").await, app.sign_up("sender@example.com").await) });
             let doors = runtime.block_on(doors(&app, &owner));
@@ -268,9 +267,9 @@ impl Stage {
             // Last: nothing of the owner's is written after it, which could come to stand on a page.
             let mut known = runtime.block_on(markers(&app, &owner));
             known.extend(runtime.block_on(markers(&app, &sender)));
-            let takers = takers(&app);
+            let takers = runtime.block_on(Taker::all(&app, &sender));
             let stranger = TestKey::generate();
-            Self { runtime, app, owner, sender, markers: known, doors, stranger, bound, takers }
+            Self { runtime, app, owner, markers: known, doors, stranger, bound, takers }
         })
     }
 
@@ -352,20 +351,6 @@ async fn bound(app: &TestApp, owner: &Person) -> (String, String) {
     let _ = me.header("dpop", &proof("used")).send().await.expect(200);
     let unused = proof("unused");
     (token, unused)
-}
-
-/// The operations that take a body at a path without names.
-fn takers(app: &TestApp) -> Vec<(String, String)> {
-    let document = serde_json::to_value(app.document()).unwrap();
-    let mut takers = Vec::new();
-    for (path, item) in document["paths"].as_object().unwrap() {
-        for (method, operation) in item.as_object().unwrap() {
-            if operation["requestBody"].is_object() && !path.contains('{') {
-                takers.push((method.to_uppercase(), path.strip_prefix("/api/v1").unwrap_or(path).to_owned()));
-            }
-        }
-    }
-    takers
 }
 
 /// A text with some of its letters changed, as the bytes say: a place and a letter in turn.

@@ -25,6 +25,7 @@ mod second_factor;
 mod shake;
 mod table;
 mod table_proxy;
+mod takers;
 #[cfg(test)]
 mod tests;
 mod upstream;
