@@ -32,7 +32,9 @@ const CASES: u32 = 200;
 )]
 fn nothing_comes_of_what_others_send_that_must_not(#[case] name: &str, #[case] target: fn(&[u8]), #[case] text: &str) {
     let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("fuzz/corpus").join(name);
-    let known: Vec<_> = corpus.read_dir().unwrap().map(|file| std::fs::read(file.unwrap().path()).unwrap()).collect();
+    let mut known: Vec<_> = corpus.read_dir().unwrap().map(|file| file.unwrap().path()).collect();
+    known.sort();
+    let known: Vec<_> = known.into_iter().map(|path| std::fs::read(path).unwrap()).collect();
     assert!(!known.is_empty(), "no corpus of {name}");
     known.iter().for_each(|data| target(data));
     let bytes = prop_oneof![
