@@ -182,7 +182,11 @@ pub(crate) async fn finish(
     let now = state.app.now();
     let begin = |action, target: &str| {
         let change = state.app.store.change(audit(&sign_in.person, &sign_in.origin, action, target));
-        also(change.noted_in(&sign_in.person.access.value)).forgive(&sign_in.tries)
+        let change = also(change.noted_in(&sign_in.person.access.value)).forgive(&sign_in.tries);
+        match sign_in.way {
+            Way::Password => change.require_password(&sign_in.person.credentials, wrong_password()),
+            Way::MailedCode | Way::OneTimeCode(_) => change,
+        }
     };
     let is_verified = sign_in.person.access.value.email_verified_at.is_some() || sign_in.way.vouches_for_address();
     if !is_verified && demands.verified_address() {
@@ -213,6 +217,11 @@ pub(crate) async fn finish(
     let change = entry.enter(begin("login.create", login.id.as_str()), &login);
     change.commit().await?;
     LoginResult::tokens(&state.access_key, &refresh, (&login, &sign_in.person.access.value), now)
+}
+
+/// What somebody hears who has no account, another password, or no more the one that they gave.
+pub(crate) fn wrong_password() -> Error {
+    Error::unauthenticated("wrong address or password")
 }
 
 /// The beginning of a record of somebody's signing in.

@@ -31,6 +31,8 @@ pub struct ExchangeCode {
     pub sha256: String,
     /// The person.
     pub user_id: UserId,
+    /// Their [`crate::users::Access::login_epoch`] when they proved it: what ends all logins ends what leads to one.
+    pub epoch: u64,
     /// How they proved it.
     pub proven_by: ProvenBy,
     /// The provider's session that they came from, for the login that the code is traded for.

@@ -501,9 +501,8 @@ impl Change<'_> {
         }
         let is_shut_out = before.member.is_enabled && !record.member.is_enabled;
         if is_shut_out && record.member.account_type == AccountType::Managed {
-            set.push_str(", #data.loginEpoch = if_not_exists(#data.loginEpoch, :zero) + :one");
+            set.push_str(", #data.loginEpoch = #data.loginEpoch + :one");
             removes.push("#data.sparedLogin");
-            update = update.expression_attribute_values(":zero", AttributeValue::N(0.to_string()));
         }
         let remove = if removes.is_empty() { String::new() } else { format!(" REMOVE {}", removes.join(", ")) };
         self.update(update.update_expression(format!("{set}{remove} ADD #version :one")), Error::NotFound)

@@ -92,7 +92,6 @@ pub struct TrustedDevice {
     /// Since when.
     pub created_at: Timestamp,
     /// The user's [`Access::login_epoch`] by then.
-    #[serde(default)]
     pub epoch: u64,
     /// Until when.
     pub expires_at: Timestamp,

@@ -161,7 +161,6 @@ pub struct Challenge {
     /// When the first factor was right.
     pub created_at: Timestamp,
     /// The user's [`Access::login_epoch`] when it was.
-    #[serde(default)]
     pub epoch: u64,
     /// When it can be finished no more.
     pub expires_at: Timestamp,

@@ -102,7 +102,6 @@ pub struct Access {
     pub awaited_password: Option<String>,
     /// How often all logins were ended at once. A login, and what leads to one, is over when it began under another number than the
     /// present one: with moments in its place, one that began while the others were being ended would go on.
-    #[serde(default)]
     pub login_epoch: u64,
     /// The login that goes on though it began before: the one by which the others were ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -190,7 +189,6 @@ pub struct Login {
     /// When they signed in.
     pub created_at: Timestamp,
     /// The user's [`Access::login_epoch`] when they did.
-    #[serde(default)]
     pub epoch: u64,
     /// When its tokens were last refreshed.
     pub last_used_at: Timestamp,
@@ -299,7 +297,13 @@ impl Access {
     /// The same, with every login of the user ended but this one.
     #[must_use]
     pub fn without_other_logins(self, spared: &LoginId) -> Self {
-        Self { spared_login: Some(spared.clone()), ..self.without_logins() }
+        self.without_logins().sparing(spared)
+    }
+
+    /// The same, with this login going on though all others ended.
+    #[must_use]
+    pub fn sparing(self, spared: &LoginId) -> Self {
+        Self { spared_login: Some(spared.clone()), ..self }
     }
 
     /// The seat in an organization; `None` where there is none or it was taken away.
@@ -574,6 +578,18 @@ impl Change<'_> {
         let claim = EmailClaim { user_id: user.id.clone() };
         let address = UserEmail::unconfirmed(user, change.now());
         change.create(&email_key(&after), &claim, email_taken()).drop_email(&user.id, &before).overwrite_email(&address)
+    }
+
+    /// The password that was read has to be theirs still: to check it takes a while, in which it may be taken away, and the epoch that a
+    /// login begins under may have been read after that. Otherwise `changed`.
+    pub fn require_password(self, row: &Row<Credentials>, changed: Error) -> Self {
+        let hash = row.value.password_hash.clone().unwrap_or_default();
+        let check = ConditionCheck::builder()
+            .set_key(Some(row.key.to_item()))
+            .condition_expression("#data.passwordHash = :hash")
+            .expression_attribute_names("#data", crate::row::DATA)
+            .expression_attribute_values(":hash", AttributeValue::S(hash));
+        self.check(check, changed)
     }
 
     /// What proves a user's identity from now on.

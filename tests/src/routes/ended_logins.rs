@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use mainsheet_testkit::{Answer, PASSWORD, TestApp};
+use mainsheet_testkit::{Answer, PASSWORD, Person, SecondFactor, TestApp};
 use serde_json::{Value, json};
 
 use crate::routes::first_proofs::mailed;
+use crate::routes::members::member_id;
 
 const EMAIL: &str = "ada@example.com";
 
@@ -91,8 +92,78 @@ async fn a_sign_in_that_began_before_the_end_of_all_leads_nowhere() {
             ending.app.advance(Duration::from_secs(1));
             pause.end();
         };
-        let (tokens, ()) = tokio::join!(ending.sign_in(), end);
+        let (answer, ()) = tokio::join!(ending.sign_in(), end);
+        let _ = answer.expect(401);
         ending.app.heal();
-        ending.assert_ended(&tokens.expect(200)).await;
+        ending.app.deliver().await;
     }
+}
+
+#[tokio::test]
+async fn half_a_sign_in_that_overtakes_the_end_of_all_is_over() {
+    let ending = Ending::by_a_new_password().await;
+    let app = &ending.app;
+    let person = Person::sign_in(app, EMAIL, &ending.password).await;
+    let factor = SecondFactor::set_up(app, &person.client).await;
+    app.table().hold();
+    let pause = app.hold_call("TransactWriteItems", 0);
+    let sign_in = async {
+        pause.reached().await;
+        app.advance(Duration::from_secs(30));
+        let token = ending.sign_in().await.expect(200).text("challengeToken");
+        pause.end();
+        token
+    };
+    let ((), token) = tokio::join!(ending.end(), sign_in);
+    app.heal();
+    let proof = json!({ "challengeToken": token, "code": factor.code(app) });
+    let _ = app.anonymous().post("/auth/mfa/verify", proof).await.expect(401);
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_code_that_was_given_out_before_the_end_of_all_is_traded_no_more() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let _ = owner.post("/org/invites", json!({ "email": EMAIL, "organizationRoleId": "MEMBER" })).await.expect(201);
+    app.deliver().await;
+    let subject = app.mails().last().unwrap().0.subject.clone();
+    let user = json!({ "email": EMAIL, "givenName": "Ada", "familyName": "Lovelace", "password": PASSWORD });
+    let path = format!("/org/invites/{}/accept", mailed(&app, EMAIL, &subject));
+    let code = app.anonymous().post(&path, json!({ "user": user })).await.expect(200).text("otaCode");
+    let _ = app.anonymous().post("/auth/password/forgot", json!({ "email": EMAIL })).await.expect(202);
+    app.deliver().await;
+    let body =
+        json!({ "token": mailed(&app, EMAIL, "Set a new password"), "newPassword": "another horse, another staple" });
+    let _ = app.anonymous().post("/auth/password/reset", body).await.expect(204);
+    let _ = app.anonymous().post("/auth/token/exchange", json!({ "code": code })).await.expect(401);
+    app.deliver().await;
+}
+
+#[tokio::test]
+async fn a_login_that_overtakes_its_persons_being_shut_out_is_not_back_when_they_are() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let lenient = json!({ "settings": { "auth": { "requireEmailVerification": false } } });
+    let _ = owner.patch("/org", lenient).await.expect(200);
+    let user = owner.create("/org/users", json!({ "email": EMAIL })).await;
+    let password = owner.act(&format!("/org/users/{user}/password/reset")).await.expect(200).text("password");
+    app.deliver().await;
+    let member = format!("/org/members/{}", member_id(&owner, EMAIL).await);
+    app.table().hold();
+    let pause = app.hold_call("TransactWriteItems", 0);
+    let sign_in = async {
+        pause.reached().await;
+        app.advance(Duration::from_secs(1));
+        let body = json!({ "email": EMAIL, "password": password });
+        let token = app.anonymous().post("/auth/login", body).await.expect(200).text("accessToken");
+        pause.end();
+        token
+    };
+    let (shut_out, token) = tokio::join!(owner.patch(&member, json!({ "isEnabled": false })), sign_in);
+    let _ = shut_out.expect(200);
+    app.heal();
+    let _ = owner.patch(&member, json!({ "isEnabled": true })).await.expect(200);
+    let _ = app.anonymous().bearer(&token).get("/me").await.expect(401);
+    app.deliver().await;
 }

@@ -133,7 +133,7 @@ async fn new_recovery_codes_void_the_old_ones() {
 
 #[tokio::test]
 async fn failures_of_the_second_factor_are_throttled_even_all_at_once() {
-    let app = TestApp::start().await;
+    let app = TestApp::start_patient().await;
     let _ = enrolled(&app).await;
     let token = challenge(&app).await;
     let guesses = (0..20).map(|number| {

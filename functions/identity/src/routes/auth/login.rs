@@ -5,15 +5,15 @@ use axum::extract::State;
 use garde::Validate;
 use mainsheet_api::{Body, DpopKey, RequestOrigin, Result, text};
 use mainsheet_auth::password;
+use mainsheet_core::UserId;
 use mainsheet_core::user::NormalizedEmail;
-use mainsheet_core::{Error, UserId};
 use mainsheet_store::sign_in::Beside;
 use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::IdentityState;
-use crate::sign_in::{LoginResult, SignIn, Way, finish, note_failure, throttle_keys};
+use crate::sign_in::{LoginResult, SignIn, Way, finish, note_failure, throttle_keys, wrong_password};
 use crate::trusted::Shown;
 
 /// An address and its password.
@@ -65,7 +65,7 @@ pub(crate) async fn login(
         Some(person) if right => person,
         person => {
             note_failure(&state, person.as_ref(), &origin, &tries).await?;
-            return Err(Error::unauthenticated("wrong address or password").into());
+            return Err(wrong_password().into());
         }
     };
     let way = Way::Password;

@@ -64,17 +64,18 @@ impl SigningIn<'_> {
     /// Who signed in through this provider before.
     async fn as_known(&self, user: &UserId) -> Result<OneTimeToken> {
         let access = self.access(user).await?;
+        let epoch = access.value.login_epoch;
         match access.value.memberships.get(&self.organization.id) {
             Some(membership) if membership.is_enabled => {
                 self.require_vouched_for(membership)?;
-                self.commit(user, self.change("sso.sign_in", user).noted_in(&access.value)).await
+                self.commit(user, epoch, self.change("sso.sign_in", user).noted_in(&access.value)).await
             }
             Some(_) => Err(disabled()),
             // They left, and their organization lets them in again.
             None => {
                 let user = self.state.app.store.user(user).await?.value;
                 let record = self.member(&user, AccountType::External).await?;
-                self.commit(&user.id, self.change("sso.join", &user.id).join(&self.tenant, &record)).await
+                self.commit(&user.id, epoch, self.change("sso.join", &user.id).join(&self.tenant, &record)).await
             }
         }
     }
@@ -94,7 +95,8 @@ impl SigningIn<'_> {
             {
                 self.require_vouched_for(membership)?;
                 let change = self.change("sso.link", user).noted_in(&access.value);
-                self.commit(user, change.link_subject(&self.tenant, &self.session, user)).await
+                self.commit(user, access.value.login_epoch, change.link_subject(&self.tenant, &self.session, user))
+                    .await
             }
             _ => Err(account_exists()),
         }
@@ -120,7 +122,7 @@ impl SigningIn<'_> {
             .create_user(&user, &Credentials::none(), &access)
             .create_member(&self.tenant, &record)
             .link_subject(&self.tenant, &self.session, &user.id);
-        self.commit(&user.id, self.ask_to_confirm(change, &user, mails)).await
+        self.commit(&user.id, access.login_epoch, self.ask_to_confirm(change, &user, mails)).await
     }
 
     /// Asks for the mail by which the address is confirmed, and counts it. While the mailbox has to be left alone the person comes in
@@ -169,8 +171,8 @@ impl SigningIn<'_> {
         })
     }
 
-    /// Writes what the sign-in changes, together with the code that it leads to.
-    async fn commit(&self, user: &UserId, change: Change<'_>) -> Result<OneTimeToken> {
+    /// Writes what the sign-in changes, together with the code that it leads to unless logins are ended meanwhile.
+    async fn commit(&self, user: &UserId, epoch: u64, change: Change<'_>) -> Result<OneTimeToken> {
         let code = OneTimeToken::generate()?;
         let expires_at = change.now() + EXCHANGE_CODE_VALID;
         let proven_by = match self.person.is_email_verified {
@@ -182,6 +184,7 @@ impl SigningIn<'_> {
             .issue_exchange_code(&ExchangeCode {
                 sha256: code.sha256(),
                 user_id: user.clone(),
+                epoch,
                 proven_by,
                 single_sign_on: Some(self.session.clone()),
                 expires_at,

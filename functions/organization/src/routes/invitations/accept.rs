@@ -178,7 +178,7 @@ impl Accepting<'_> {
             Some(account) => {
                 require_room(&account, &person.access.value, &record)?;
                 let change = change.noted_in(&person.access.value);
-                let access = account.proven_at(now).without_other_logins(&person.login.id).joining(&record)?;
+                let access = account.proven_at(now).sparing(&person.login.id).joining(&record)?;
                 change.prove_primary_email(&account, &access, &Credentials::none()).create_member(tenant, &record)
             }
         };
@@ -251,6 +251,7 @@ impl Accepting<'_> {
             Proof::Address => change.issue_exchange_code(&ExchangeCode {
                 sha256: code.sha256(),
                 user_id: user.id.clone(),
+                epoch: access.login_epoch,
                 proven_by: ProvenBy::Invitation,
                 single_sign_on: None,
                 expires_at: now + EXCHANGE_CODE_VALID,
