@@ -112,7 +112,7 @@ func unauthenticated() error {
 type loginRow struct {
 	Data struct {
 		ID           string `json:"id"`
-		CreatedAt    string `json:"createdAt"`
+		Epoch        uint64 `json:"epoch"`
 		ExpiresAt    string `json:"expiresAt"`
 		SingleSignOn *struct {
 			OrganizationID string `json:"organizationId"`
@@ -122,9 +122,9 @@ type loginRow struct {
 
 type accessRow struct {
 	Data struct {
-		LoginsValidFrom string                `json:"loginsValidFrom"`
-		SparedLogin     string                `json:"sparedLogin"`
-		Memberships     map[string]membership `json:"memberships"`
+		LoginEpoch  uint64                `json:"loginEpoch"`
+		SparedLogin string                `json:"sparedLogin"`
+		Memberships map[string]membership `json:"memberships"`
 	} `json:"data"`
 }
 
@@ -164,9 +164,8 @@ func (g *grants) gives(now string) bool {
 }
 
 func (a *accessRow) keepsAlive(login *loginRow, now string) bool {
-	from := a.Data.LoginsValidFrom
 	isSpared := a.Data.SparedLogin == login.Data.ID
-	return login.Data.ExpiresAt > now && (isSpared || from == "" || login.Data.CreatedAt >= from)
+	return login.Data.ExpiresAt > now && (isSpared || login.Data.Epoch == a.Data.LoginEpoch)
 }
 
 // caller is somebody in an organization's name.

@@ -52,9 +52,8 @@ def claims_of(authorization):
 
 
 def keeps_alive(access, login, now):
-    valid_from = access.get("loginsValidFrom")
     is_spared = access.get("sparedLogin") == login["id"]
-    return login["expiresAt"] > now and (is_spared or valid_from is None or login["createdAt"] >= valid_from)
+    return login["expiresAt"] > now and (is_spared or login["epoch"] == access["loginEpoch"])
 
 
 def gives(grants, now):

@@ -43,7 +43,7 @@ async function claimsOf(authorization) {
 
 const keepsAlive = (access, login, now) =>
   login.expiresAt > now &&
-  (access.sparedLogin === login.id || !access.loginsValidFrom || login.createdAt >= access.loginsValidFrom);
+  (access.sparedLogin === login.id || login.epoch === access.loginEpoch);
 
 const gives = (grants, now) =>
   Boolean(grants) && (!grants.expiresAt || grants.expiresAt > now) && grants.permissions.includes(RELATION);
