@@ -35,7 +35,7 @@ pub(crate) async fn run(options: Options) -> ExitCode {
     let mut interrupt = signal(SignalKind::interrupt()).unwrap();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.unwrap();
     let defects = Defects::default();
-    let router = behind_gateway(options.upstream, defects.clone());
+    let router = behind(Gateway::AWS, options.upstream, defects.clone());
     println!("http://{}", listener.local_addr().unwrap());
     tokio::select! {
         _ = terminate.recv() => {}
@@ -46,10 +46,10 @@ pub(crate) async fn run(options: Options) -> ExitCode {
 }
 
 /// What is at `url`, behind the gateway.
-fn behind_gateway(url: String, defects: Defects) -> Router {
+fn behind(gateway: Gateway, url: String, defects: Defects) -> Router {
     // The gateway says how large a body may be.
     let router = Router::new().fallback(forward).layer(DefaultBodyLimit::disable()).with_state(Upstream::at(url));
-    Gateway::AWS.before(router).layer(from_fn_with_state(defects, judge))
+    gateway.before(router).layer(from_fn_with_state(defects, judge))
 }
 
 /// How often the gateway had to answer for a function, whose answer was too large or too late. Clones are the same one.
@@ -136,6 +136,8 @@ fn leave_out_hop_by_hop(headers: &mut HeaderMap) {
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use axum::routing::{get, post};
 
     use super::*;
@@ -170,7 +172,7 @@ mod tests {
     #[tokio::test]
     async fn what_fits_passes_as_it_is() {
         let upstream = serve(Router::new().route("/stage/api/v1/jobs", post(echo))).await;
-        let url = serve(behind_gateway(format!("{upstream}/stage"), Defects::default())).await;
+        let url = serve(behind(Gateway::AWS, format!("{upstream}/stage"), Defects::default())).await;
         let request = client().post(format!("{url}/api/v1/jobs?sort=a&sort=%C3%A4")).body("some text");
         let request = request.header("host", "api.example.com").header("x-part", "1").header("x-part", "2");
         let answer = request.header("connection", "x-hop").header("x-hop", "1").send().await.unwrap();
@@ -185,9 +187,11 @@ mod tests {
     async fn answers_that_do_not_fit_are_defects_and_requests_are_not() {
         let broken = get(|| async { StatusCode::SERVICE_UNAVAILABLE });
         let long = get(|| async { "x".repeat(Gateway::AWS.payload) });
-        let upstream = serve(Router::new().route("/broken", broken).route("/long", long)).await;
+        let late = get(std::future::pending::<&str>);
+        let upstream = serve(Router::new().route("/broken", broken).route("/long", long).route("/late", late)).await;
         let defects = Defects::default();
-        let url = serve(behind_gateway(upstream, defects.clone())).await;
+        let impatient = Gateway { patience: Duration::from_secs(2), ..Gateway::AWS };
+        let url = serve(behind(impatient, upstream, defects.clone())).await;
         let ask = async |path: &str, size: usize| {
             let request = client().get(format!("{url}{path}")).header("x-padding", "x".repeat(size));
             request.send().await.unwrap().status().as_u16()
@@ -197,12 +201,14 @@ mod tests {
         assert_eq!(defects.count(), 0);
         assert_eq!(ask("/long", 0).await, 500);
         assert_eq!(defects.count(), 1);
+        assert_eq!(ask("/late", 0).await, 503);
+        assert_eq!(defects.count(), 2);
     }
 
     #[tokio::test]
     async fn who_does_not_answer_is_told_of() {
         let nobody = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        let url = serve(behind_gateway(format!("http://{nobody}"), Defects::default())).await;
+        let url = serve(behind(Gateway::AWS, format!("http://{nobody}"), Defects::default())).await;
         assert_eq!(client().get(url).send().await.unwrap().status().as_u16(), 502);
     }
 }
