@@ -21,6 +21,7 @@ TOO_LARGE_A_HEAD = 431, b'{"message":"Request Header Fields Too Large"}'
 TOO_LARGE_A_BODY = 413, b'{"message":"Request Entity Too Large"}'
 # Of larger heads still, the HTTP server in front of the gateway says so without a word. To a `HEAD`, so does the gateway.
 WITHOUT_A_WORD = (431, b""), (414, b"")
+A_BODY_WITHOUT_A_WORD = 413, b""
 
 
 def is_due(response):
@@ -28,7 +29,7 @@ def is_due(response):
     answer = response.status_code, response.content
     if answer in (TOO_LARGE_A_HEAD, *WITHOUT_A_WORD):
         return size_of_head(response.request) > HEAD
-    return answer == TOO_LARGE_A_BODY and is_too_large_a_body(response.request)
+    return answer in (TOO_LARGE_A_BODY, A_BODY_WITHOUT_A_WORD) and is_too_large_a_body(response.request)
 
 
 def is_too_large_a_body(request):

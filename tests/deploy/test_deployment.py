@@ -88,7 +88,8 @@ def test_an_execution_that_was_stopped_has_failed_its_operation(team, connection
         found = workflows.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
         return [each["executionArn"] for each in found if each["name"] == operation]
 
-    # A step that cannot reach the table is tried again and again.
+    # A step that cannot reach the table is tried again, for some five seconds with waits as short as here. EventBridge's call, which the
+    # emulator makes once, has to reach it.
     with deployment.forbidden("ProvisionerRole", "dynamodb:*"):
         operation = provision(deployment, network, token)
         [execution] = eventually("its execution runs", lambda: running(operation))
@@ -166,7 +167,7 @@ def test_a_part_of_a_batch_fails_is_set_aside_and_sent_again(deployment):
 
 
 def test_the_relay_names_the_first_record_that_it_could_not_carry(deployment):
-    """AWS Lambda sends that one and all behind it again. The emulator's stream does not ask for it."""
+    """AWS Lambda sends that one and all behind it again. The emulator's stream does not: what it brings meanwhile is lost."""
     [record] = json.loads((ROOT / "tests/events/relay-outbox.json").read_text())["Records"]
     nobodys = {**record["dynamodb"]["NewImage"], "kind": {"S": "job"}}
     changes = [{"NewImage": nobodys, "SequenceNumber": "1"}, {"SequenceNumber": "2"}, {"SequenceNumber": "3"}]
