@@ -14,7 +14,7 @@ pub(crate) const TABLE: &str = "table.sqlite";
 const LAYOUT_FILE: &str = "layout";
 /// How the table is laid out: which rows there are for each thing. To be raised whenever rows that exist already would be read in
 /// another way, or others be missed: a list without its rows looks like one of nothing.
-const LAYOUT: &str = "1";
+const LAYOUT: &str = "2";
 /// What it says while the tables are being made for the first time: there is nothing in them yet.
 const UNFINISHED: &str = "unfinished";
 

@@ -60,7 +60,7 @@ async fn data_of_another_layout_is_left_alone() {
     assert!(platform.refused().contains("another release of Mainsheet"));
     std::fs::remove_file(&layout).unwrap();
     assert!(platform.refused().contains("move that folder away"), "one from before there was such a file");
-    std::fs::write(&layout, "1").unwrap();
+    std::fs::write(&layout, "2").unwrap();
     platform.start_again().await;
 }
 
@@ -73,7 +73,7 @@ async fn a_first_start_that_was_cut_off_begins_anew() {
     std::fs::write(&layout, "unfinished").unwrap();
     platform.start_again().await;
     let _ = Owner::of(&platform).await;
-    assert_eq!(std::fs::read_to_string(&layout).unwrap(), "1");
+    assert_eq!(std::fs::read_to_string(&layout).unwrap(), "2");
 }
 
 #[tokio::test]
