@@ -6,6 +6,7 @@ use mainsheet_core::{Error, Result, Timestamp, UserId};
 use serde::{Deserialize, Serialize};
 
 use crate::identity_providers::SsoSession;
+use crate::users::Access;
 use crate::{Change, Entity, Key, Row, Store};
 
 /// How long a code can be traded (contract, decisions, Identity: `otaCode`).
@@ -31,7 +32,7 @@ pub struct ExchangeCode {
     pub sha256: String,
     /// The person.
     pub user_id: UserId,
-    /// Their [`crate::users::Access::login_epoch`] when they proved it: what ends all logins ends what leads to one.
+    /// Their [`Access::login_epoch`] when they proved it.
     pub epoch: u64,
     /// How they proved it.
     pub proven_by: ProvenBy,
@@ -40,6 +41,14 @@ pub struct ExchangeCode {
     pub single_sign_on: Option<SsoSession>,
     /// When the code is good no more.
     pub expires_at: Timestamp,
+}
+
+impl ExchangeCode {
+    /// Whether it leads to a login still: none were ended since it was given out.
+    #[must_use]
+    pub fn is_valid(&self, access: &Access) -> bool {
+        self.epoch == access.login_epoch
+    }
 }
 
 impl Entity for ExchangeCode {

@@ -43,7 +43,7 @@ pub(crate) async fn exchange(
     let row = store.exchange_code(&OneTimeToken::presented(body.code).sha256()).await?.ok_or_else(useless)?;
     let beside = Beside { trusted_device: trusted_device.as_ref().map(|token| &token.device_id), ..Beside::default() };
     let person = store.at_the_door(&row.value.user_id, beside).await?.person.ok_or_else(useless)?;
-    if row.value.epoch != person.access.value.login_epoch {
+    if !row.value.is_valid(&person.access.value) {
         return Err(useless().into());
     }
     let way = Way::OneTimeCode(row.value.proven_by);
