@@ -9,6 +9,7 @@ use serde_json::json;
 use super::report;
 use super::stage::{Again, Stage, Trial};
 use crate::routes::first_proofs::{EMAIL, Planted, mailed_codes};
+use crate::routes::new_passwords::{NEW, reset_token};
 
 /// Proves the address with each fault, and in the end without one, which has to leave nothing of others.
 async fn prove(planted: &Planted, trial: &Trial<'_>) {
@@ -42,7 +43,7 @@ async fn whatever_call_fails_a_mailed_code_leaves_nothing_of_others() {
 #[tokio::test(flavor = "multi_thread")]
 async fn whatever_call_fails_a_link_that_sets_a_new_password_leaves_nothing_of_others() {
     let planted = Planted::start().await;
-    let body = json!({ "token": planted.reset_link().await, "newPassword": "another horse, another staple" });
+    let body = json!({ "token": reset_token(&planted.app, EMAIL).await, "newPassword": NEW });
     let request = || planted.app.anonymous().call("POST", "/auth/password/reset").json(&body);
     let trial = Trial { name: "a link for a password", request: &request, success: 204, again: Again::Refused(400) };
     prove(&planted, &trial).await;

@@ -5,10 +5,9 @@ use std::time::Duration;
 use mainsheet_testkit::{Answer, PASSWORD, Person, SecondFactor, TestApp};
 use serde_json::{Value, json};
 
-use crate::routes::first_proofs::mailed;
-use crate::routes::members::member_id;
-
-const EMAIL: &str = "ada@example.com";
+use super::first_proofs::{EMAIL, Managed, invite};
+use super::members::member_id;
+use super::new_passwords::{NEW, reset_token};
 
 /// An account, and the request that ends its logins.
 struct Ending {
@@ -23,24 +22,15 @@ impl Ending {
     async fn by_a_new_password() -> Self {
         let app = TestApp::start().await;
         let _ = app.sign_up(EMAIL).await;
-        let _ = app.anonymous().post("/auth/password/forgot", json!({ "email": EMAIL })).await.expect(202);
-        app.deliver().await;
-        let token = mailed(&app, EMAIL, "Set a new password");
-        let body = json!({ "token": token, "newPassword": "another horse, another staple" });
+        let body = json!({ "token": reset_token(&app, EMAIL).await, "newPassword": NEW });
         Self { app, password: PASSWORD.to_owned(), path: "/auth/password/reset", body }
     }
 
     /// An organization made it for somebody's address, who proves it to be theirs.
     async fn by_the_first_proof() -> Self {
         let app = TestApp::start().await;
-        let owner = app.sign_up("owner@example.com").await;
-        let lenient = json!({ "settings": { "auth": { "requireEmailVerification": false } } });
-        let _ = owner.patch("/org", lenient).await.expect(200);
-        let user = owner.create("/org/users", json!({ "email": EMAIL })).await;
-        app.deliver().await;
-        let body = json!({ "token": mailed(&app, EMAIL, "Confirm your address") });
-        let reset = owner.act(&format!("/org/users/{user}/password/reset")).await.expect(200);
-        Self { app, password: reset.text("password"), path: "/auth/email/verify", body }
+        let Managed { link, password, .. } = Managed::create(&app).await;
+        Self { app, password, path: "/auth/email/verify", body: json!({ "token": link }) }
     }
 
     async fn end(&self) {
@@ -125,16 +115,10 @@ async fn half_a_sign_in_that_overtakes_the_end_of_all_is_over() {
 async fn a_code_that_was_given_out_before_the_end_of_all_is_traded_no_more() {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;
-    let _ = owner.post("/org/invites", json!({ "email": EMAIL, "organizationRoleId": "MEMBER" })).await.expect(201);
-    app.deliver().await;
-    let subject = app.mails().last().unwrap().0.subject.clone();
+    let path = invite(&app, &owner).await;
     let user = json!({ "email": EMAIL, "givenName": "Ada", "familyName": "Lovelace", "password": PASSWORD });
-    let path = format!("/org/invites/{}/accept", mailed(&app, EMAIL, &subject));
     let code = app.anonymous().post(&path, json!({ "user": user })).await.expect(200).text("otaCode");
-    let _ = app.anonymous().post("/auth/password/forgot", json!({ "email": EMAIL })).await.expect(202);
-    app.deliver().await;
-    let body =
-        json!({ "token": mailed(&app, EMAIL, "Set a new password"), "newPassword": "another horse, another staple" });
+    let body = json!({ "token": reset_token(&app, EMAIL).await, "newPassword": NEW });
     let _ = app.anonymous().post("/auth/password/reset", body).await.expect(204);
     let _ = app.anonymous().post("/auth/token/exchange", json!({ "code": code })).await.expect(401);
     app.deliver().await;
@@ -143,12 +127,7 @@ async fn a_code_that_was_given_out_before_the_end_of_all_is_traded_no_more() {
 #[tokio::test]
 async fn a_login_that_overtakes_its_persons_being_shut_out_is_not_back_when_they_are() {
     let app = TestApp::start().await;
-    let owner = app.sign_up("owner@example.com").await;
-    let lenient = json!({ "settings": { "auth": { "requireEmailVerification": false } } });
-    let _ = owner.patch("/org", lenient).await.expect(200);
-    let user = owner.create("/org/users", json!({ "email": EMAIL })).await;
-    let password = owner.act(&format!("/org/users/{user}/password/reset")).await.expect(200).text("password");
-    app.deliver().await;
+    let Managed { owner, password, .. } = Managed::create(&app).await;
     let member = format!("/org/members/{}", member_id(&owner, EMAIL).await);
     app.table().hold();
     let pause = app.hold_call("TransactWriteItems", 0);

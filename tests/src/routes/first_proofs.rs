@@ -5,10 +5,34 @@ use std::time::Duration;
 use mainsheet_testkit::{PASSWORD, Person, SecondFactor, TestApp};
 use serde_json::{Value, json};
 
+use super::new_passwords::{NEW, reset_token};
+
 /// The address whose owner had no part in the account so far.
 pub(crate) const EMAIL: &str = "ada@example.com";
 const PLANTED: &str = "eve@elsewhere.example";
-const NEW: &str = "another horse, another staple";
+
+/// An account that an organization made for an address, and lets in before it is confirmed.
+pub(crate) struct Managed {
+    /// Who made it.
+    pub(crate) owner: Person,
+    /// The mailed link that confirms the address.
+    pub(crate) link: String,
+    /// The password that the organization set.
+    pub(crate) password: String,
+}
+
+impl Managed {
+    pub(crate) async fn create(app: &TestApp) -> Self {
+        let owner = app.sign_up("owner@example.com").await;
+        let lenient = json!({ "settings": { "auth": { "requireEmailVerification": false } } });
+        let _ = owner.patch("/org", lenient).await.expect(200);
+        let user = owner.create("/org/users", json!({ "email": EMAIL })).await;
+        app.deliver().await;
+        let link = mailed(app, EMAIL, "Confirm your address");
+        let reset = owner.act(&format!("/org/users/{user}/password/reset")).await.expect(200);
+        Self { owner, link, password: reset.text("password") }
+    }
+}
 
 /// An account that an organization made for somebody else's address, and put its own things into.
 pub(crate) struct Planted {
@@ -28,14 +52,7 @@ pub(crate) struct Planted {
 impl Planted {
     pub(crate) async fn start() -> Self {
         let app = TestApp::start().await;
-        let owner = app.sign_up("owner@example.com").await;
-        let lenient = json!({ "settings": { "auth": { "requireEmailVerification": false } } });
-        let _ = owner.patch("/org", lenient).await.expect(200);
-        let user = owner.create("/org/users", json!({ "email": EMAIL })).await;
-        app.deliver().await;
-        let link = mailed(&app, EMAIL, "Confirm your address");
-        let reset = owner.act(&format!("/org/users/{user}/password/reset")).await.expect(200);
-        let password = reset.text("password");
+        let Managed { owner, link, password } = Managed::create(&app).await;
         app.advance(Duration::from_secs(1));
         let (eve, other) =
             (Person::sign_in(&app, EMAIL, &password).await, Person::sign_in(&app, EMAIL, &password).await);
@@ -51,22 +68,11 @@ impl Planted {
         Self { app, owner, link, password, eve, other }
     }
 
-    /// The token of a link that sets a new password, mailed to the address.
-    pub(crate) async fn reset_link(&self) -> String {
-        let _ = self.app.anonymous().post("/auth/password/forgot", json!({ "email": EMAIL })).await.expect(202);
-        self.app.deliver().await;
-        mailed(&self.app, EMAIL, "Set a new password")
-    }
-
     /// Another organization invites the address: its owner, and where the mailed link is accepted.
     pub(crate) async fn invite(&self) -> (Person, String) {
         let corporation = self.app.sign_up("corporation@example.com").await;
-        let offer = json!({ "email": EMAIL, "organizationRoleId": "MEMBER" });
-        let offered = corporation.post("/org/invites", offer).await.expect(201);
-        assert!(offered.json()["id"].is_string());
-        self.app.deliver().await;
-        let subject = self.app.mails().last().unwrap().0.subject.clone();
-        (corporation, format!("/org/invites/{}/accept", mailed(&self.app, EMAIL, &subject)))
+        let path = invite(&self.app, &corporation).await;
+        (corporation, path)
     }
 
     /// A code that was mailed to the address signs its owner in, with nothing else asked for.
@@ -102,8 +108,18 @@ impl Planted {
     }
 }
 
+/// Has somebody invite the address; where the mailed link is accepted.
+pub(crate) async fn invite(app: &TestApp, by: &Person) -> String {
+    let offer = json!({ "email": EMAIL, "organizationRoleId": "MEMBER" });
+    let offered = by.post("/org/invites", offer).await.expect(201);
+    assert!(offered.json()["id"].is_string());
+    app.deliver().await;
+    let subject = app.mails().last().unwrap().0.subject.clone();
+    format!("/org/invites/{}/accept", mailed(app, EMAIL, &subject))
+}
+
 /// The token of the newest mail to an address with a subject.
-pub(crate) fn mailed(app: &TestApp, email: &str, subject: &str) -> String {
+fn mailed(app: &TestApp, email: &str, subject: &str) -> String {
     app.mails().into_iter().rfind(|mail| mail.0.to == email && mail.0.subject == subject).unwrap().token()
 }
 
@@ -141,7 +157,7 @@ async fn a_mailed_code_leaves_nothing_of_others() {
 async fn a_link_that_sets_a_new_password_leaves_nothing_of_others() {
     let planted = Planted::start().await;
     let app = &planted.app;
-    let body = json!({ "token": planted.reset_link().await, "newPassword": NEW });
+    let body = json!({ "token": reset_token(app, EMAIL).await, "newPassword": NEW });
     let _ = app.anonymous().post("/auth/password/reset", body).await.expect(204);
     app.advance(Duration::from_secs(1));
     planted.assert_gone().await;

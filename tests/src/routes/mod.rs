@@ -27,7 +27,7 @@ pub(crate) mod members;
 mod mfa;
 mod my_work;
 mod networks;
-mod new_passwords;
+pub(crate) mod new_passwords;
 mod operations;
 mod organizations;
 mod pages;

@@ -6,10 +6,10 @@ use mainsheet_testkit::{Answer, PASSWORD, Person, TestApp, build};
 use serde_json::json;
 
 const EMAIL: &str = "ada@example.com";
-const NEW: &str = "another horse, another staple";
+pub(crate) const NEW: &str = "another horse, another staple";
 
 /// Asks for a link; answers the token of the newest mail.
-async fn token(app: &TestApp, email: &str) -> String {
+pub(crate) async fn reset_token(app: &TestApp, email: &str) -> String {
     let _ = app.anonymous().post("/auth/password/forgot", json!({ "email": email })).await.expect(202);
     app.deliver().await;
     app.mails().into_iter().rfind(|mail| mail.0.subject == "Set a new password").unwrap().token()
@@ -23,7 +23,7 @@ async fn reset(app: &TestApp, token: &str, password: &str) -> Answer {
 async fn a_link_sets_a_new_password_once_and_ends_every_login() {
     let app = TestApp::start().await;
     let person = app.sign_up(EMAIL).await;
-    let (first, second) = (token(&app, EMAIL).await, token(&app, EMAIL).await);
+    let (first, second) = (reset_token(&app, EMAIL).await, reset_token(&app, EMAIL).await);
     let _ = reset(&app, &second, NEW).await.expect(204);
     for used in [&first, &second] {
         assert_eq!(reset(&app, used, PASSWORD).await.expect(400).problem().code, "invalid_token");
@@ -45,7 +45,7 @@ async fn a_link_is_good_for_half_an_hour_and_for_nothing_else() {
     let app = TestApp::start().await;
     let person = app.sign_up(EMAIL).await;
     let confirming = app.mails()[0].token();
-    let resetting = token(&app, EMAIL).await;
+    let resetting = reset_token(&app, EMAIL).await;
     let before = app.dump();
     for wrong in ["garbage", &confirming, &person.access_token, &person.refresh_token] {
         let _ = reset(&app, wrong, NEW).await.expect(400);
@@ -77,7 +77,7 @@ async fn links_tell_nothing_about_who_has_an_account() {
 async fn a_link_confirms_the_address_too() {
     let app = TestApp::start().await;
     let _ = app.anonymous().post("/auth/signup", build::sign_up(EMAIL, PASSWORD, "Acme")).await.expect(201);
-    let token = token(&app, EMAIL).await;
+    let token = reset_token(&app, EMAIL).await;
     let _ = reset(&app, &token, NEW).await.expect(204);
     app.deliver().await;
     app.advance(Duration::from_secs(1));
@@ -88,7 +88,7 @@ async fn a_link_confirms_the_address_too() {
 async fn two_uses_at_once_set_one_password() {
     let app = TestApp::start().await;
     let _ = app.sign_up(EMAIL).await;
-    let token = token(&app, EMAIL).await;
+    let token = reset_token(&app, EMAIL).await;
     let (one, other) = tokio::join!(reset(&app, &token, NEW), reset(&app, &token, "a third horse, a third staple"));
     let mut statuses = [one.status.as_u16(), other.status.as_u16()];
     statuses.sort_unstable();
