@@ -1,5 +1,6 @@
 """People and agents at the deployed API: gateway, functions, table, stream, queues and schedules together."""
 
+import base64
 import json
 from datetime import UTC, datetime
 
@@ -9,6 +10,7 @@ from emulated_aws import CUSTOMER, REGION, connect, eventually, require_nothing_
 from platform_client import PASSWORD, Platform
 
 ENDED = {"succeeded", "failed", "cancelled", "timeout"}
+FUNCTIONS = [path.name.capitalize() for path in (ROOT / "functions").iterdir()]
 # A customer's, to be connected.
 ACCOUNT = {"name": "production", "provider": "aws", "providerConfig": {"accountId": CUSTOMER, "region": REGION}}
 
@@ -173,11 +175,30 @@ def test_the_relay_names_the_first_record_that_it_could_not_carry(deployment):
     changes = [{"NewImage": nobodys, "SequenceNumber": "1"}, {"SequenceNumber": "2"}, {"SequenceNumber": "3"}]
     batch = {"Records": [{**record, "dynamodb": {**record["dynamodb"], **change}} for change in changes]}
     with deployment.forbidden("RelayRole", "sqs:SendMessage"):
-        answer = deployment.aws.client("lambda").invoke(
-            FunctionName=deployment.resource("Relay"), Qualifier="live", Payload=json.dumps(batch)
-        )
-        assert "FunctionError" not in answer, answer
-        assert json.load(answer["Payload"]) == {"batchItemFailures": [{"itemIdentifier": "2"}]}
+        assert failed_at(deployment, "Relay", batch) == ["2"]
+
+
+@pytest.mark.parametrize(("function", "event"), [("Dispatcher", "dispatcher-run-pending"), ("Relay", "relay-given-up")])
+def test_of_messages_those_are_named_that_a_function_could_not_handle(deployment, function, event):
+    """One that cannot be read keeps no other from being handled."""
+    [message] = json.loads((ROOT / f"tests/events/{event}.json").read_text())["Records"]
+    batch = {"Records": [{**message, "messageId": "unreadable", "body": "{}"}, message]}
+    assert failed_at(deployment, function, batch) == ["unreadable"]
+
+
+def failed_at(deployment, function, batch):
+    """What of a batch a function says it failed at. AWS Lambda counts no error then, so the function counts each itself, in the log of the
+    call, as the metric that its alarm watches."""
+    answer = deployment.aws.client("lambda").invoke(
+        FunctionName=deployment.resource(function), Qualifier="live", LogType="Tail", Payload=json.dumps(batch)
+    )
+    assert "FunctionError" not in answer, answer
+    failed = [item["itemIdentifier"] for item in json.load(answer["Payload"])["batchItemFailures"]]
+    alarms = deployment.aws.client("cloudwatch").describe_alarms(AlarmNames=[deployment.resource(f"{function}Failures")])
+    [alarm] = alarms["MetricAlarms"]
+    log = base64.b64decode(answer["LogResult"]).decode().splitlines()
+    assert [metrics(line) for line in measurements(log)] == [{watched(alarm): 1}] * len(failed), log
+    return failed
 
 
 def test_what_the_relay_gave_up_is_carried_again(deployment):
@@ -260,29 +281,59 @@ def test_what_happens_is_measured(team):
     assert answered[-1]["xrayTraceId"].startswith("Root=1-")
     assert {line["Delivery"] for line in notifier} >= {"sent"}
     for line in identity + notifier:
-        [directive] = line["_aws"]["CloudWatchMetrics"]
-        assert directive["Namespace"] == STACK
-        assert all(isinstance(line[metric["Name"]], float) for metric in directive["Metrics"])
-        assert all(isinstance(line[name], str) for name in directive["Dimensions"][0])
+        for (namespace, _, dimensions), value in metrics(line).items():
+            assert namespace == STACK and isinstance(value, float)
+            assert all(isinstance(text, str) for _, text in dimensions)
+
+
+def test_alarms_watch_what_is_measured(team):
+    """One with another namespace or other dimensions than the functions wrote would never ring. Metrics that nothing was written of so far are
+    passed over."""
+    deployment, *_ = team
+    lines = [line for name in FUNCTIONS for line in measured(deployment, name)]
+    kinds = {metric: (namespace, set(dict(dimensions))) for line in lines for namespace, metric, dimensions in metrics(line)}
+    assert "Requests" in kinds
+    for page in deployment.aws.client("cloudwatch").get_paginator("describe_alarms").paginate():
+        for alarm in page["MetricAlarms"]:
+            namespace, metric, dimensions = watched(alarm)
+            kind = namespace, set(dict(dimensions))
+            assert kinds.get(metric, kind) == kind, alarm
 
 
 def measured(deployment, function):
     """What a function measured so far."""
     logs = deployment.aws.client("logs").get_paginator("filter_log_events")
     pages = logs.paginate(logGroupName=deployment.resource(f"{function}Logs"))
-    lines = [event["message"] for page in pages for event in page["events"]]
-    return [json.loads(line) for line in lines if line.startswith("{") and '"_aws"' in line]
+    return measurements(event["message"] for page in pages for event in page["events"])
+
+
+def measurements(log):
+    """The lines of a log that CloudWatch makes metrics of."""
+    return [json.loads(line) for line in log if line.startswith("{") and '"_aws"' in line]
+
+
+def metrics(line):
+    """What CloudWatch makes of such a line: values by namespace, name and dimensions."""
+    [directive] = line["_aws"]["CloudWatchMetrics"]
+    [names] = directive["Dimensions"]
+    dimensions = frozenset((name, line[name]) for name in names)
+    return {(directive["Namespace"], metric["Name"], dimensions): line[metric["Name"]] for metric in directive["Metrics"]}
+
+
+def watched(alarm):
+    """The namespace, name and dimensions of the metric that an alarm watches."""
+    dimensions = frozenset((dimension["Name"], dimension["Value"]) for dimension in alarm["Dimensions"])
+    return alarm["Namespace"], alarm["MetricName"], dimensions
 
 
 def test_the_next_revision_takes_over(team):
     """An upgrade: each function's alias moves on, and who was signed in stays so."""
     deployment, token, _ = team
     functions = deployment.aws.client("lambda")
-    names = [path.name.capitalize() for path in (ROOT / "functions").iterdir()]
-    before = {name: version_of(deployment, functions, name) for name in names}
+    before = {name: version_of(deployment, functions, name) for name in FUNCTIONS}
     deploy(deployment.aws, "2611210002")
-    after = {name: version_of(deployment, functions, name) for name in names}
-    assert all(int(after[name]) > int(before[name]) for name in names), (before, after)
+    after = {name: version_of(deployment, functions, name) for name in FUNCTIONS}
+    assert all(int(after[name]) > int(before[name]) for name in FUNCTIONS), (before, after)
     deployment.expect(200, "GET", "/me", token=token)
 
 
