@@ -210,18 +210,33 @@ mod tests {
         );
         assert_eq!(request["operation"], "GET /api/v1/workloads/jobs/{job}");
         assert_eq!(request["xrayTraceId"], "Root=1-6b0");
-        let dimensions: BTreeSet<String> =
-            measured.iter().map(|each| line(each)["_aws"]["CloudWatchMetrics"][0]["Dimensions"].to_string()).collect();
-        let few = [
-            r#"[["Delivery"]]"#,
-            r#"[["FunctionName"]]"#,
-            r#"[["FunctionName","Answer"]]"#,
-            r#"[["Operation","Status"]]"#,
-            r#"[["Status"]]"#,
-            "[[]]",
-        ];
-        assert_eq!(dimensions, BTreeSet::from(few.map(str::to_owned)));
         let tick = measured.iter().find(|each| matches!(each, Measurement::Tick { .. })).unwrap();
         assert_eq!((&line(tick)["RunsScheduled"], &line(tick)["Lateness"]), (&json!(2.0), &json!(61.25)));
+    }
+
+    /// A metric with other dimensions is another one, which no alarm watches and no dashboard shows.
+    #[test]
+    fn each_metric_has_its_dimensions() {
+        let mut measured = BTreeSet::new();
+        for measurement in measurements() {
+            let line = line(&measurement);
+            let directive = &line["_aws"]["CloudWatchMetrics"][0];
+            for metric in directive["Metrics"].as_array().unwrap() {
+                measured.insert(format!("{} {}", metric["Name"].as_str().unwrap(), directive["Dimensions"]));
+            }
+        }
+        let known = [
+            r#"EventsFailed [["FunctionName"]]"#,
+            "Lateness [[]]",
+            r#"Latency [["FunctionName","Answer"]]"#,
+            r#"Mails [["Delivery"]]"#,
+            r#"OperationsEnded [["Operation","Status"]]"#,
+            r#"Requests [["FunctionName","Answer"]]"#,
+            r#"RunsEnded [["Status"]]"#,
+            "RunsScheduled [[]]",
+            "RunsSettled [[]]",
+            "StepsFailed [[]]",
+        ];
+        assert_eq!(measured, BTreeSet::from(known.map(str::to_owned)));
     }
 }
