@@ -49,6 +49,18 @@ fn each_log_is_kept_for_as_long_as_was_chosen() {
     }
 }
 
+/// A measurement's line has no level, and AWS Lambda takes it for `INFO`: with a higher one, no metric would be made of any.
+#[test]
+fn no_log_leaves_out_what_is_measured() {
+    let template = template();
+    let functions = resources(&template, FUNCTION);
+    let of_all = &template["Globals"]["Function"]["LoggingConfig"];
+    assert_eq!(of_all["LogFormat"], "JSON");
+    for logging in functions.values().map(|function| &function["Properties"]["LoggingConfig"]).chain([of_all]) {
+        assert!(logging["ApplicationLogLevel"].is_null(), "{logging}");
+    }
+}
+
 /// A log, to be read again.
 #[derive(Clone, Default)]
 struct Log(Arc<Mutex<Vec<u8>>>);
@@ -139,7 +151,8 @@ fn alarms_reach_somebody_and_watch_what_there_is() {
         assert!(properties["AlarmDescription"].is_string(), "{id}");
         let metric = properties["MetricName"].as_str().unwrap();
         let is_ours = properties["Namespace"] == "AWS::StackName";
-        assert!(!is_ours || METER.contains(&format!("Metric(\"{metric}\"")), "{id}: nobody measures {metric}");
+        let is_measured = METER.contains(&format!("Metric(\"{metric}\""));
+        assert_eq!(is_ours, is_measured, "{id}: {metric} is in another namespace, or nobody measures it");
         // A tick that is missing is the one thing that does not show in any metric.
         let missing = if id == "SchedulerSilent" { "breaching" } else { "notBreaching" };
         assert_eq!(properties["TreatMissingData"], missing, "{id}");
