@@ -153,9 +153,45 @@ fn alarms_reach_somebody_and_watch_what_there_is() {
         let is_ours = properties["Namespace"] == "AWS::StackName";
         let is_measured = METER.contains(&format!("Metric(\"{metric}\""));
         assert_eq!(is_ours, is_measured, "{id}: {metric} is in another namespace, or nobody measures it");
-        // A tick that is missing is the one thing that does not show in any metric.
-        let missing = if id == "SchedulerSilent" { "breaching" } else { "notBreaching" };
+        // What does not come does not show in any metric.
+        let missing = if id.ends_with("Silent") { "breaching" } else { "notBreaching" };
         assert_eq!(properties["TreatMissingData"], missing, "{id}");
+    }
+}
+
+/// A function that nobody calls fails at nothing, and what it should have been called with is lost after a while.
+#[test]
+fn queues_and_streams_that_nobody_reads_ring() {
+    /// How often a message comes before SQS leaves it out of the age of the oldest.
+    const LEFT_OUT_AFTER: u64 = 3;
+    let template = template();
+    let (alarms, queues) = (resources(&template, ALARM), resources(&template, "AWS::SQS::Queue"));
+    let mut sources = resources(&template, "AWS::Lambda::EventSourceMapping");
+    // What is read when somebody asks for it is all of dead letters.
+    sources.retain(|_, source| source["Properties"]["Enabled"] != false);
+    let stream = sources.remove("RelaySource").unwrap();
+    // Its label is what its ARN ends with: `arn:aws:dynamodb:REGION:ACCOUNT:table/TABLE/stream/LABEL`.
+    let of_stream = json!([
+        { "Name": "TableName", "Value": "Table" },
+        { "Name": "StreamLabel", "Value": [3, ["/", stream["Properties"]["EventSourceArn"]]] },
+        { "Name": "Operation", "Value": "GetRecords" },
+    ]);
+    assert_eq!(alarms["RelaySilent"]["Properties"]["Dimensions"], of_stream);
+    assert!(!sources.is_empty());
+    for (id, source) in sources {
+        let queue = source["Properties"]["EventSourceArn"].as_str().unwrap().trim_end_matches(".Arn");
+        let of_queue = json!([{ "Name": "QueueName", "Value": format!("{queue}.QueueName") }]);
+        let alarm = alarms
+            .values()
+            .map(|alarm| &alarm["Properties"])
+            .find(|alarm| alarm["MetricName"] == "ApproximateAgeOfOldestMessage" && alarm["Dimensions"] == of_queue);
+        let longest = alarm.unwrap_or_else(|| panic!("{id}"))["Threshold"].as_u64().unwrap();
+        let queue = &queues[queue]["Properties"];
+        assert!(
+            longest > LEFT_OUT_AFTER * queue["VisibilityTimeout"].as_u64().unwrap(),
+            "{id}: it rings for one message"
+        );
+        assert!(longest + DAY < queue["MessageRetentionPeriod"].as_u64().unwrap(), "{id}: nobody has a day to mend it");
     }
 }
 

@@ -13,12 +13,14 @@ const METER: &str = include_str!("../../../shared/cloud/src/aws/meter.rs");
 /// What SAM makes of functions that are deployed gradually.
 const OF_SAM: &str = "ServerlessDeploymentApplication";
 /// Names that are none of the template's: of AWS's answers and languages, and of its properties.
-const OF_AWS: [&str; 9] = [
+const OF_AWS: [&str; 11] = [
     "AWSLambdaBasicExecutionRole",
     "AWSXrayWriteOnlyAccess",
     "Body",
+    "EventSourceArn",
     "FunctionError",
     "FunctionVersion",
+    "LastProcessingResult",
     "Map",
     "TaskHandle",
     "ThrottlingRateLimit",
