@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use mainsheet_core::agent_protocol::HEARTBEAT_INTERVAL;
 use serde_json::Value;
 
 /// Runs a day that are told.
@@ -126,7 +127,12 @@ impl Book {
         let of_identity: f64 =
             always.iter().filter(|(request, _)| request.contains(" /auth/")).map(|(_, count)| count).sum();
         let events = self.assumed("eventsPerRun") * runs;
+        // An idle agent's heartbeats are in its price. Those of one that has runs renew their leases as well.
+        let renewals = runs * self.assumed("secondsPerRun") / HEARTBEAT_INTERVAL.as_secs_f64();
+        let renewal =
+            Units { read: self.assumed("unitsPerRenewal/read"), write: self.assumed("unitsPerRenewal/write") };
         let units = Units::default()
+            .plus(renewals, renewal)
             .plus(runs, self.units_of_requests(&of_agents))
             .plus(runs, self.units_of_requests(&of_people))
             .plus(runs, self.units(&self.counts("callsOfWorkersPerRun")))
