@@ -148,6 +148,35 @@ async fn the_deployed_table_is_the_one_that_tests_use() {
     assert!(login[expiring].is_u64(), "logins expire by `{expiring}`: {login}");
 }
 
+/// Where CloudFormation can follow a template in no other way, it puts an empty table in the place of the one that is there, and an address
+/// that is made again is another one. A stack with `infra/stack-policy.json` refuses that.
+#[test]
+fn what_cannot_be_made_again_is_kept() {
+    let template = template();
+    let mut kept = BTreeSet::new();
+    for kind in ["AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::SecretsManager::Secret"] {
+        for (id, resource) in resources(&template, kind) {
+            let policies = (&resource["DeletionPolicy"], &resource["UpdateReplacePolicy"]);
+            assert_eq!(policies, (&json!("Retain"), &json!("Retain")), "{id}");
+            kept.insert(id);
+        }
+    }
+    // People know one address, and agents the other, which SAM makes.
+    kept.extend(resources(&template, "AWS::ApiGatewayV2::Api").into_keys());
+    let functions = resources(&template, "AWS::Serverless::Function").into_iter();
+    let with_address = functions.filter(|(_, function)| function["Properties"]["FunctionUrlConfig"].is_object());
+    kept.extend(with_address.map(|(id, _)| format!("{id}Url")));
+    let kept: Vec<String> = kept.iter().map(|id| format!("LogicalResourceId/{id}")).collect();
+    let wanted = json!({ "Statement": [
+        { "Effect": "Allow", "Principal": "*", "Action": ["Update:*"], "Resource": ["*"] },
+        { "Effect": "Deny", "Principal": "*", "Action": ["Update:Delete", "Update:Replace"], "Resource": kept },
+        // Whoever changes how it is generated has another one, and what it sealed is lost.
+        { "Effect": "Deny", "Principal": "*", "Action": ["Update:Modify"], "Resource": ["LogicalResourceId/SealingKeySecret"] },
+    ] });
+    let policy: Value = serde_json::from_str(&source("infra/stack-policy.json")).unwrap();
+    assert_eq!(policy, wanted);
+}
+
 /// Who is told nothing in time gets a 503 of API Gateway's own, and nobody knows what became of the request.
 #[test]
 fn functions_answer_before_api_gateway_gives_them_up() {
