@@ -86,6 +86,16 @@ fn assert_known(names: &[&str], known: &BTreeSet<String>, context: &str) {
     assert!(unknown.is_empty(), "{context}: {unknown:?}");
 }
 
+/// It changes with the functions, which know the one that they were built with.
+#[test]
+fn an_upgrade_brings_what_customers_get() {
+    let (_, upgrade) = PAGE.split_once("\n## Upgrade and roll back\n").unwrap();
+    let upgrade = upgrade.split("\n## ").next().unwrap();
+    for part in ["aws s3 cp infra/customer/connection.yaml s3://", "AgentImage=", "RuntimeImage="] {
+        assert!(upgrade.contains(part), "{part}");
+    }
+}
+
 /// Packages that are built together have the features of their libraries in common.
 #[test]
 fn what_is_measured_is_built_from_the_packages_that_are_deployed() {
