@@ -8,6 +8,7 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::retry::RetryConfig;
 use dynoxide::Database;
+use dynoxide::actions::delete_item::DeleteItemRequest;
 use dynoxide::actions::describe_table::DescribeTableRequest;
 use dynoxide::actions::get_item::GetItemRequest;
 use dynoxide::actions::scan::ScanRequest;
@@ -214,6 +215,14 @@ impl TestTable {
             }
         }
         self.database().import_items(TABLE, copies, dynoxide::ImportOptions::default()).unwrap();
+    }
+
+    /// Takes a row away, as somebody does who operates a deployment.
+    pub fn remove(&self, pk: &str, sk: &str) {
+        let key = [("pk", pk), ("sk", sk)].map(|(name, text)| (name.to_owned(), AttributeValue::S(text.to_owned())));
+        let request =
+            DeleteItemRequest { table_name: TABLE.to_owned(), key: key.into(), ..DeleteItemRequest::default() };
+        let _ = self.database().delete_item(request).unwrap();
     }
 
     /// The rows as they are now, to see later what has changed. `stream` is at its end.

@@ -50,3 +50,21 @@ async fn an_earlier_key_stays_as_long_as_its_tokens_are_good() {
     let after = kids(&app).await;
     assert_eq!(after.len(), before.len(), "{before:?} {after:?}");
 }
+
+/// As `infra/docs/operations.md` says, for secrets that leaked.
+#[tokio::test]
+async fn what_a_key_signed_counts_for_ten_minutes_once_it_was_taken_away() {
+    let app = TestApp::start().await;
+    let owner = app.sign_up("owner@example.com").await;
+    let next = SigningKey::derive(&"another secret of the tests, of no use elsewhere".into(), Purpose::Access).unwrap();
+    next.publish(app.store()).await.unwrap();
+    let _ = owner.get("/me").await.expect(200);
+    let dump = app.dump();
+    let is_before = |(pk, sk): &(String, String), row: &Value| {
+        pk == "SIGNING_KEYS" && sk.starts_with("access#") && row["data"]["retiresAt"].is_string()
+    };
+    let (key, _) = dump.rows.iter().find(|&(key, row)| is_before(key, row)).unwrap();
+    app.table().remove(&key.0, &key.1);
+    app.advance(Duration::from_secs(10 * 60));
+    let _ = owner.get("/me").await.expect(401);
+}
