@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, sleep_until};
 
 use crate::platform::Platform;
+use crate::statistics::{median, percentile};
 
 /// What is tried, and how long.
 #[derive(clap::Args)]
@@ -149,11 +150,7 @@ impl Memory {
     /// The medians of the first, the middle and the last third.
     fn thirds(&self) -> [f64; 3] {
         let third = self.0.len().div_ceil(3).max(1);
-        let mut thirds = self.0.chunks(third).map(|looks| {
-            let mut looks = looks.to_vec();
-            looks.sort_by(f64::total_cmp);
-            looks[looks.len() / 2]
-        });
+        let mut thirds = self.0.chunks(third).map(|looks| median(looks.iter().copied()));
         std::array::from_fn(|_| thirds.next().unwrap_or_default())
     }
 
@@ -188,8 +185,7 @@ impl Tried {
     fn at(&self, share: usize) -> Duration {
         let mut times = self.times.clone();
         times.sort_unstable();
-        let rank = (times.len() * share).div_ceil(100).max(1);
-        times.get(rank - 1).copied().unwrap_or_default()
+        percentile(&times, share)
     }
 
     /// Whether each was sent and answered as it should be.

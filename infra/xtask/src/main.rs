@@ -8,6 +8,7 @@ mod gateway_proxy;
 mod load;
 mod platform;
 mod schedule_oracle;
+mod statistics;
 mod table_proxy;
 mod verify_audit;
 

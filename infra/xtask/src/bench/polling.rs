@@ -9,6 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::Options;
 use super::table::Line;
+use crate::statistics::median;
 
 /// Half of all runs are leased within this many seconds.
 const BAR: f64 = 1.0;
@@ -31,8 +32,7 @@ pub(super) async fn measure(options: &Options) -> Vec<Line> {
             let moment = PAUSE * (2 * number + 1) / (2 * RUNS);
             waits.push(wait(&app, &owner, &agent, &job, moment).await.as_secs_f64());
         }
-        waits.sort_by(f64::total_cmp);
-        medians.push(waits[waits.len() / 2]);
+        medians.push(median(waits));
     }
     app.deliver().await;
     vec![Line::barred("from ready to an agent that asks and is answered at once, p50", "s", medians, BAR)]

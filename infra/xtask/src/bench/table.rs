@@ -2,6 +2,8 @@
 
 use std::ops::RangeInclusive;
 
+use crate::statistics::median;
+
 /// A measurement over all rounds.
 pub(super) struct Line {
     name: String,
@@ -42,9 +44,7 @@ impl Line {
     }
 
     fn median(&self) -> f64 {
-        let mut sorted = self.rounds.clone();
-        sorted.sort_by(f64::total_cmp);
-        sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+        median(self.rounds.iter().copied())
     }
 }
 

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use nix::time::{ClockId, clock_gettime};
 
+use crate::statistics::percentile;
+
 /// What one round of calls took.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Round {
@@ -31,7 +33,7 @@ impl Round {
     /// The times of calls, and the processor time of all of them.
     pub(super) fn of(mut times: Vec<Duration>, cpu: Duration) -> Self {
         times.sort_unstable();
-        let at = |share: usize| milliseconds(times[(times.len() * share / 100).min(times.len() - 1)]);
+        let at = |share| milliseconds(percentile(&times, share));
         Self { p50: at(50), p99: at(99), cpu: milliseconds(cpu) / times.len() as f64 }
     }
 }

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use super::Package;
 use super::rounds::{Figures, Rounds};
+use crate::statistics::median;
 
 /// One of the figures.
 struct Measure {
@@ -99,9 +100,10 @@ struct Spread {
 
 impl Spread {
     fn of(figures: impl Iterator<Item = f64>) -> Self {
-        let mut sorted: Vec<f64> = figures.collect();
-        sorted.sort_by(f64::total_cmp);
-        Self { least: sorted[0], median: sorted[sorted.len() / 2], most: sorted[sorted.len() - 1] }
+        let figures: Vec<f64> = figures.collect();
+        let least = figures.iter().copied().fold(f64::INFINITY, f64::min);
+        let most = figures.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        Self { least, median: median(figures), most }
     }
 
     fn text(&self, unit: &str) -> String {
