@@ -12,8 +12,9 @@ use std::time::Duration;
 use mainsheet_testkit::{PASSWORD, build, registration};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
+use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, interval, sleep, sleep_until};
+use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 
 use crate::platform::Platform;
 use crate::statistics::{median, percentile};
@@ -22,13 +23,13 @@ use crate::statistics::{median, percentile};
 #[derive(clap::Args)]
 pub(crate) struct Options {
     /// Seconds that the highest rate has to hold for
-    #[arg(long, default_value_t = 60)]
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u64).range(1..))]
     seconds: u64,
     /// Seconds of each try on the way to it
-    #[arg(long, default_value_t = 4)]
+    #[arg(long, default_value_t = 4, value_parser = clap::value_parser!(u64).range(1..))]
     search_seconds: u64,
     /// Requests a second, in place of searching for the highest rate; they need not be answered soon
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u32).range(1..))]
     rate: Option<u32>,
     /// The platform's program [default: the one that is built for release first]
     #[arg(long)]
@@ -56,8 +57,19 @@ const LONG_ENOUGH: u64 = 60;
 /// Memory is flat while the last third has no more than this much of the middle third, and so many megabytes besides.
 const GROWTH: (f64, f64) = (1.05, 4.0);
 
-/// Tries and prints; fails when no rate holds, a request of the one that does fails, or memory grows.
+/// Tries and prints; fails when no rate holds, a request of the one that does fails, memory grows, or it is told to stop: then the platform
+/// goes with it.
 pub(crate) async fn run(options: &Options) -> ExitCode {
+    let mut terminate = signal(SignalKind::terminate()).unwrap();
+    let mut interrupt = signal(SignalKind::interrupt()).unwrap();
+    tokio::select! {
+        code = Box::pin(find(options)) => code,
+        _ = terminate.recv() => ExitCode::FAILURE,
+        _ = interrupt.recv() => ExitCode::FAILURE,
+    }
+}
+
+async fn find(options: &Options) -> ExitCode {
     let program = options.program.clone().unwrap_or_else(Platform::build);
     let mut platform = Platform::start(&program);
     platform.first_answer();
@@ -277,7 +289,7 @@ impl Scene {
         let mut scene = Self { client, api, token: String::new(), team: String::new(), job: String::new() };
         let email = "owner@example.com";
         let _ = scene.ask(Method::POST, "/auth/signup", Some(build::sign_up(email, PASSWORD, "Load"))).await;
-        let token = scene.mailed(platform).await;
+        let token = timeout(TIMEOUT, scene.mailed(platform)).await.expect("a mail that confirms the address");
         let _ = scene.ask(Method::POST, "/auth/email/verify", Some(json!({ "token": token }))).await;
         let login = json!({ "email": email, "password": PASSWORD });
         let tokens = scene.ask(Method::POST, "/auth/login", Some(login)).await;
@@ -350,7 +362,18 @@ fn text(value: &Value) -> String {
 
 #[cfg(test)]
 mod tests {
+    use clap::Parser;
+
     use super::*;
+    use crate::Arguments;
+
+    #[test]
+    fn nothing_holds_for_no_time_or_at_no_rate() {
+        for option in ["--seconds", "--search-seconds", "--rate"] {
+            let is_taken = |value| Arguments::try_parse_from(["xtask", "load", option, value]).is_ok();
+            assert_eq!(["0", "1"].map(is_taken), [false, true], "{option}");
+        }
+    }
 
     #[test]
     fn one_in_a_hundred_may_be_late() {

@@ -15,6 +15,7 @@ mod table_front;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::builder::RangedU64ValueParser;
 use estate::Estate;
 use table_front::TableFront;
 
@@ -28,10 +29,10 @@ pub(crate) struct Options {
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["rust", "go", "node", "python"])]
     only: Vec<Package>,
     /// Rounds; in each every package is started anew
-    #[arg(long, default_value_t = 9)]
+    #[arg(long, default_value_t = 9, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     rounds: usize,
     /// Requests of each endpoint in a round, after half as many that do not count
-    #[arg(long, default_value_t = 400)]
+    #[arg(long, default_value_t = 400, value_parser = RangedU64ValueParser::<usize>::new().range(1..))]
     requests: usize,
     /// Count the instructions of the Rust package instead, and compare them with those in `tests/bench/instructions.json`
     #[arg(long)]
