@@ -14,7 +14,7 @@ from requests.structures import CaseInsensitiveDict
 
 HEAD = 10_240
 BODY = 10 * 1024 * 1024
-PAYLOAD = 6_291_556
+PAYLOAD = 6 * 1024 * 1024
 ENVELOPE = 1024
 
 TOO_LARGE_A_HEAD = 431, b'{"message":"Request Header Fields Too Large"}'
