@@ -6,7 +6,7 @@
 //! - Reads are consistent, but for those of the due index, which cannot be. Tables that tests stand on always are: a read that may be old
 //!   would show only in AWS.
 //! - A `Query` is bounded: it says in `Limit` how many rows it takes at most, up to [`MOST_ROWS`], and has no filter, which would read
-//!   more than it answers.
+//!   more than it answers. A batch read has at most 100 keys.
 //! - A row is smaller than 100 KB, a transaction has at most 100 writes on different rows and is smaller than 4 MB. What an update adds to
 //!   a row is seen by itself; a row that has grown too large bit by bit is seen when it is read.
 
@@ -20,6 +20,8 @@ use serde_json::Value;
 const ROW_BYTES: usize = 100 * 1024;
 /// The bytes that a transaction stays below.
 const TRANSACTION_BYTES: usize = 4 * 1024 * 1024;
+/// The most keys of a batch read.
+const MOST_KEYS: usize = 100;
 /// The most writes of a transaction.
 const MOST_WRITES: usize = 100;
 /// The calls that are made. The last two are how tests and the embedded platform make their table.
@@ -28,7 +30,8 @@ const CALLS: [&str; 6] = ["GetItem", "BatchGetItem", "Query", "TransactWriteItem
 /// Which rule a call breaks.
 pub(crate) fn breach(operation: &str, body: &Value) -> Option<String> {
     match operation {
-        "GetItem" | "BatchGetItem" => old(operation, body),
+        "GetItem" => old(operation, body),
+        "BatchGetItem" => old(operation, body).or_else(|| too_many(body)),
         "Query" => old(operation, body).or_else(|| unbounded(body)),
         "TransactWriteItems" => too_much(body),
         _ if CALLS.contains(&operation) => None,
@@ -48,9 +51,16 @@ fn old(operation: &str, read: &Value) -> Option<String> {
     is_old.then(|| format!("a read of what may be old: {operation} {read}"))
 }
 
+fn too_many(batch: &Value) -> Option<String> {
+    let tables = batch["RequestItems"].as_object().into_iter().flatten();
+    let keys: usize = tables.filter_map(|(_, of_table)| of_table["Keys"].as_array()).map(Vec::len).sum();
+    (keys > MOST_KEYS).then(|| format!("a batch read of {keys} keys"))
+}
+
 fn unbounded(query: &Value) -> Option<String> {
     let limit = query["Limit"].as_u64().unwrap_or_default();
-    let is_bounded = (1..=u64::from(MOST_ROWS.unsigned_abs())).contains(&limit) && query["FilterExpression"].is_null();
+    let has_filter = ["FilterExpression", "QueryFilter"].iter().any(|filter| !query[filter].is_null());
+    let is_bounded = (1..=u64::from(MOST_ROWS.unsigned_abs())).contains(&limit) && !has_filter;
     (!is_bounded).then(|| format!("a query without a bound of at most {MOST_ROWS} rows: {query}"))
 }
 

@@ -91,6 +91,24 @@ async fn what_the_design_forbids_is_refused() {
 }
 
 #[test]
+fn reads_have_a_bound_whatever_the_table_takes() {
+    let batch = |count: usize| {
+        let keys = vec![json!({ "pk": { "S": "P" } }); count];
+        json!({ "RequestItems": { TABLE: { "ConsistentRead": true, "Keys": keys } } })
+    };
+    let query = |part: &str| json!({ "ConsistentRead": true, "Limit": 1, part: {} });
+    for (operation, call, is_bounded) in [
+        ("BatchGetItem", batch(100), true),
+        ("BatchGetItem", batch(101), false),
+        ("Query", query("ExclusiveStartKey"), true),
+        ("Query", query("FilterExpression"), false),
+        ("Query", query("QueryFilter"), false),
+    ] {
+        assert_eq!(guard::breach(operation, &call).is_none(), is_bounded, "{operation}");
+    }
+}
+
+#[test]
 fn rows_weigh_what_dynamodb_says() {
     let sizes = [
         (json!({ "name": { "S": "Grüße" } }), 4 + 7),
