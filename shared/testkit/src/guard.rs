@@ -16,6 +16,8 @@ use mainsheet_store::MOST_ROWS;
 use mainsheet_store::schema::DUE;
 use serde_json::Value;
 
+use crate::transaction::{keyed, rows_told, writes};
+
 /// The bytes that a row stays below. DynamoDB takes 400 KB.
 const ROW_BYTES: usize = 100 * 1024;
 /// The bytes that a transaction stays below.
@@ -65,16 +67,14 @@ fn unbounded(query: &Value) -> Option<String> {
 }
 
 fn too_much(transaction: &Value) -> Option<String> {
-    let writes: Vec<&Value> = transaction["TransactItems"].as_array().into_iter().flatten().collect();
-    let writes: Vec<(&String, &Value)> = writes.iter().filter_map(|write| write.as_object()?.iter().next()).collect();
-    if writes.len() > MOST_WRITES {
-        return Some(format!("a transaction of {} writes", writes.len()));
+    let count = writes(transaction).count();
+    if count > MOST_WRITES {
+        return Some(format!("a transaction of {count} writes"));
     }
     let mut rows = HashSet::new();
     let mut sum = 0;
-    for (kind, write) in writes {
-        let key = if write["Key"].is_null() { &write["Item"] } else { &write["Key"] };
-        let key = format!("{} {}", key["pk"]["S"], key["sk"]["S"]);
+    for (kind, write) in writes(transaction) {
+        let key = name_of(keyed(write));
         let size =
             ["Item", "Key", "ExpressionAttributeValues"].iter().map(|part| size_of_row(&write[part])).sum::<usize>();
         sum += size;
@@ -95,15 +95,19 @@ pub(crate) fn breach_of_answer(answer: &[u8]) -> Option<String> {
         return None;
     }
     let answer: Value = serde_json::from_slice(answer).ok()?;
-    let of_batch = answer["Responses"].as_object().into_iter().flatten().filter_map(|(_, rows)| rows.as_array());
-    let listed = answer["Items"].as_array().into_iter().chain(of_batch).flatten();
+    let listed = answer["Items"].as_array().into_iter().flatten().chain(rows_told(&answer));
     [&answer["Item"]].into_iter().chain(listed).find_map(breach_of_row)
 }
 
 /// Whether a row is too large.
 pub(crate) fn breach_of_row(row: &Value) -> Option<String> {
     let size = size_of_row(row);
-    (size >= ROW_BYTES).then(|| format!("a row of {size} bytes: {} {}", row["pk"]["S"], row["sk"]["S"]))
+    (size >= ROW_BYTES).then(|| format!("a row of {size} bytes: {}", name_of(row)))
+}
+
+/// What a row is told by.
+fn name_of(row: &Value) -> String {
+    format!("{} {}", row["pk"]["S"], row["sk"]["S"])
 }
 
 /// The bytes of a row as DynamoDB counts them (developer guide, "DynamoDB item sizes and formats"), in its JSON.

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use mainsheet_core::{Clock, Timestamp};
 use mainsheet_store::schema::{DUE, DUE_AT, DUE_SHARD};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
+
+use crate::transaction::{Write, rows_asked, rows_told, writes};
 
 /// How long the index is late at most.
 pub(crate) const LATEST: Duration = Duration::from_secs(2);
@@ -132,30 +134,16 @@ impl LateIndex {
 
 /// The batch read of the entries that a transaction may move, as they are before; none where all its rows are new.
 pub(crate) fn entries_asked(body: &Value) -> Option<Value> {
-    let mut tables: BTreeMap<&str, Vec<Value>> = BTreeMap::new();
-    for write in writes(body).filter(|write| !is_new(write)) {
-        if let Some(of) = moved_key(write) {
-            let key = json!({ "pk": of["pk"], "sk": of["sk"] });
-            tables.entry(table_of(write)).or_default().push(key);
-        }
-    }
-    let asked = |keys: Vec<Value>| json!({ "Keys": keys, "ConsistentRead": true, "ProjectionExpression": ENTRY });
-    let tables: Map<String, Value> = tables.into_iter().map(|(name, keys)| (name.to_owned(), asked(keys))).collect();
-    (!tables.is_empty()).then(|| json!({ "RequestItems": tables }))
+    rows_asked(writes(body).filter(|write| moved_key(*write).is_some() && !is_new(write)), Some(ENTRY))
 }
 
 /// The entries that the batch read told, by their rows.
 pub(crate) fn entries_told(answer: &Value) -> BTreeMap<RowKey, Value> {
-    let rows = answer["Responses"].as_object().into_iter().flatten().filter_map(|(_, rows)| rows.as_array()).flatten();
-    rows.filter(|row| !row[DUE_AT].is_null()).map(|row| (row_key(row), row.clone())).collect()
-}
-
-fn writes(body: &Value) -> impl Iterator<Item = (&String, &Value)> {
-    body["TransactItems"].as_array().into_iter().flatten().filter_map(|write| write.as_object()?.iter().next())
+    rows_told(answer).filter(|row| !row[DUE_AT].is_null()).map(|row| (row_key(row), row.clone())).collect()
 }
 
 /// What holds the primary key of a row that a write may move in the index.
-fn moved_key<'w>((kind, write): (&String, &'w Value)) -> Option<&'w Value> {
+fn moved_key((kind, write): Write<'_>) -> Option<&Value> {
     match kind.as_str() {
         "Put" => Some(&write["Item"]).filter(|item| !item[DUE_AT].is_null()),
         "Update" => {
@@ -168,12 +156,8 @@ fn moved_key<'w>((kind, write): (&String, &'w Value)) -> Option<&'w Value> {
 }
 
 /// Whether a write takes effect only where there was no row.
-fn is_new((_, write): &(&String, &Value)) -> bool {
+fn is_new((_, write): &Write<'_>) -> bool {
     write["ConditionExpression"] == "attribute_not_exists(pk)"
-}
-
-fn table_of<'w>((_, write): (&String, &'w Value)) -> &'w str {
-    write["TableName"].as_str().unwrap_or_default()
 }
 
 fn row_key(of: &Value) -> RowKey {

@@ -28,6 +28,7 @@ mod table_proxy;
 mod takers;
 #[cfg(test)]
 mod tests;
+mod transaction;
 mod upstream;
 
 pub use agent::{TestAgent, held, registration};
