@@ -7,16 +7,19 @@
 //!   would show only in AWS.
 //! - A `Query` is bounded: it says in `Limit` how many rows it takes at most, up to [`MOST_ROWS`], and has no filter, which would read
 //!   more than it answers. A batch read has at most 100 keys.
-//! - A row is smaller than 100 KB, a transaction has at most 100 writes on different rows and is smaller than 4 MB. What an update adds to
-//!   a row is seen by itself; a row that has grown too large bit by bit is seen when it is read.
+//! - A row is smaller than 100 KB, a transaction has at most 100 writes on different rows. What an update adds to a row is seen by itself;
+//!   a row that has grown too large bit by bit is seen when it is read.
+//! - A transaction is smaller than 4 MB. DynamoDB says no more than that its items may not come to more in all, so each counts as it is
+//!   before or after, whichever is larger, also where it is deleted or only looked at. A transaction of so many writes that they may come
+//!   to that is weighed with its rows, which are read before.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use mainsheet_store::MOST_ROWS;
 use mainsheet_store::schema::DUE;
 use serde_json::Value;
 
-use crate::transaction::{keyed, rows_told, writes};
+use crate::transaction::{self, Write, keyed, rows_told, writes};
 
 /// The bytes that a row stays below. DynamoDB takes 400 KB.
 const ROW_BYTES: usize = 100 * 1024;
@@ -72,12 +75,8 @@ fn too_much(transaction: &Value) -> Option<String> {
         return Some(format!("a transaction of {count} writes"));
     }
     let mut rows = HashSet::new();
-    let mut sum = 0;
     for (kind, write) in writes(transaction) {
-        let key = name_of(keyed(write));
-        let size =
-            ["Item", "Key", "ExpressionAttributeValues"].iter().map(|part| size_of_row(&write[part])).sum::<usize>();
-        sum += size;
+        let (key, size) = (name_of(keyed(write)), size_sent(write));
         if size >= ROW_BYTES {
             return Some(format!("{kind} of {size} bytes at {key}"));
         }
@@ -85,7 +84,30 @@ fn too_much(transaction: &Value) -> Option<String> {
             return Some(format!("two writes of a transaction at {key}"));
         }
     }
-    (sum >= TRANSACTION_BYTES).then(|| format!("a transaction of {sum} bytes"))
+    None
+}
+
+/// What a write sends.
+fn size_sent(write: &Value) -> usize {
+    ["Item", "Key", "ExpressionAttributeValues"].iter().map(|part| size_of_row(&write[part])).sum()
+}
+
+/// The batch read of the rows of a transaction that may be too heavy with them. So few that each may be as large as any are not read.
+pub(crate) fn rows_asked(operation: &str, body: &Value) -> Option<Value> {
+    let may_be = operation == "TransactWriteItems" && writes(body).count() > TRANSACTION_BYTES / ROW_BYTES;
+    if may_be { transaction::rows_asked(writes(body), None) } else { None }
+}
+
+/// Whether a transaction is too heavy with its rows as the batch read told them.
+pub(crate) fn breach_of_weight(transaction: &Value, told: &Value) -> Option<String> {
+    let rows: HashMap<String, usize> = rows_told(told).map(|row| (name_of(row), size_of_row(row))).collect();
+    let weight = |(kind, write): Write<'_>| {
+        let (before, sent) = (rows.get(&name_of(keyed(write))).copied().unwrap_or_default(), size_sent(write));
+        // What an update leaves cannot be told from here. It is no more than both together.
+        if kind == "Update" { before + sent } else { before.max(sent) }
+    };
+    let sum: usize = writes(transaction).map(weight).sum();
+    (sum >= TRANSACTION_BYTES).then(|| format!("a transaction of {sum} bytes, with its rows"))
 }
 
 /// Which rule a row of an answer breaks.

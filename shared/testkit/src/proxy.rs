@@ -223,7 +223,7 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
     let Ok(body) = body.collect().await else { return lost() };
     let mut trip = Trip::of_caller(parts, body.to_bytes());
     let call = proxy.shared.seen.lock().unwrap().note(&trip);
-    if let Some(breach) = guard::breach(&trip.operation, &trip.body) {
+    if let Some(breach) = broken_rule(&proxy, &trip).await {
         let answer = refusal("ValidationException", &breach);
         proxy.tell(breach);
         return answer;
@@ -242,6 +242,15 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
         Verdict::Break(fault) => broken(&proxy, trip, fault).await,
         Verdict::Shake(shake) => shaken(&proxy, trip, shake).await,
     }
+}
+
+/// Which rule of the design a call breaks, by itself or with the rows that it writes.
+async fn broken_rule(proxy: &Proxy, trip: &Trip) -> Option<String> {
+    let breach = guard::breach(&trip.operation, &trip.body);
+    let asked = guard::rows_asked(&trip.operation, &trip.body).filter(|_| breach.is_none());
+    let Some(asked) = asked else { return breach };
+    let (_, answer) = ask(proxy, &trip.beside("BatchGetItem", asked)).await;
+    guard::breach_of_weight(&trip.body, &serde_json::from_slice(&answer).unwrap_or_default())
 }
 
 async fn broken(proxy: &Proxy, trip: Trip, fault: Fault) -> Response {

@@ -8,7 +8,9 @@ use std::time::Duration;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::error::ProvideErrorMetadata;
 use aws_sdk_dynamodb::types::builders::KeysAndAttributesBuilder;
-use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, Put, TransactWriteItem, Update};
+use aws_sdk_dynamodb::types::{
+    AttributeValue, ConditionCheck, Delete, KeysAndAttributes, Put, TransactWriteItem, Update,
+};
 use axum::extract::State;
 use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, StatusCode};
@@ -88,6 +90,38 @@ async fn what_the_design_forbids_is_refused() {
     }
     let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| table.assert_rules_kept()));
     assert!(told.is_err(), "a test that breaks a rule fails");
+}
+
+#[tokio::test]
+async fn a_transaction_weighs_what_its_rows_do() {
+    let table = TestTable::start().await;
+    table.hold();
+    let client = table.client();
+    let send = |writes: Vec<TransactWriteItem>| client.transact_write_items().set_transact_items(Some(writes)).send();
+    // `pk`, `P`, `sk`, two digits and `text` are 11 bytes.
+    let row = |number: usize, bytes: usize| item(&format!("{number:02}"), &[("text", "x".repeat(bytes - 11).as_str())]);
+    let key = |number: usize| Some(item(&format!("{number:02}"), &[]));
+    let look = |number: usize| {
+        let look = ConditionCheck::builder().table_name(TABLE).set_key(key(number));
+        let look = look.condition_expression("attribute_exists(pk)").build().unwrap();
+        TransactWriteItem::builder().condition_check(look).build()
+    };
+    // Its key is 7 bytes, `:n` with 1 is 4.
+    let update = Update::builder().table_name(TABLE).set_key(key(1)).update_expression("SET n = :n");
+    let update = update.expression_attribute_values(":n", AttributeValue::N("1".to_owned())).build().unwrap();
+    let delete = Delete::builder().table_name(TABLE).set_key(key(2)).build().unwrap();
+    let each_kind = [
+        put(item("00", &[])),
+        TransactWriteItem::builder().update(update).build(),
+        TransactWriteItem::builder().delete(delete).build(),
+    ];
+    let transaction = || each_kind.iter().cloned().chain((3..41).map(look)).collect();
+    assert!(send((1..41).map(|number| put(row(number, 102_300))).collect()).await.is_ok());
+    // 40 rows of 102,300 bytes, 11 bytes sent, and this row: 4 MB, and a byte less.
+    for (bytes, refused) in [(102_293, Some("ValidationException")), (102_292, None)] {
+        assert!(send(vec![put(row(0, bytes))]).await.is_ok());
+        assert_eq!(code(send(transaction()).await).as_deref(), refused, "{bytes}");
+    }
 }
 
 #[test]
