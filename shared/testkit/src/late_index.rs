@@ -1,5 +1,5 @@
 //! The due index as DynamoDB keeps it: a global index hears of a write a moment later. Until then it shows the row as it was before:
-//! not yet there, at the moment it was due, or still there when it is gone.
+//! not yet there, at the moment it was due, or still there when it is gone or not due any more.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -145,7 +145,8 @@ pub(crate) fn entries_told(answer: &Value) -> BTreeMap<RowKey, Value> {
 /// What holds the primary key of a row that a write may move in the index.
 fn moved_key((kind, write): Write<'_>) -> Option<&Value> {
     match kind.as_str() {
-        "Put" => Some(&write["Item"]).filter(|item| !item[DUE_AT].is_null()),
+        // What is not due may stand in the place of what was.
+        "Put" => Some(&write["Item"]).filter(|item| !item[DUE_AT].is_null() || !is_new(&(kind, write))),
         "Update" => {
             let mut names = write["ExpressionAttributeNames"].as_object()?.values();
             names.any(|name| name == DUE_AT || name == DUE_SHARD).then(|| &write["Key"])

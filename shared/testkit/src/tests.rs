@@ -326,13 +326,16 @@ fn what_a_transaction_moves_in_the_index_is_noticed() {
     let asked = Some(json!({ "RequestItems": { TABLE: {
         "Keys": [key], "ConsistentRead": true, "ProjectionExpression": "pk, sk, due_shard, due_at",
     } } }));
-    let put = |condition: &str| json!({ "TableName": TABLE, "Item": entry("1", at), "ConditionExpression": condition });
+    let put =
+        |item: &Value, condition: &str| json!({ "TableName": TABLE, "Item": item, "ConditionExpression": condition });
     let update = |name: &str| json!({ "TableName": TABLE, "Key": key, "ExpressionAttributeNames": names(name) });
     let writes = [
         (json!({ "Delete": { "TableName": TABLE, "Key": key } }), true, asked.clone()),
         (json!({ "Update": update(DUE_AT) }), true, asked.clone()),
-        (json!({ "Put": put("#version = :expected") }), true, asked),
-        (json!({ "Put": put("attribute_not_exists(pk)") }), true, None),
+        (json!({ "Put": put(&entry("1", at), "#version = :expected") }), true, asked.clone()),
+        (json!({ "Put": put(&entry("1", at), "attribute_not_exists(pk)") }), true, None),
+        (json!({ "Put": put(&key, "#version = :expected") }), true, asked),
+        (json!({ "Put": put(&key, "attribute_not_exists(pk)") }), false, None),
         (json!({ "Update": update("data") }), false, None),
         (json!({ "ConditionCheck": { "Key": key } }), false, None),
     ];
