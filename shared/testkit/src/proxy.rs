@@ -26,7 +26,7 @@ use crate::upstream::{Trip, Upstream};
 pub struct TableCall {
     /// Its operation: `GetItem`, `TransactWriteItems` and so on.
     pub operation: String,
-    /// Its place among the calls since the operations were last taken, from 0.
+    /// Its place among the calls since the operations were last taken, from 0; after 10,000 of them from 0 again.
     pub index: usize,
     /// How often it was sent, from 1.
     pub attempt: usize,
@@ -113,9 +113,13 @@ struct Shared {
     seen: Mutex<Seen>,
 }
 
+/// The calls that are kept at most; with the next one they are counted anew. No test counts as many, and nobody takes those of a proxy in
+/// front of processes, which may run for days.
+pub(crate) const MOST_CALLS: usize = 10_000;
+
 /// What came by.
 #[derive(Default)]
-struct Seen {
+pub(crate) struct Seen {
     /// The operation of each call.
     calls: Vec<String>,
     /// The place of each call, and how often it was sent, by the name that its client gives it.
@@ -127,9 +131,13 @@ struct Seen {
 }
 
 impl Seen {
-    fn note(&mut self, trip: &Trip) -> TableCall {
+    pub(crate) fn note(&mut self, trip: &Trip) -> TableCall {
         let operation = trip.operation.clone();
         self.permissions.extend(permissions_of(&operation, &trip.body));
+        if self.calls.len() == MOST_CALLS && !self.by_invocation.contains_key(trip.invocation()) {
+            self.calls.clear();
+            self.by_invocation.clear();
+        }
         let next = self.calls.len();
         let (index, attempt) = self.by_invocation.entry(trip.invocation().to_owned()).or_insert((next, 0));
         *attempt += 1;
@@ -168,7 +176,7 @@ impl Proxy {
         let _ = axum::serve(listener, router).await;
     }
 
-    /// The operations of the calls since the last call of this, in order.
+    /// The operations of the calls since the last call of this, in order, [`MOST_CALLS`] at most.
     pub(crate) fn take_operations(&self) -> Vec<String> {
         let mut seen = self.shared.seen.lock().unwrap();
         let breaches = std::mem::take(&mut seen.breaches);

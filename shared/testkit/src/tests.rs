@@ -13,9 +13,10 @@ use aws_sdk_dynamodb::types::{
 };
 use axum::extract::State;
 use axum::http::header::AUTHORIZATION;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, Request, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::{Json, Router};
+use bytes::Bytes;
 use mainsheet_core::time::ManualClock;
 use mainsheet_embedded::{EmbeddedDynamoDb, client};
 use mainsheet_store::schema::{DUE, DUE_AT, DUE_SHARD};
@@ -25,11 +26,11 @@ use tokio::net::TcpListener;
 
 use crate::guard;
 use crate::late_index::{self, LateIndex, Time};
-use crate::proxy::{Proxy, TableCall, Verdict};
+use crate::proxy::{MOST_CALLS, Proxy, Seen, TableCall, Verdict};
 use crate::shake::{self, Shake};
 use crate::table::{TABLE, TestTable};
 use crate::table_proxy::TableProxy;
-use crate::upstream::Upstream;
+use crate::upstream::{Trip, Upstream};
 
 fn item(sk: &str, attributes: &[(&str, &str)]) -> Item {
     let texts = [("pk", "P"), ("sk", sk)].into_iter().chain(attributes.iter().copied());
@@ -221,6 +222,19 @@ async fn a_proxy_in_front_of_processes_tells_what_broke_a_rule() {
     let scan = client.scan().table_name(TABLE).limit(1);
     assert_eq!(code(scan.send().await).as_deref(), Some("ValidationException"));
     assert_eq!(proxy.breaches().len(), 1);
+}
+
+#[test]
+fn calls_that_nobody_takes_are_not_kept_for_ever() {
+    let mut seen = Seen::default();
+    let mut sent = |number: usize| {
+        let call = Request::builder().header("amz-sdk-invocation-id", number.to_string()).body(()).unwrap();
+        let call = seen.note(&Trip::of_caller(call.into_parts().0, Bytes::new()));
+        (call.index, call.attempt)
+    };
+    assert!((0..MOST_CALLS).all(|number| sent(number) == (number, 1)));
+    assert_eq!(sent(0), (0, 2), "it is sent again, and no further call");
+    assert_eq!(sent(MOST_CALLS), (0, 1), "they are counted anew");
 }
 
 #[test]
