@@ -30,6 +30,8 @@ pub struct TableCall {
     pub index: usize,
     /// How often it was sent, from 1.
     pub attempt: usize,
+    /// What it asks for, in DynamoDB's JSON.
+    pub body: Arc<Value>,
 }
 
 /// What the policy of whoever sends a call has to allow.
@@ -65,6 +67,8 @@ pub enum Verdict {
     Deny,
     /// It waits, and then goes to the table.
     Hold(Pause),
+    /// It goes to the table, and its answer waits.
+    HoldAnswer(Pause),
     /// It goes wrong.
     Break(Fault),
     /// It is answered as DynamoDB may answer it at any time.
@@ -144,7 +148,7 @@ impl Seen {
         if *attempt == 1 {
             self.calls.push(operation.clone());
         }
-        TableCall { operation, index: *index, attempt: *attempt }
+        TableCall { operation, index: *index, attempt: *attempt, body: Arc::clone(&trip.body) }
     }
 }
 
@@ -246,6 +250,11 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
         Verdict::Hold(pause) => {
             pause.hold().await;
             forward(&proxy, trip).await
+        }
+        Verdict::HoldAnswer(pause) => {
+            let answer = forward(&proxy, trip).await;
+            pause.hold().await;
+            answer
         }
         Verdict::Break(fault) => broken(&proxy, trip, fault).await,
         Verdict::Shake(shake) => shaken(&proxy, trip, shake).await,

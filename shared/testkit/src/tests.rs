@@ -26,7 +26,7 @@ use tokio::net::TcpListener;
 
 use crate::guard;
 use crate::late_index::{self, LateIndex, Time};
-use crate::proxy::{MOST_CALLS, Proxy, Seen, TableCall, Verdict};
+use crate::proxy::{MOST_CALLS, Pause, Proxy, Seen, TableCall, Verdict};
 use crate::shake::{self, Shake};
 use crate::table::{TABLE, TestTable};
 use crate::table_proxy::TableProxy;
@@ -209,6 +209,30 @@ async fn a_row_that_updates_make_too_large_is_a_breach_once_it_is_read() {
     assert!(proxy.breaches().is_empty(), "no call is too large by itself");
     let _ = read().await.unwrap();
     assert_eq!(proxy.breaches().len(), 1);
+}
+
+#[tokio::test]
+async fn a_write_whose_answer_is_held_has_taken_effect() {
+    let dynamodb = embedded().await;
+    let (proxy, address) = Proxy::start(dynamodb.endpoint()).await;
+    let pause = Pause::default();
+    let held_back = pause.clone();
+    proxy.set_rule(Some(Arc::new(move |call: &TableCall| {
+        let is_it = call.body["TransactItems"][0]["Put"]["Item"]["sk"]["S"] == "1";
+        if is_it { Verdict::HoldAnswer(held_back.clone()) } else { Verdict::Forward }
+    })));
+    let client = client(&address);
+    let read = || client.get_item().table_name(TABLE).set_key(Some(item("1", &[]))).consistent_read(true).send();
+    let seen = async {
+        pause.reached().await;
+        let seen = read().await.unwrap().item;
+        pause.end();
+        seen
+    };
+    let write = client.transact_write_items().transact_items(put(item("1", &[]))).send();
+    let (written, seen) = tokio::join!(write, seen);
+    assert!(written.is_ok());
+    assert_eq!(seen, Some(item("1", &[])));
 }
 
 #[tokio::test]

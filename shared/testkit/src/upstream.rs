@@ -1,5 +1,7 @@
 //! The table behind the proxy: the embedded one, or that of an emulated AWS.
 
+use std::sync::Arc;
+
 use axum::http::header::{AUTHORIZATION, CONTENT_LENGTH, HeaderValue};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode};
@@ -73,7 +75,7 @@ fn text_of<'h>(headers: &'h HeaderMap, name: &str) -> &'h str {
 /// A round trip on its way to the table.
 pub(crate) struct Trip {
     pub(crate) operation: String,
-    pub(crate) body: Value,
+    pub(crate) body: Arc<Value>,
     parts: Parts,
     /// The body as it is sent.
     text: Bytes,
@@ -85,7 +87,7 @@ impl Trip {
     /// A call as it came. `DynamoDB_20120810.GetItem` is `GetItem`.
     pub(crate) fn of_caller(parts: Parts, text: Bytes) -> Self {
         let operation = text_of(&parts.headers, TARGET).rsplit('.').next().unwrap_or_default().to_owned();
-        let body = serde_json::from_slice(&text).unwrap_or_default();
+        let body = Arc::new(serde_json::from_slice(&text).unwrap_or_default());
         Self { operation, body, parts, text, is_our_own: false }
     }
 
@@ -100,12 +102,12 @@ impl Trip {
         let target = HeaderValue::try_from(format!("DynamoDB_20120810.{operation}")).unwrap();
         parts.headers.insert(TARGET, target);
         let text = body.to_string().into();
-        Self { operation: operation.to_owned(), body, parts, text, is_our_own: true }
+        Self { operation: operation.to_owned(), body: Arc::new(body), parts, text, is_our_own: true }
     }
 
     /// Changes the body.
     pub(crate) fn change<T>(&mut self, change: impl FnOnce(&mut Value) -> T) -> T {
-        let result = change(&mut self.body);
+        let result = change(Arc::make_mut(&mut self.body));
         self.text = self.body.to_string().into();
         self.is_our_own = true;
         result
