@@ -1,16 +1,18 @@
-//! `kill -9` at every step of a run: afterwards no run is lost, doubled or stuck.
+//! `kill -9` at every step of a run, before and after the write by which it leaves the step: afterwards no run is lost, doubled or
+//! stuck.
 
 use std::fs;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use mainsheet_testkit::{Fault, Verdict};
+use mainsheet_testkit::{Fault, Pause, TableCall, Verdict};
 use nix::sys::signal::Signal;
 use reqwest::{Client, Method, StatusCode};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
-use crate::harness::{Owner, Platform, eventually, spark_environment};
+use crate::harness::{Owner, Platform, eventually, in_time, spark_environment, text};
 
 /// The credentials of a built-in agent.
 const KEPT: &str = "built-in.json";
@@ -19,7 +21,8 @@ const KEPT: &str = "built-in.json";
 const STEPS: [&str; 7] =
     ["pending", "ready", "starting", "creating_sail", "waiting_for_sail", "creating_runner", "running"];
 
-/// A job that leaves a line in a file each time its code runs, and then takes a moment.
+/// A job that leaves a line in a file each time its code runs, and then takes a moment. It names packages, if none at all: without that
+/// an agent has created the Sail server before it reports that it asks for one, and the run never stands at `creating_sail`.
 fn counting_job(witness: &Path) -> Value {
     let path = witness.to_str().unwrap();
     let source = format!(
@@ -30,18 +33,63 @@ fn counting_job(witness: &Path) -> Value {
          assert spark.sql('SELECT 1 + 1 AS two').collect()[0].two == 2\n\
          time.sleep(1.5)\n"
     );
-    json!({"python": {"source": source}})
+    json!({"python": {"source": source}, "lakesail": {"libraries": [{"requirements": {"source": "# none\n"}}]}})
 }
 
 fn times_run(witness: &Path) -> usize {
     fs::read_to_string(witness).unwrap_or_default().lines().count()
 }
 
-/// Waits until the run has come as far as `step`, or further.
-async fn comes_to(owner: &Owner, run: &str, step: &str) {
-    let wanted = STEPS.iter().position(|known| *known == step).unwrap();
-    let beyond = |status: &str| STEPS.iter().position(|known| *known == status).is_none_or(|index| index >= wanted);
-    owner.reached(run, beyond).await;
+/// How far a run has come; all that have ended have come equally far.
+fn place(status: &str) -> usize {
+    STEPS.iter().position(|step| *step == status).unwrap_or(STEPS.len())
+}
+
+/// The status that a call of the table gives to the run of a job.
+fn written_status<'c>(call: &'c TableCall, job: &str) -> Option<&'c str> {
+    let writes = call.body["TransactItems"].as_array()?.iter();
+    let values = writes.filter_map(|write| write["Update"]["ExpressionAttributeValues"].as_object());
+    let mut entities = values.flat_map(Map::values).map(|value| &value["M"]);
+    entities.find(|entity| entity["jobId"]["S"] == job)?["status"]["S"].as_str()
+}
+
+/// Holds the write by which the run of a job leaves a step, before or after its effect. Nothing follows it: the run stands still.
+fn hold_leaving(step: &str, job: &str, platform: &Platform, held: fn(Pause) -> Verdict) -> Pause {
+    let (pause, is_held, job, step) = (Pause::default(), AtomicBool::new(false), job.to_owned(), place(step));
+    let held_back = pause.clone();
+    platform.table().set_rule(Arc::new(move |call| match written_status(call, &job) {
+        Some(status) if place(status) > step => match is_held.swap(true, Ordering::SeqCst) {
+            false => held(held_back.clone()),
+            true => Verdict::Hold(Pause::default()),
+        },
+        _ => Verdict::Forward,
+    }));
+    pause
+}
+
+/// Waits until a write is held, and answers where its run stands.
+async fn stands(owner: &Owner, run: &str, held: &Pause) -> String {
+    in_time(run, held.reached()).await;
+    text(&owner.reached(run, |_| true).await["status"])
+}
+
+/// Kills the platform before the write by which a run leaves a step, which is held; and, started again, after that write, whose answer
+/// nobody has. Answers where the run stands then.
+async fn kill_twice(
+    step: &str,
+    held: &Pause,
+    (job, run): (&str, &str),
+    owner: &Owner,
+    platform: &mut Platform,
+) -> String {
+    assert_eq!(stands(owner, run, held).await, step, "{run}");
+    platform.kill();
+    let held = hold_leaving(step, job, platform, Verdict::HoldAnswer);
+    platform.start_again().await;
+    let next = stands(owner, run, &held).await;
+    assert!(place(&next) > place(step), "{run} is {next} after {step}");
+    platform.kill();
+    next
 }
 
 fn assert_ran_once(run: &Value, witness: &Path, step: &str) {
@@ -57,9 +105,10 @@ async fn killing_the_platform_with_its_agent_at_any_step_neither_loses_nor_doubl
     for step in STEPS {
         let witness = platform.folder().join(format!("witness-{step}"));
         let job = owner.job(&format!("killed-at-{}", step.replace('_', "-")), &cluster, counting_job(&witness)).await;
+        let held = hold_leaving(step, &job, &platform, Verdict::Hold);
         let run = owner.run(&job).await;
-        comes_to(&owner, &run, step).await;
-        platform.kill();
+        kill_twice(step, &held, (&job, &run), &owner, &mut platform).await;
+        platform.table().heal();
         platform.start_again().await;
         assert_ran_once(&owner.ended(&run).await, &witness, step);
     }
@@ -72,12 +121,20 @@ async fn killing_the_platform_again_and_again_in_one_run_still_ends_it_once() {
     let (cluster, _) = owner.cluster(&json!({"name": "laptop"})).await;
     let witness = platform.folder().join("witness");
     let job = owner.job("killed-often", &cluster, counting_job(&witness)).await;
+    // An agent that is started again may report several steps at once: what comes next is seen only then.
+    let mut status = STEPS[0].to_owned();
+    let mut held = hold_leaving(&status, &job, &platform, Verdict::Hold);
     let run = owner.run(&job).await;
-    for step in STEPS {
-        comes_to(&owner, &run, step).await;
-        platform.kill();
+    loop {
+        status = kill_twice(&status, &held, (&job, &run), &owner, &mut platform).await;
+        if place(&status) == STEPS.len() {
+            break;
+        }
+        held = hold_leaving(&status, &job, &platform, Verdict::Hold);
         platform.start_again().await;
     }
+    platform.table().heal();
+    platform.start_again().await;
     assert_ran_once(&owner.ended(&run).await, &witness, "every step");
 }
 
@@ -223,13 +280,16 @@ async fn killing_the_agent_or_the_platform_alone_neither_loses_nor_doubles_a_run
         let witness = platform.folder().join(format!("witness-{victim}-{step}"));
         let key = format!("{victim}-{}", step.replace('_', "-"));
         let job = owner.job(&key, &cluster, counting_job(&witness)).await;
+        let held = hold_leaving(step, &job, &platform, Verdict::Hold);
         let run = owner.run(&job).await;
-        comes_to(&owner, &run, step).await;
+        assert_eq!(stands(&owner, &run, &held).await, step, "{run}");
         if victim == "agent" {
             agent.kill();
+            platform.table().heal();
             agent = AgentProcess::start(&platform, &token);
         } else {
             platform.kill();
+            platform.table().heal();
             platform.start_again().await;
         }
         assert_ran_once(&owner.ended(&run).await, &witness, &key);

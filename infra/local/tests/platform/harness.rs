@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 use reqwest::{Client, Method, StatusCode};
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 /// How long anything may take before a test gives up: the first one also prepares the Spark environment.
 const PATIENCE: Duration = Duration::from_secs(900);
@@ -273,6 +273,11 @@ pub(crate) async fn eventually<T, A: Future<Output = Option<T>>>(what: &str, ask
         assert!(start.elapsed() < PATIENCE, "waited in vain: {what}");
         sleep(POLL).await;
     }
+}
+
+/// Waits for something, but not for ever.
+pub(crate) async fn in_time<T>(what: &str, coming: impl Future<Output = T>) -> T {
+    timeout(PATIENCE, coming).await.unwrap_or_else(|_| panic!("waited in vain: {what}"))
 }
 
 fn draw_port() -> TcpListener {
