@@ -11,6 +11,7 @@ use utoipa::openapi::{
 use utoipa::{PartialSchema, ToSchema};
 
 use crate::assemble::BASE;
+use crate::links::add_links;
 use crate::problem::ProblemDetails;
 
 /// Says in the document what a caller has to hold: a relation with its scope, `member`, or `self`.
@@ -66,6 +67,7 @@ fn complete(mut document: OpenApi) -> OpenApi {
             }
         }
     }
+    add_links(&mut document.paths, &components);
     document.components = Some(components);
     document
 }

@@ -9,6 +9,7 @@ mod idempotent;
 mod identity;
 #[cfg(feature = "lambda")]
 pub mod lambda;
+mod links;
 mod page;
 mod path;
 mod problem;

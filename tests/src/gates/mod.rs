@@ -7,6 +7,7 @@ pub(crate) mod document;
 mod emulated;
 mod included;
 mod infrastructure_states;
+mod links;
 mod monitoring;
 mod mutations;
 mod openapi;
