@@ -1,4 +1,4 @@
-"""Prints how many cases schemathesis sent to the operations of a document, by tag.
+"""Prints how many cases schemathesis sent to the operations of a document, by tag, and how many of its links it followed.
 
 Usage: schemathesis_cases.py DOCUMENT COUNTS LEAST
 
@@ -14,15 +14,17 @@ import sys
 
 def main(document, counts, least):
     """Prints the table, and says whether each operation had enough."""
+    document = json.loads(pathlib.Path(document).read_text())
+    runs = [json.loads(run) for run in pathlib.Path(counts).read_text().splitlines()]
     sent, succeeded, refused = (collections.Counter() for _ in range(3))
-    for run in pathlib.Path(counts).read_text().splitlines():
-        for name, (cases, successes, refusals) in json.loads(run).items():
+    for run in runs:
+        for name, (cases, successes, refusals) in run["operations"].items():
             sent[name] += cases
             succeeded[name] += successes
             refused[name] += refusals
 
     tags, needed = collections.defaultdict(list), {}
-    for name, operation in operations(json.loads(pathlib.Path(document).read_text())):
+    for name, operation in operations(document):
         tags[operation["tags"][0]].append(name)
         differs = any(operation.get(part) for part in ("parameters", "requestBody", "security"))
         needed[name] = int(least) if differs else 1
@@ -33,6 +35,7 @@ def main(document, counts, least):
         cells = len(names), sum(cases), sum(succeeded[name] for name in names), min(cases)
         print(f"{tag:24}" + "".join(f"{cell:>12,}" for cell in cells))
     print(f"{sum(sent.values())} cases in all, and {sum(refused.values())} that were too large for the gateway")
+    print(followed(document, [steps for run in runs for steps in run["links"].values()]))
     print("with cases that were too large:", listed(f"{name} ({refused[name]})" for name in needed if refused[name]))
     print("with nothing to vary:", listed(name for name in needed if needed[name] == 1))
     print("never with success:", listed(name for name in needed if not succeeded[name]))
@@ -46,6 +49,14 @@ def operations(document):
     for path, item in document["paths"].items():
         for method, operation in item.items():
             yield f"{method.upper()} {path}", operation
+
+
+def followed(document, links):
+    """What came of the document's links: `links` has for each that was followed how many steps of sequences did, and how many succeeded."""
+    answers = [answer for _, operation in operations(document) for answer in operation["responses"].values()]
+    succeeded = [successes for _, successes in links if successes]
+    ways = f"{len(links)} of {sum(len(answer.get('links', ())) for answer in answers)} links followed, {len(succeeded)} with success"
+    return f"{ways}: {sum(steps for steps, _ in links)} steps of sequences, {sum(succeeded)} with success"
 
 
 def listed(names):

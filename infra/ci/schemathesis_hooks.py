@@ -20,12 +20,16 @@ TOKEN = pathlib.Path(os.environ["FUZZ_TOKEN"])
 CASES = pathlib.Path(os.environ["FUZZ_CASES"])
 
 
-def post(path, body, token=None):
+def ask(method, path, token=None, body=None):
     """Sends what is right, and answers what comes of it."""
     headers = {"Authorization": f"Bearer {token}"} if token else {}
-    answer = requests.post(f"{os.environ['MAINSHEET']}/api/v1{path}", json=body, headers=headers, timeout=30)
+    answer = requests.request(method, f"{os.environ['MAINSHEET']}/api/v1{path}", json=body, headers=headers, timeout=30)
     answer.raise_for_status()
     return answer.json()
+
+
+def post(path, body, token=None):
+    return ask("POST", path, token, body)
 
 
 class Login:
@@ -74,16 +78,21 @@ class Agent(Bearer):
     """An agent of a new cluster. Its token lasts as long as the cluster."""
 
     def get(self, _case, _context):
-        cluster = {"name": secrets.token_hex(8), "region": "eu-central-1"}
-        registered = post("/workloads/clusters", cluster, LOGIN.access_token())
-        secret = secrets.token_hex(32)
-        registration = {
-            "registrationToken": registered["agentRegistrationToken"],
-            "secretSha256": hashlib.sha256(secret.encode()).hexdigest(),
-            "version": "0.1.0",
-            "backend": "process",
-        }
-        return f"msa_{post('/agent/register', registration)['agentId']}_{secret}"
+        return new_cluster()[1]
+
+
+def new_cluster():
+    """Its id, and the token of its agent."""
+    cluster = {"name": secrets.token_hex(8), "region": "eu-central-1"}
+    registered = post("/workloads/clusters", cluster, LOGIN.access_token())
+    secret = secrets.token_hex(32)
+    registration = {
+        "registrationToken": registered["agentRegistrationToken"],
+        "secretSha256": hashlib.sha256(secret.encode()).hexdigest(),
+        "version": "0.1.0",
+        "backend": "process",
+    }
+    return registered["id"], f"msa_{post('/agent/register', registration)['agentId']}_{secret}"
 
 
 @schemathesis.hook
@@ -109,25 +118,32 @@ def text(_context, response):
 
 @cli.handler()
 class Count(cli.EventHandler):
-    """Counts the cases that came to each operation with its own method, how many of them succeeded, and those that the gateway kept back."""
+    """Counts the cases that came to each operation with its own method, how many of them succeeded, and those that the gateway kept back;
+    and by link the steps of sequences that took what another answer gave, and how many of them succeeded."""
 
     def __init__(self, *_args, **_params):
         self.counts = collections.defaultdict(lambda: [0, 0, 0])
+        self.steps = collections.defaultdict(lambda: [0, 0])
 
     def handle_event(self, _ctx, event):
         if not isinstance(event, events.ScenarioFinished):
             return
         for case_id, sent in event.recorder.interactions.items():
-            case = event.recorder.cases[case_id].value
+            node = event.recorder.cases[case_id]
+            case = node.value
             if sent.response is None:
                 continue
+            has_succeeded = 200 <= sent.response.status_code < 400
+            if node.transition is not None and node.is_transition_applied:
+                self.steps[node.transition.id][0] += 1
+                self.steps[node.transition.id][1] += has_succeeded
             count = self.counts[case.operation.label]
             if gateway_refusals.is_due(sent.response):
                 count[2] += 1
             elif case.method.upper() == case.operation.method.upper():
                 count[0] += 1
-                count[1] += 200 <= sent.response.status_code < 400
+                count[1] += has_succeeded
 
     def shutdown(self, _ctx):
         with CASES.open("a") as file:
-            file.write(json.dumps(self.counts) + "\n")
+            file.write(json.dumps({"operations": self.counts, "links": self.steps}) + "\n")
