@@ -58,6 +58,7 @@ async fn links_give_what_is_in_answers() {
             }
         }
     }
+    world.app.deliver().await;
 }
 
 #[tokio::test]
