@@ -85,7 +85,8 @@ fn named(schema: &RefOr<Schema>) -> Option<&str> {
     ref_location.rsplit('/').next()
 }
 
-/// The id of a thing, or else that of a part of it, as that of a team beside its number of members.
+/// Pointers to the ids of a thing and of its parts, such as a team beside its number of members. The thing's own goes before a part's of
+/// the same type.
 fn ids<'a>(thing: &'a RefOr<Schema>, components: &'a Components) -> BTreeMap<&'a str, String> {
     let parts = fields(thing, components).into_iter();
     let ids = parts.filter_map(|(name, part)| Some((id_of(part, components)?, format!("/{name}/id"))));
@@ -112,8 +113,8 @@ fn fields<'a>(schema: &'a RefOr<Schema>, components: &'a Components) -> Vec<(&'a
     }
 }
 
-/// The link from an answer to an operation, if the answer gives what only the operation takes, and with the request everything that its
-/// path takes.
+/// The link from an answer to an operation. There is one where the answer gives an id or a version that the operation takes, and answer and
+/// request together give all that its path takes.
 fn link(source: &Place<'_>, given: &Given<'_>, target: &Place<'_>) -> Option<(String, RefOr<Link>)> {
     // An agent goes on with nothing that a person began.
     let is_for_them = target.operation.security.is_none() || target.operation.security == source.operation.security;
@@ -129,6 +130,7 @@ fn link(source: &Place<'_>, given: &Given<'_>, target: &Place<'_>) -> Option<(St
         };
         link = link.parameter(name, value);
     }
+    // A version is that of what was created, or of what is read at the path.
     let is_there = match new {
         Some(name) => target.path.ends_with(&format!("/{{{name}}}")),
         None => target.path == source.path && target.is_readable,
