@@ -7,11 +7,11 @@
 //!   would show only in AWS.
 //! - A `Query` is bounded: it says in `Limit` how many rows it takes at most, up to [`MOST_ROWS`], and has no filter, which would read
 //!   more than it answers. A batch read has at most 100 keys.
-//! - A row is smaller than 100 KB, a transaction has at most 100 writes on different rows. What an update adds to a row is seen by itself;
-//!   a row that has grown too large bit by bit is seen when it is read.
-//! - A transaction is smaller than 4 MB. DynamoDB says no more than that its items may not come to more in all, so each counts as it is
-//!   before or after, whichever is larger, also where it is deleted or only looked at. A transaction of so many writes that they may come
-//!   to that is weighed with its rows, which are read before.
+//! - A row is smaller than 100 KB, and a transaction has at most 100 writes, on different rows. What an update adds to a row is seen by
+//!   itself; a row that has grown too large bit by bit is seen when it is read.
+//! - A transaction is smaller than 4 MB. DynamoDB says only that its items may not come to more in all, so each counts as it is before or
+//!   after, whichever is larger, also where it is deleted or only looked at. Only a transaction of so many writes that it may be too heavy
+//!   is weighed: its rows are read before.
 
 use std::collections::{HashMap, HashSet};
 
@@ -94,8 +94,8 @@ fn size_sent(write: &Value) -> usize {
 
 /// The batch read of the rows of a transaction that may be too heavy with them. So few that each may be as large as any are not read.
 pub(crate) fn rows_asked(operation: &str, body: &Value) -> Option<Value> {
-    let may_be = operation == "TransactWriteItems" && writes(body).count() > TRANSACTION_BYTES / ROW_BYTES;
-    if may_be { transaction::rows_asked(writes(body), None) } else { None }
+    let may_be_too_heavy = operation == "TransactWriteItems" && writes(body).count() > TRANSACTION_BYTES / ROW_BYTES;
+    if may_be_too_heavy { transaction::rows_asked(writes(body), None) } else { None }
 }
 
 /// Whether a transaction is too heavy with its rows as the batch read told them.
