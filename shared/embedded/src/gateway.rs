@@ -31,7 +31,7 @@ const ENVELOPE: usize = 1024;
 
 impl Gateway {
     /// An HTTP API in front of functions (API Gateway developer guide, "Quotas for configuring and running an HTTP API"; Lambda
-    /// developer guide, "Lambda quotas"). Of an answer Lambda takes 100 bytes more.
+    /// developer guide, "Lambda quotas"). Lambda takes answers that are 100 bytes larger; nothing may rest on these.
     pub const AWS: Self =
         Self { head: 10_240, body: 10 * 1024 * 1024, payload: 6 * 1024 * 1024, patience: Duration::from_secs(30) };
 
