@@ -53,7 +53,7 @@ async fn an_earlier_key_stays_as_long_as_its_tokens_are_good() {
 
 /// As `infra/docs/operations.md` says, for secrets that leaked.
 #[tokio::test]
-async fn what_a_key_signed_counts_for_ten_minutes_once_it_was_taken_away() {
+async fn what_a_key_signed_counts_no_more_ten_minutes_after_it_was_taken_away() {
     let app = TestApp::start().await;
     let owner = app.sign_up("owner@example.com").await;
     let next = SigningKey::derive(&"another secret of the tests, of no use elsewhere".into(), Purpose::Access).unwrap();
