@@ -62,13 +62,15 @@ async fn links_give_what_is_in_answers() {
 }
 
 #[tokio::test]
-async fn what_was_created_leads_to_what_can_be_done_with_it() {
+async fn what_was_created_or_read_leads_to_what_can_be_done_with_it() {
     let app = TestApp::start().await;
     let document = serde_json::to_value(app.document()).unwrap();
     let operations = operations(&app);
     let links = |id: &str| links(&document, operations.iter().find(|operation| operation.id == id).unwrap());
     let team = "$response.body#/team/id";
     assert_eq!(links("createTeam")["updateTeam"], &json!({ "team": team, "If-Match": "$response.header.ETag" }));
+    let version = json!({ "team": "$request.path.team", "If-Match": "$response.header.ETag" });
+    assert_eq!((links("getTeam")["updateTeam"], links("updateTeam")["deleteTeam"]), (&version, &version));
     assert_eq!(links("createTeam")["listTeamJobs"], &json!({ "team": team }));
     let run = json!({ "job": "$request.path.job", "jobRun": "$response.body#/id" });
     assert_eq!(links("createJobRun")["cancelJobRun"], &run);
