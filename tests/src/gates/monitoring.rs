@@ -167,7 +167,7 @@ fn queues_and_streams_that_nobody_reads_ring() {
     let template = template();
     let (alarms, queues) = (resources(&template, ALARM), resources(&template, "AWS::SQS::Queue"));
     let mut sources = resources(&template, "AWS::Lambda::EventSourceMapping");
-    // What is read when somebody asks for it is all of dead letters.
+    // That of dead letters is off until an operator redrives them.
     sources.retain(|_, source| source["Properties"]["Enabled"] != false);
     let stream = sources.remove("RelaySource").unwrap();
     // Its label is what its ARN ends with: `arn:aws:dynamodb:REGION:ACCOUNT:table/TABLE/stream/LABEL`.

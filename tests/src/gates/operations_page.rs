@@ -86,7 +86,7 @@ fn assert_known(names: &[&str], known: &BTreeSet<String>, context: &str) {
     assert!(unknown.is_empty(), "{context}: {unknown:?}");
 }
 
-/// It changes with the functions, which know the one that they were built with.
+/// The template that accounts are connected with changes with the functions, which know the one that they were built with.
 #[test]
 fn an_upgrade_brings_what_customers_get() {
     let (_, upgrade) = PAGE.split_once("\n## Upgrade and roll back\n").unwrap();
