@@ -54,12 +54,12 @@ fn written_status<'c>(call: &'c TableCall, job: &str) -> Option<&'c str> {
 }
 
 /// Holds the write by which the run of a job leaves a step, before or after its effect. Nothing follows it: the run stands still.
-fn hold_leaving(step: &str, job: &str, platform: &Platform, held: fn(Pause) -> Verdict) -> Pause {
+fn hold_leaving(step: &str, job: &str, platform: &Platform, hold: fn(Pause) -> Verdict) -> Pause {
     let (pause, is_held, job, step) = (Pause::default(), AtomicBool::new(false), job.to_owned(), place(step));
     let held_back = pause.clone();
     platform.table().set_rule(Arc::new(move |call| match written_status(call, &job) {
         Some(status) if place(status) > step => match is_held.swap(true, Ordering::SeqCst) {
-            false => held(held_back.clone()),
+            false => hold(held_back.clone()),
             true => Verdict::Hold(Pause::default()),
         },
         _ => Verdict::Forward,
