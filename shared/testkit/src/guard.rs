@@ -93,7 +93,7 @@ fn size_sent(write: &Value) -> usize {
 }
 
 /// The batch read of the rows of a transaction that may be too heavy with them. So few that each may be as large as any are not read.
-pub(crate) fn rows_asked(operation: &str, body: &Value) -> Option<Value> {
+pub(crate) fn rows_to_weigh(operation: &str, body: &Value) -> Option<Value> {
     let may_be_too_heavy = operation == "TransactWriteItems" && writes(body).count() > TRANSACTION_BYTES / ROW_BYTES;
     if may_be_too_heavy { transaction::rows_asked(writes(body), None) } else { None }
 }

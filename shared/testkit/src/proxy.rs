@@ -264,7 +264,7 @@ async fn pass(State(proxy): State<Proxy>, request: Request) -> Response {
 /// Which rule of the design a call breaks, by itself or with the rows that it writes.
 async fn broken_rule(proxy: &Proxy, trip: &Trip) -> Option<String> {
     let breach = guard::breach(&trip.operation, &trip.body);
-    let asked = guard::rows_asked(&trip.operation, &trip.body).filter(|_| breach.is_none());
+    let asked = guard::rows_to_weigh(&trip.operation, &trip.body).filter(|_| breach.is_none());
     let Some(asked) = asked else { return breach };
     let (_, answer) = ask(proxy, &trip.beside("BatchGetItem", asked)).await;
     guard::breach_of_weight(&trip.body, &serde_json::from_slice(&answer).unwrap_or_default())

@@ -58,10 +58,13 @@ fn hold_leaving(step: &str, job: &str, platform: &Platform, hold: fn(Pause) -> V
     let (pause, is_held, job, step) = (Pause::default(), AtomicBool::new(false), job.to_owned(), place(step));
     let held_back = pause.clone();
     platform.table().set_rule(Arc::new(move |call| match written_status(call, &job) {
-        Some(status) if place(status) > step => match is_held.swap(true, Ordering::SeqCst) {
-            false => hold(held_back.clone()),
-            true => Verdict::Hold(Pause::default()),
-        },
+        Some(status) if place(status) > step => {
+            if is_held.swap(true, Ordering::SeqCst) {
+                Verdict::Hold(Pause::default())
+            } else {
+                hold(held_back.clone())
+            }
+        }
         _ => Verdict::Forward,
     }));
     pause
