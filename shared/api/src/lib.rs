@@ -29,7 +29,7 @@ pub use idempotent::{Action, Command, Idempotent};
 pub use identity::{
     Account, AgentCaller, Anyone, ClientAddress, DpopKey, Member, NamedOrganization, Permitted, Person, RequestOrigin,
 };
-pub use page::{ListQuery, MarkerPage, MarkerQuery, Order, PageOf, PageQuery, SortDirection};
+pub use page::{ListQuery, MAX_PAGE, MarkerPage, MarkerQuery, Order, PageOf, PageQuery, SortDirection};
 pub use path::Path;
 pub use problem::{Problem, ProblemDetails, Result};
 pub use query::Query;

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 /// Rows that page numbers may pass over; markers go on from there.
 const MAX_SKIPPED: u32 = 10_000;
+/// The last page that can begin within those that page numbers may pass over.
+pub const MAX_PAGE: u32 = MAX_SKIPPED + 1;
 
 fn default_limit() -> u32 {
     100
@@ -22,8 +24,8 @@ pub struct ListQuery {
     #[param(minimum = 0, maximum = 100, default = 100)]
     pub limit: u32,
     /// The page, counted from 1. Pages that begin beyond item 10,000 are reached with `marker`.
-    #[garde(inner(range(min = 1)))]
-    #[param(minimum = 1, default = 1)]
+    #[garde(inner(range(min = 1, max = MAX_PAGE)))]
+    #[param(minimum = 1, maximum = 10_001, default = 1)]
     pub page: Option<u32>,
     /// Where the answer before ended; takes the place of `page`.
     #[garde(inner(length(bytes, max = 1024)))]
@@ -59,8 +61,8 @@ pub struct PageQuery {
     #[param(minimum = 0, maximum = 100, default = 100)]
     pub limit: u32,
     /// The page, counted from 1.
-    #[garde(inner(range(min = 1)))]
-    #[param(minimum = 1, default = 1)]
+    #[garde(inner(range(min = 1, max = MAX_PAGE)))]
+    #[param(minimum = 1, maximum = 10_001, default = 1)]
     pub page: Option<u32>,
 }
 

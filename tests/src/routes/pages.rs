@@ -42,11 +42,11 @@ async fn parameters_out_of_their_range_are_refused_by_name() {
         assert!(none["total"].is_null() || none["total"] == all["total"], "{}", operation.id);
         assert_eq!(get("unknown=1&limit=100").await.expect(200).json(), all, "unknown parameters are ignored");
         if takes(&operation, "page") {
-            for page in ["0", "-1", "abc"] {
+            for page in ["0", "-1", "abc", "10002", "4294967295"] {
                 get(&format!("page={page}")).await.assert_names_field("page");
             }
             assert_eq!(get("page=10001&limit=1").await.expect(200).json()["items"], json!([]));
-            let far = get("page=4294967295&limit=100").await;
+            let far = get("page=10001&limit=100").await;
             let refused = far.status.as_u16() == 422;
             assert!(refused || far.json()["items"] == json!([]), "{far}");
         }

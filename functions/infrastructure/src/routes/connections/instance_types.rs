@@ -3,7 +3,7 @@
 use axum::Json;
 use axum::extract::State;
 use garde::Validate;
-use mainsheet_api::{App, Path, Permitted, Query, Result};
+use mainsheet_api::{App, MAX_PAGE, Path, Permitted, Query, Result};
 use mainsheet_auth::needs::CanViewConnections;
 use mainsheet_cloud::account::{Architecture, InstanceType, InstanceTypeFilter, SYSTEM_PODS};
 use mainsheet_core::ConnectionId;
@@ -29,8 +29,8 @@ pub(crate) struct InstanceTypeQuery {
     #[param(minimum = 0, maximum = 100, default = 100)]
     limit: u32,
     /// The page, counted from 1.
-    #[garde(inner(range(min = 1)))]
-    #[param(minimum = 1, default = 1)]
+    #[garde(inner(range(min = 1, max = MAX_PAGE)))]
+    #[param(minimum = 1, maximum = 10_001, default = 1)]
     page: Option<u32>,
     /// Of this architecture.
     #[garde(skip)]
