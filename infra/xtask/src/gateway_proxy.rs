@@ -16,7 +16,8 @@ use axum::{Extension, Router};
 use mainsheet_embedded::Gateway;
 use reqwest::redirect::Policy;
 use tokio::net::TcpListener;
-use tokio::signal::unix::{SignalKind, signal};
+
+use crate::stop::Stop;
 
 /// Which API, and where to listen.
 #[derive(clap::Args)]
@@ -31,15 +32,13 @@ pub(crate) struct Options {
 
 /// Prints where it listens, and goes on until it is told to stop. Fails when an answer was too large or too late.
 pub(crate) async fn run(options: Options) -> ExitCode {
-    let mut terminate = signal(SignalKind::terminate()).unwrap();
-    let mut interrupt = signal(SignalKind::interrupt()).unwrap();
+    let stop = Stop::listen();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.unwrap();
     let defects = Defects::default();
     let router = behind(Gateway::AWS, options.upstream, defects.clone());
     println!("http://{}", listener.local_addr().unwrap());
     tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
+        () = stop.told() => {}
         _ = axum::serve(listener, router).into_future() => {}
     }
     if defects.count() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }

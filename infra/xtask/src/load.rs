@@ -12,12 +12,12 @@ use std::time::Duration;
 use mainsheet_testkit::{PASSWORD, build, registration};
 use reqwest::{Client, Method};
 use serde_json::{Value, json};
-use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, interval, sleep, sleep_until, timeout};
 
 use crate::platform::Platform;
 use crate::statistics::{median, percentile};
+use crate::stop::Stop;
 
 /// What is tried, and how long.
 #[derive(clap::Args)]
@@ -60,16 +60,14 @@ const GROWTH: (f64, f64) = (1.05, 4.0);
 /// Tries and prints; fails when no rate holds, a request of the one that does fails, memory grows, or it is told to stop: then the platform
 /// goes with it.
 pub(crate) async fn run(options: &Options) -> ExitCode {
-    let mut terminate = signal(SignalKind::terminate()).unwrap();
-    let mut interrupt = signal(SignalKind::interrupt()).unwrap();
+    let stop = Stop::listen();
     tokio::select! {
-        code = Box::pin(find(options)) => code,
-        _ = terminate.recv() => ExitCode::FAILURE,
-        _ = interrupt.recv() => ExitCode::FAILURE,
+        code = Box::pin(measure(options)) => code,
+        () = stop.told() => ExitCode::FAILURE,
     }
 }
 
-async fn find(options: &Options) -> ExitCode {
+async fn measure(options: &Options) -> ExitCode {
     let program = options.program.clone().unwrap_or_else(Platform::build);
     let mut platform = Platform::start(&program);
     platform.first_answer();

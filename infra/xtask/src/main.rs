@@ -9,6 +9,7 @@ mod load;
 mod platform;
 mod schedule_oracle;
 mod statistics;
+mod stop;
 mod table_proxy;
 mod verify_audit;
 

@@ -3,7 +3,8 @@
 use std::process::ExitCode;
 
 use mainsheet_testkit::{TableProxy, Upstream};
-use tokio::signal::unix::{SignalKind, signal};
+
+use crate::stop::Stop;
 
 /// Which table, and where it is reached.
 #[derive(clap::Args)]
@@ -22,17 +23,13 @@ pub(crate) struct Options {
 
 /// Prints where it listens, and goes on until it is told to stop. Fails when a call broke a rule of the design.
 pub(crate) async fn run(options: Options) -> ExitCode {
-    let mut terminate = signal(SignalKind::terminate()).unwrap();
-    let mut interrupt = signal(SignalKind::interrupt()).unwrap();
+    let stop = Stop::listen();
     let mut upstream = Upstream::at(options.upstream);
     if let Some(access_key) = options.access_key {
         upstream = upstream.in_the_name_of(access_key);
     }
     let proxy = TableProxy::start(upstream, options.port);
     println!("{}", proxy.address());
-    tokio::select! {
-        _ = terminate.recv() => {}
-        _ = interrupt.recv() => {}
-    }
+    stop.told().await;
     if proxy.breaches().is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
