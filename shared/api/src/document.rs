@@ -5,8 +5,8 @@ use utoipa::openapi::request_body::RequestBody;
 use utoipa::openapi::schema::{Components, ObjectBuilder, Schema, Type};
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityScheme};
 use utoipa::openapi::{
-    ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, Ref, RefOr, Required, Response as Answer,
-    ResponseBuilder,
+    ContentBuilder, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, PathItem, Ref, RefOr, Required,
+    Response as Answer, ResponseBuilder,
 };
 use utoipa::{PartialSchema, ToSchema};
 
@@ -53,23 +53,29 @@ fn complete(mut document: OpenApi) -> OpenApi {
         bearer("An access token from signing in, or a service account's key, `msk_...`.", "JWT"),
     );
     components.add_security_scheme("agentToken", bearer("A cluster agent's `msa_<agentId>_<secret>`.", "opaque"));
-    for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch];
-        let methods = ["get", "put", "post", "delete", "patch"];
-        for (method, operation) in methods.into_iter().zip(operations) {
-            if let Some(operation) = operation {
-                describe_common(method, operation);
-                if let Some(RefOr::T(body)) = &mut operation.request_body
-                    && requires_nothing(body, &components)
-                {
-                    body.required = Some(Required::False);
-                }
-            }
+    for (method, operation) in document.paths.paths.values_mut().flat_map(operations_mut) {
+        describe_common(method, operation);
+        if let Some(RefOr::T(body)) = &mut operation.request_body
+            && requires_nothing(body, &components)
+        {
+            body.required = Some(Required::False);
         }
     }
     add_links(&mut document.paths, &components);
     document.components = Some(components);
     document
+}
+
+/// The operations at a path with their methods, always in the same order.
+pub(crate) fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let operations = [
+        ("get", &mut item.get),
+        ("put", &mut item.put),
+        ("post", &mut item.post),
+        ("delete", &mut item.delete),
+        ("patch", &mut item.patch),
+    ];
+    operations.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 fn problem_answer() -> Answer {

@@ -7,15 +7,17 @@ use utoipa::openapi::link::{Link, LinkBuilder};
 use utoipa::openapi::path::{Operation, Parameter, ParameterIn};
 use utoipa::openapi::{Components, PathItem, Paths, Ref, RefOr, Response, Schema};
 
+use crate::document::operations_mut;
+
 /// Adds to each answer the operations that take what it gives.
 ///
 /// What was created or begun gives its id, wherever a path takes that type of id; what can be read at a path gives its version to what
 /// changes it there. That the caller may, and that the thing is in a state for it, is not said.
 pub(crate) fn add_links(paths: &mut Paths, components: &Components) {
-    let before = paths.clone();
-    let places: Vec<Place<'_>> = before.paths.iter().flat_map(|(path, item)| Place::all(path, item)).collect();
+    let mut before = paths.clone();
+    let places: Vec<Place<'_>> = before.paths.iter_mut().flat_map(|(path, item)| Place::all(path, item)).collect();
     let operations = paths.paths.values_mut().flat_map(operations_mut);
-    for (place, operation) in places.iter().zip(operations) {
+    for (place, (_, operation)) in places.iter().zip(operations) {
         for (status, response) in &mut operation.responses.responses {
             if let RefOr::T(response) = response {
                 let given = Given::of(status, response, components);
@@ -23,10 +25,6 @@ pub(crate) fn add_links(paths: &mut Paths, components: &Components) {
             }
         }
     }
-}
-
-fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
 }
 
 /// An operation, and where it is.
@@ -38,10 +36,10 @@ struct Place<'a> {
 }
 
 impl<'a> Place<'a> {
-    /// Those of a path, in the order of `operations_mut`.
-    fn all(path: &'a str, item: &'a PathItem) -> impl Iterator<Item = Self> {
-        let operations = [&item.get, &item.put, &item.post, &item.delete, &item.patch].into_iter().flatten();
-        operations.map(move |operation| Self { path, operation, is_readable: item.get.is_some() })
+    /// Those of a path.
+    fn all(path: &'a str, item: &'a mut PathItem) -> impl Iterator<Item = Self> {
+        let is_readable = item.get.is_some();
+        operations_mut(item).map(move |(_, operation)| Self { path, operation, is_readable })
     }
 
     fn parameters(&self, location: ParameterIn) -> impl Iterator<Item = &'a Parameter> {
