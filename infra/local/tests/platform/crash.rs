@@ -1,5 +1,5 @@
-//! `kill -9` at every step of a run, before and after the write by which it leaves the step: afterwards no run is lost, doubled or
-//! stuck.
+//! `kill -9` of the platform at every step of a run, before and after the write by which it leaves the step, and of an agent by itself:
+//! afterwards no run is lost, doubled or stuck.
 
 use std::fs;
 use std::path::Path;
