@@ -154,6 +154,7 @@ def deploy(aws, bootstrap):
         "MAINSHEET_AGENT_URL": "https://mainsheet.example/api/v1",
         "MAINSHEET_AGENT_IMAGE": "agent:1",
         "MAINSHEET_RUNTIME_IMAGE": "runtime:1",
+        "MAINSHEET_MARKETPLACE_PRODUCT_CODE": "",
         "AWS_LC_SYS_NO_JITTER_ENTROPY": "1",
     }
     # A setting that the template forgets is missing here, too.

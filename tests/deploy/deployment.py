@@ -22,6 +22,7 @@ PARAMETERS = {
     "ConnectionTemplateUrl": "https://templates.s3.eu-central-1.amazonaws.com/connection.yaml",
     "AgentImage": "registry.example.com/mainsheet-agent:1",
     "RuntimeImage": "registry.example.com/mainsheet-runtime:1",
+    "MarketplaceProductCode": "5ugbbrmu7ud3u5hsipfzug61p",
 }
 
 

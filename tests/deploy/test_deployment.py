@@ -5,8 +5,8 @@ import json
 from datetime import UTC, datetime
 
 import pytest
-from deployment import ROOT, STACK, deploy
-from emulated_aws import CUSTOMER, REGION, connect, eventually, require_nothing_left
+from deployment import PARAMETERS, ROOT, STACK, deploy
+from emulated_aws import CONNECTION_STACK, CUSTOMER, REGION, connect, eventually, require_nothing_left
 from platform_client import PASSWORD, Platform
 
 ENDED = {"succeeded", "failed", "cancelled", "timeout"}
@@ -77,6 +77,9 @@ def test_a_network_comes_and_goes(team, connection):
     assert deployment.expect(200, "GET", network, token=token)["included"]["networks"][0]["status"] == "active"
     [there] = [each for each in deployment.aws.client("ec2", CUSTOMER).describe_vpcs()["Vpcs"] if not each["IsDefault"]]
     assert there["CidrBlock"] == "10.0.0.0/20"
+    stacks = deployment.aws.client("cloudformation", CUSTOMER).describe_stacks()["Stacks"]
+    [tags] = [each["Tags"] for each in stacks if each["StackName"] != CONNECTION_STACK]
+    assert {"Key": "aws-apn-id", "Value": f"pc:{PARAMETERS['MarketplaceProductCode']}"} in tags, tags
     destroy(deployment, network, token)
 
 

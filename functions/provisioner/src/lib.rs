@@ -7,6 +7,7 @@
 mod call;
 mod ending;
 mod manifests;
+mod product_code;
 mod steps;
 mod trouble;
 mod work;
@@ -28,6 +29,7 @@ use work::Work;
 
 pub use call::Call;
 pub use manifests::Images;
+pub use product_code::ProductCode;
 
 /// How far what a step makes sure of is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -45,6 +47,7 @@ pub struct Provisioner {
     accounts: Arc<dyn CloudAccounts>,
     sealer: Arc<Sealer>,
     agent: AgentSettings,
+    product_code: Option<ProductCode>,
 }
 
 /// What agents that are installed are told.
@@ -66,7 +69,14 @@ impl Provisioner {
     /// One that enters accounts through `accounts`; `sealer` opens their external ids.
     #[must_use]
     pub fn new(store: Store, accounts: Arc<dyn CloudAccounts>, sealer: Arc<Sealer>, agent: AgentSettings) -> Self {
-        Self { store, accounts, sealer, agent }
+        Self { store, accounts, sealer, agent, product_code: None }
+    }
+
+    /// What is made from now on counts for a listing on AWS Marketplace.
+    #[must_use]
+    pub fn with_product_code(mut self, code: ProductCode) -> Self {
+        self.product_code = Some(code);
+        self
     }
 
     /// Does a step, as far as it goes now.

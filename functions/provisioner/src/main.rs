@@ -17,7 +17,10 @@ async fn main() -> Result<(), Error> {
     let agent = AgentSettings { api_url: aws::required("MAINSHEET_AGENT_URL")?, images };
     let store = aws::store(&config)?;
     let accounts = Arc::new(AwsAccounts::new(&config, store.clock().clone()));
-    let provisioner = Provisioner::new(store, accounts, Arc::new(sealer), agent);
+    let mut provisioner = Provisioner::new(store, accounts, Arc::new(sealer), agent);
+    if let Some(code) = aws::optional("MAINSHEET_MARKETPLACE_PRODUCT_CODE") {
+        provisioner = provisioner.with_product_code(code.parse()?);
+    }
     run(service_fn(|event: LambdaEvent<Call>| {
         let provisioner = provisioner.clone();
         async move { provisioner.handle(&event.payload.into_step()?).await.map_err(Error::from) }

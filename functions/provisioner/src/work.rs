@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainsheet_cloud::account::{CONNECTION_TAG, RESOURCE_TAG, SERVICE, SERVICE_TAG, TENANT_TAG};
+use mainsheet_cloud::account::{CONNECTION_TAG, PARTNER_TAG, RESOURCE_TAG, SERVICE, SERVICE_TAG, TENANT_TAG};
 use mainsheet_core::operation::{
     Intent, Operation, OperationError, Progress, ProgressResource, ResourceAction, ResourceProgress,
 };
@@ -59,15 +59,17 @@ impl Work<'_> {
         self.store().record_intent(&self.tenant, &operation.resource, &intent).await
     }
 
-    /// The tags of everything that is made: they say whose it is, also when nobody else knows any more.
+    /// The tags of everything that is made: they say whose it is, also when nobody else knows any more, and which listing it counts for.
     pub(crate) fn tags(&self) -> BTreeMap<String, String> {
         let resource = &self.operation.resource;
-        BTreeMap::from([
+        let partner = self.provisioner.product_code.as_ref().map(|code| (PARTNER_TAG.to_owned(), code.tag()));
+        let whose = [
             (SERVICE_TAG.to_owned(), SERVICE.to_owned()),
             (CONNECTION_TAG.to_owned(), self.operation.connection_id.to_string()),
             (TENANT_TAG.to_owned(), self.tenant.organization_id().to_string()),
             (RESOURCE_TAG.to_owned(), format!("{}/{}", resource.kind().as_str(), resource.id())),
-        ])
+        ];
+        whose.into_iter().chain(partner).collect()
     }
 
     /// Tells how far something is.

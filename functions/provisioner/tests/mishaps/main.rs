@@ -16,9 +16,10 @@ use std::panic::AssertUnwindSafe;
 use std::time::Duration;
 
 use futures::FutureExt;
-use mainsheet_cloud::account::boundary_name;
+use mainsheet_cloud::account::{OwnedKind, PARTNER_TAG, boundary_name};
 use mainsheet_core::operation::{FailureCode, OperationKind, OperationStatus, ResourceRef};
 use mainsheet_core::provisioning::ProvisioningStatus;
+use mainsheet_provisioner::ProductCode;
 use mainsheet_workflow::StepOutcome;
 use rstest::rstest;
 use serde_json::json;
@@ -254,6 +255,36 @@ async fn stacks_are_built_within_the_boundary_that_the_customer_named() {
     world.deploy(|template| template.replace(&given, CHOSEN_BOUNDARY)).await;
     let cluster = world.ready_for(OperationKind::ClusterProvision).await;
     world.achieve(OperationKind::ClusterProvision, &cluster).await;
+}
+
+/// AWS counts what something costs for the listing that its tag names: of all that is made, or of nothing.
+#[rstest]
+#[case::a_listing(Some("5ugbbrmu7ud3u5hsipfzug61p"), Some("pc:5ugbbrmu7ud3u5hsipfzug61p"))]
+#[case::none(None, None)]
+#[tokio::test]
+async fn what_is_made_counts_for_the_listing(#[case] code: Option<&str>, #[case] tag: Option<&str>) {
+    let table = TestTable::start().await;
+    let mut world = World::new(&table, EXTERNAL_ID).await;
+    if let Some(code) = code {
+        world.provisioner = world.provisioner.with_product_code(code.parse().unwrap());
+    }
+    let cluster = world.ready_for(OperationKind::ClusterProvision).await;
+    world.achieve(OperationKind::ClusterProvision, &cluster).await;
+    let made = world.cloud.made_by_the_platform();
+    let kinds: BTreeSet<OwnedKind> = made.iter().map(|found| found.kind).collect();
+    assert!(kinds.is_superset(&[OwnedKind::Stack, OwnedKind::Cluster, OwnedKind::NodeGroup].into()), "{kinds:?}");
+    for found in made {
+        assert_eq!(found.tags.get(PARTNER_TAG).map(String::as_str), tag, "{}", found.name);
+    }
+}
+
+#[rstest]
+#[case::nothing("")]
+#[case::the_product_id("prod-4d7xq2vwzk3lm")]
+#[case::in_capitals("5UGBBRMU7UD3U5HSIPFZUG61P")]
+#[case::with_what_the_tag_adds("pc:5ugbbrmu7ud3u5hsipfzug61p")]
+fn what_is_no_product_code_is_refused(#[case] text: &str) {
+    assert!(text.parse::<ProductCode>().is_err());
 }
 
 /// What jobs wrote and tables hold is the customer's: such a bucket stays when all around it goes. An empty one goes with it.

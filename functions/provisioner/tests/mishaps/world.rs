@@ -42,9 +42,9 @@ pub(crate) struct World<'t> {
     clock: ManualClock,
     cloud_clock: ManualClock,
     pub(crate) faulty: Faulty,
-    cloud: CloudSimulator,
+    pub(crate) cloud: CloudSimulator,
     pub(crate) estate: Estate,
-    provisioner: Provisioner,
+    pub(crate) provisioner: Provisioner,
 }
 
 /// What befalls whoever does the steps.

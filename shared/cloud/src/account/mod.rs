@@ -55,6 +55,9 @@ pub const CONNECTION_TAG: &str = "LakeSail-Connection";
 pub const TENANT_TAG: &str = "LakeSail-Tenant";
 /// The tag that names the network, cluster or catalog that something was made for, as `<kind>/<id>`.
 pub const RESOURCE_TAG: &str = "LakeSail-Resource";
+/// The tag by which AWS counts what something costs for a partner's product (AWS Partner Revenue Measurement, "Manual
+/// Implementation").
+pub const PARTNER_TAG: &str = "aws-apn-id";
 
 /// Tags of something in an account, by name.
 pub type Tags = BTreeMap<String, String>;
