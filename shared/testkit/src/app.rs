@@ -331,7 +331,7 @@ impl TestApp {
     /// delivered once more.
     pub async fn deliver_in_disorder(&self, delivered: &mut Delivered) -> usize {
         let mut failures = 0;
-        let mut again = 0..0;
+        let mut again = 0..delivered.0.len();
         loop {
             while let Some((queue, message)) = self.next_message(MemoryQueues::receive_newest).await {
                 for _ in 0..2 {

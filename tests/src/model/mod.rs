@@ -9,6 +9,7 @@ mod schedule;
 mod system;
 
 use std::cell::Cell;
+use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
@@ -26,8 +27,8 @@ const STEPS: usize = 30;
 
 #[test]
 fn runs_and_ticks_do_what_their_model_does() {
-    let sequences = std::env::var("MAINSHEET_MODEL_SEQUENCES").ok().and_then(|text| text.parse().ok());
-    let sequences: u32 = sequences.unwrap_or(SEQUENCES);
+    let wanted = std::env::var("MAINSHEET_MODEL_SEQUENCES").ok();
+    let sequences = wanted.map_or(SEQUENCES, |number| number.parse::<NonZeroU32>().expect("how many sequences").get());
     let seed = match Config::default().rng_seed {
         RngSeed::Fixed(seed) => seed,
         RngSeed::Random => SEED,
@@ -35,8 +36,9 @@ fn runs_and_ticks_do_what_their_model_does() {
     // A control plane for each processor, which tries its part of them.
     let parts = std::thread::available_parallelism().map_or(1, |count| u32::try_from(count.get()).unwrap());
     let steps: usize = std::thread::scope(|scope| {
-        let part =
-            |part: u32| scope.spawn(move || try_sequences(sequences.div_ceil(parts), seed.wrapping_add(part.into())));
+        // Seeds that people choose are near to each other: those of parts are not.
+        let seed_of = |part: u32| seed.wrapping_add(u64::from(part) << 32);
+        let part = |part: u32| scope.spawn(move || try_sequences(sequences.div_ceil(parts), seed_of(part)));
         let parts: Vec<_> = (0..parts).map(part).collect();
         parts.into_iter().map(|part| part.join().unwrap()).sum()
     });
@@ -53,7 +55,7 @@ fn try_sequences(sequences: u32, seed: u64) -> usize {
     let rng_seed = RngSeed::Fixed(seed);
     let config = Config { cases: sequences, failure_persistence: None, rng_seed, ..Config::default() };
     let taken = Cell::new(0);
-    let outcome = TestRunner::new(config).run(&Runs::sequential_strategy(1..STEPS), |(mut model, steps, seen)| {
+    let outcome = TestRunner::new(config).run(&Runs::sequential_strategy(1..=STEPS), |(mut model, steps, seen)| {
         runtime.block_on(async {
             let mut course = system.begin(&model).await;
             for step in &steps {

@@ -442,7 +442,9 @@ impl ReferenceStateMachine for Runs {
                 .prop_map(|(held, word, repeated)| Action::Report { held, word, repeated }),
             1 => Just(Action::AgentDies),
         ];
-        let trouble = prop::option::weighted(0.25, (0usize..8, prop::sample::select(&Fault::ALL[..])));
+        // A request makes a few calls, a tick and a delivery dozens.
+        let call = prop_oneof![2 => 0usize..8, 1 => 8usize..64];
+        let trouble = prop::option::weighted(0.25, (call, prop::sample::select(&Fault::ALL[..])));
         (action, trouble).prop_map(|(action, trouble)| Step { action, trouble }).boxed()
     }
 
