@@ -1,4 +1,4 @@
-"""Proxies as processes. Each fails at its end when what went by way of it broke a rule."""
+"""Proxies as processes. Each fails at its end when what went by way of it broke a rule, and when nothing did."""
 
 import os
 import subprocess
@@ -16,7 +16,7 @@ class Proxy:
         assert self.url, log.read_text()
 
     def stop(self):
-        """Ends it. Fails when a rule was broken."""
+        """Ends it. Fails when a rule was broken, or nothing came by."""
         self.process.terminate()
         assert self.process.wait(timeout=30) == 0, self.log.read_text()
 

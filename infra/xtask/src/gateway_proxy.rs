@@ -30,41 +30,59 @@ pub(crate) struct Options {
     port: u16,
 }
 
-/// Prints where it listens, and goes on until it is told to stop. Fails when an answer was too large or too late.
+/// Prints where it listens, and goes on until it is told to stop. Fails when an answer was too large or too late, and when there was no
+/// request: then nothing was judged.
+#[allow(clippy::print_stderr, reason = "the address alone goes to standard output")]
 pub(crate) async fn run(options: Options) -> ExitCode {
     let stop = Stop::listen();
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, options.port)).await.unwrap();
-    let defects = Defects::default();
-    let router = behind(Gateway::AWS, options.upstream, defects.clone());
+    let tally = Tally::default();
+    let router = behind(Gateway::AWS, options.upstream, tally.clone());
     println!("http://{}", listener.local_addr().unwrap());
     tokio::select! {
         () = stop.told() => {}
         _ = axum::serve(listener, router).into_future() => {}
     }
-    if defects.count() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if tally.requests() == 0 {
+        eprintln!("no request came by: the API was asked by another way");
+        return ExitCode::FAILURE;
+    }
+    if tally.defects() == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// What is at `url`, behind the gateway.
-fn behind(gateway: Gateway, url: String, defects: Defects) -> Router {
+fn behind(gateway: Gateway, url: String, tally: Tally) -> Router {
     // The gateway says how large a body may be.
     let router = Router::new().fallback(forward).layer(DefaultBodyLimit::disable()).with_state(Upstream::at(url));
-    gateway.before(router).layer(from_fn_with_state(defects, judge))
+    gateway.before(router).layer(from_fn_with_state(tally, judge))
 }
 
-/// How often the gateway had to answer for a function, whose answer was too large or too late. Clones are the same one.
+/// What came by. Clones are the same one.
 #[derive(Clone, Default)]
-struct Defects(Arc<AtomicUsize>);
+struct Tally {
+    requests: Arc<AtomicUsize>,
+    /// How often the gateway had to answer for a function, whose answer was too large or too late.
+    defects: Arc<AtomicUsize>,
+}
 
-impl Defects {
-    fn count(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
+impl Tally {
+    fn requests(&self) -> usize {
+        self.requests.load(Ordering::Relaxed)
     }
 
-    /// Notes one, and says so at once.
+    fn defects(&self) -> usize {
+        self.defects.load(Ordering::Relaxed)
+    }
+
+    fn note_request(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Notes a defect, and says so at once.
     #[allow(clippy::print_stderr, reason = "the address alone goes to standard output")]
-    fn tell(&self, request: &str, status: StatusCode) {
+    fn tell_defect(&self, request: &str, status: StatusCode) {
         eprintln!("no answer that passes the gateway: {request}: {status}");
-        self.0.fetch_add(1, Ordering::Relaxed);
+        self.defects.fetch_add(1, Ordering::Relaxed);
     }
 }
 
@@ -72,12 +90,13 @@ impl Defects {
 #[derive(Clone, Copy)]
 struct OfUpstream;
 
-/// Notes what a function is to blame for. A request that is too large is its client's affair.
-async fn judge(State(defects): State<Defects>, request: Request, next: Next) -> Response {
+/// Notes each request, and what a function is to blame for. A request that is too large is its client's affair.
+async fn judge(State(tally): State<Tally>, request: Request, next: Next) -> Response {
+    tally.note_request();
     let what = format!("{} {}", request.method(), request.uri().path());
     let answer = next.run(request).await;
     if answer.status().is_server_error() && answer.extensions().get::<OfUpstream>().is_none() {
-        defects.tell(&what, answer.status());
+        tally.tell_defect(&what, answer.status());
     }
     answer
 }
@@ -171,7 +190,7 @@ mod tests {
     #[tokio::test]
     async fn what_fits_passes_as_it_is() {
         let upstream = serve(Router::new().route("/stage/api/v1/jobs", post(echo))).await;
-        let url = serve(behind(Gateway::AWS, format!("{upstream}/stage"), Defects::default())).await;
+        let url = serve(behind(Gateway::AWS, format!("{upstream}/stage"), Tally::default())).await;
         let request = client().post(format!("{url}/api/v1/jobs?sort=a&sort=%C3%A4")).body("some text");
         let request = request.header("host", "api.example.com").header("x-part", "1").header("x-part", "2");
         let answer = request.header("connection", "x-hop").header("x-hop", "1").send().await.unwrap();
@@ -188,26 +207,28 @@ mod tests {
         let long = get(|| async { "x".repeat(Gateway::AWS.payload) });
         let late = get(std::future::pending::<&str>);
         let upstream = serve(Router::new().route("/broken", broken).route("/long", long).route("/late", late)).await;
-        let defects = Defects::default();
+        let tally = Tally::default();
         let impatient = Gateway { patience: Duration::from_secs(2), ..Gateway::AWS };
-        let url = serve(behind(impatient, upstream, defects.clone())).await;
+        let url = serve(behind(impatient, upstream, tally.clone())).await;
         let ask = async |path: &str, size: usize| {
             let request = client().get(format!("{url}{path}")).header("x-padding", "x".repeat(size));
             request.send().await.unwrap().status().as_u16()
         };
+        let came_by = || (tally.requests(), tally.defects());
+        assert_eq!(came_by(), (0, 0));
         assert_eq!(ask("/broken", 0).await, 503);
         assert_eq!(ask("/broken", Gateway::AWS.head).await, 431);
-        assert_eq!(defects.count(), 0);
+        assert_eq!(came_by(), (2, 0));
         assert_eq!(ask("/long", 0).await, 500);
-        assert_eq!(defects.count(), 1);
+        assert_eq!(came_by(), (3, 1));
         assert_eq!(ask("/late", 0).await, 503);
-        assert_eq!(defects.count(), 2);
+        assert_eq!(came_by(), (4, 2));
     }
 
     #[tokio::test]
     async fn who_does_not_answer_is_told_of() {
         let nobody = std::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap();
-        let url = serve(behind(Gateway::AWS, format!("http://{nobody}"), Defects::default())).await;
+        let url = serve(behind(Gateway::AWS, format!("http://{nobody}"), Tally::default())).await;
         assert_eq!(client().get(url).send().await.unwrap().status().as_u16(), 502);
     }
 }

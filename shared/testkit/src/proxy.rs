@@ -192,6 +192,11 @@ impl Proxy {
         self.shared.seen.lock().unwrap().permissions.clone()
     }
 
+    /// Whether a call came by since the operations were last taken.
+    pub(crate) fn was_asked(&self) -> bool {
+        !self.shared.seen.lock().unwrap().calls.is_empty()
+    }
+
     /// Which rules of the design were broken so far.
     pub(crate) fn breaches(&self) -> Vec<String> {
         self.shared.seen.lock().unwrap().breaches.clone()

@@ -49,14 +49,21 @@ impl TableProxy {
         self.proxy.set_rule(None);
     }
 
+    /// Whether a call came by. While none has, what is behind it is neither shaken nor judged.
+    #[must_use]
+    pub fn was_asked(&self) -> bool {
+        self.proxy.was_asked()
+    }
+
     /// Which rules of the design were broken so far. Each was written to stderr at once.
     #[must_use]
     pub fn breaches(&self) -> Vec<String> {
         self.proxy.breaches()
     }
 
-    /// Asserts that no call broke a rule of the design.
+    /// Asserts that calls came by, and that none broke a rule of the design.
     pub fn assert_rules_kept(&self) {
+        assert!(self.was_asked(), "no call came by: the table was asked by another way");
         let broken = self.breaches();
         assert!(broken.is_empty(), "calls of the table that the design forbids: {broken:#?}");
     }

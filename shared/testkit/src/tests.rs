@@ -241,7 +241,9 @@ async fn a_proxy_in_front_of_processes_tells_what_broke_a_rule() {
     let proxy = TableProxy::start(Upstream::at(dynamodb.endpoint()), 0);
     let client = client(proxy.address());
     let one = client.get_item().table_name(TABLE).set_key(Some(item("1", &[]))).consistent_read(true);
+    assert!(!proxy.was_asked());
     assert!(one.send().await.unwrap().item.is_none());
+    assert!(proxy.was_asked());
     proxy.assert_rules_kept();
     let scan = client.scan().table_name(TABLE).limit(1);
     assert_eq!(code(scan.send().await).as_deref(), Some("ValidationException"));
