@@ -11,6 +11,7 @@ pub mod build;
 mod client;
 mod delivery;
 mod doors;
+pub mod environment;
 mod fault;
 mod guard;
 pub mod infrastructure;

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use serde_json::{Value, json};
 
+use crate::environment;
 use crate::proxy::Verdict;
 
 /// What becomes of a call.
@@ -39,7 +40,7 @@ pub(crate) struct Shaking {
 impl Shaking {
     pub(crate) fn of_environment() -> Self {
         let is_steady = std::env::var("MAINSHEET_TABLE").is_ok_and(|mode| mode == "steady");
-        let seed = std::env::var("MAINSHEET_TABLE_SEED").map_or(SEED, |seed| seed.parse().unwrap());
+        let seed = environment::number("MAINSHEET_TABLE_SEED").unwrap_or(SEED);
         Self { seed: (!is_steady).then_some(seed), drawn: AtomicU64::new(0), steady: AtomicUsize::new(0) }
     }
 

@@ -9,7 +9,7 @@ mod outcome;
 mod stage;
 mod workers;
 
-use mainsheet_testkit::{Fault, Lasting};
+use mainsheet_testkit::{Fault, Lasting, environment};
 
 /// What writes.
 const WRITE: &str = "TransactWriteItems";
@@ -26,7 +26,7 @@ fn report(what: &str, count: usize) {
 /// The faults to try at a call of the table.
 fn tried(operation: &str) -> Vec<(Fault, Lasting)> {
     let writes = operation == WRITE;
-    if std::env::var("MAINSHEET_FAULTS").as_deref() != Ok("all") {
+    if !environment::wants_all("MAINSHEET_FAULTS") {
         let tried = if writes { &[Fault::RequestLost, Fault::AnswerLost][..] } else { &[Fault::Throttled][..] };
         return tried.iter().map(|fault| (*fault, Lasting::ForTheCall)).collect();
     }

@@ -9,8 +9,9 @@ mod jobs;
 mod operations;
 
 use std::collections::BTreeMap;
+use std::num::NonZero;
 
-use mainsheet_testkit::Answer;
+use mainsheet_testkit::{Answer, environment};
 use tokio::task::JoinSet;
 
 /// Requests at once.
@@ -18,7 +19,7 @@ const PARALLEL: usize = 100;
 
 /// How often a storm comes, each time over something new.
 fn rounds() -> usize {
-    std::env::var("MAINSHEET_STORM_ROUNDS").map_or(1, |rounds| rounds.parse().unwrap())
+    environment::number::<NonZero<usize>>("MAINSHEET_STORM_ROUNDS").map_or(1, NonZero::get)
 }
 
 /// Does what `work` makes of each number, all at once.

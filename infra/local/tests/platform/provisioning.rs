@@ -306,8 +306,7 @@ async fn an_account_is_connected_built_in_worked_in_and_left_empty() {
 /// `MAINSHEET_SEED=n` draws another mishap.
 #[tokio::test]
 async fn whatever_goes_wrong_on_the_way_the_account_is_left_empty() {
-    let given = std::env::var("MAINSHEET_SEED").ok().and_then(|seed| seed.parse().ok());
-    let seed = given.unwrap_or(20_261_121);
+    let seed = mainsheet_testkit::environment::number::<u64>("MAINSHEET_SEED").unwrap_or(20_261_121);
     let mishap = Mishap::drawn(seed);
     eprintln!("MAINSHEET_SEED={seed}: {mishap:?}");
     let mut scene = Scene::connect(Some(mishap)).await;
