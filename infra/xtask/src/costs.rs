@@ -131,13 +131,16 @@ impl Book {
         let renewals = runs * self.assumed("secondsPerRun") / HEARTBEAT_INTERVAL.as_secs_f64();
         let renewal =
             Units { read: self.assumed("unitsPerRenewal/read"), write: self.assumed("unitsPerRenewal/write") };
+        // A tick looks for runs, jobs and audit records in 8 shards each, and when the last one was. It notes itself in one row.
+        let noted = Units { read: 0.0, write: self.assumed("unitsWrittenPerIdleTick") };
+        let idle_tick = self.units(&self.counts("readsPerIdleTick")).plus(1.0, noted);
         let units = Units::default()
             .plus(renewals, renewal)
             .plus(runs, self.units_of_requests(&of_agents))
             .plus(runs, self.units_of_requests(&of_people))
             .plus(runs, self.units(&self.counts("callsOfWorkersPerRun")))
             .plus(DAYS, self.units_of_requests(&always))
-            .plus(MINUTES, self.units(&self.counts("callsPerTick")));
+            .plus(MINUTES, idle_tick);
         Month {
             of_agents: sum(&of_agents) * runs,
             of_people: sum(&of_people) * runs + sum(&always) * DAYS,
