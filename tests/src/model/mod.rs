@@ -12,6 +12,7 @@ use std::cell::Cell;
 use std::num::NonZeroU32;
 use std::sync::atomic::Ordering;
 
+use mainsheet_testkit::environment;
 use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 use proptest_state_machine::ReferenceStateMachine;
 
@@ -27,8 +28,7 @@ const STEPS: usize = 30;
 
 #[test]
 fn runs_and_ticks_do_what_their_model_does() {
-    let wanted = std::env::var("MAINSHEET_MODEL_SEQUENCES").ok();
-    let sequences = wanted.map_or(SEQUENCES, |number| number.parse::<NonZeroU32>().expect("how many sequences").get());
+    let sequences = environment::number("MAINSHEET_MODEL_SEQUENCES").map_or(SEQUENCES, NonZeroU32::get);
     let seed = match Config::default().rng_seed {
         RngSeed::Fixed(seed) => seed,
         RngSeed::Random => SEED,
