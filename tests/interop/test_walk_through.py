@@ -2,7 +2,9 @@
 
 import os
 import re
+import signal
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from platform_client import free_port
@@ -24,13 +26,25 @@ def promised():
     return {action for row in rows for action in re.findall(r"`([a-z_.]+)`", row)}
 
 
+def walked(script, surroundings):
+    """What comes of a script: its status, what it printed, and its errors. Nothing that it started outlives it."""
+    walk = subprocess.Popen(
+        ["bash", "-c", script], cwd=ROOT, env=surroundings, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        printed, errors = walk.communicate(timeout=180)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(walk.pid, signal.SIGKILL)
+    return walk.returncode, printed, errors
+
+
 def test_every_step_of_the_page_is_in_the_audit_log(start):
     platform, _ = start()
     script = "set -euo pipefail\ntrap 'kill $PROVIDER 2>/dev/null || true' EXIT\n" + blocks()
     surroundings = {**os.environ, "MAINSHEET": platform.url, "PORT": str(free_port())}
-    walked = subprocess.run(["bash", "-c", script], cwd=ROOT, env=surroundings, capture_output=True, text=True, timeout=180)
-    printed = walked.stdout
-    assert walked.returncode == 0, printed + walked.stderr
+    status, printed, errors = walked(script, surroundings)
+    assert status == 0, printed + errors
     assert '"email":"grace@example.com"' in printed and '"totpEnabled":true' in printed, printed
     assert "\nAcme\n" in printed, printed
     logged = set(re.findall(r"^\S+Z ([a-z_]+\.[a-z_]+) ", printed, re.MULTILINE))
