@@ -6,12 +6,12 @@ import subprocess
 import sys
 import time
 import urllib.request
-from contextlib import suppress
+from contextlib import ExitStack
 from pathlib import Path
 
 import boto3
 
-from proxies import TableProxy
+from proxies import TableProxy, end
 
 # Its root user's access key is its number, as with every account of ministack.
 ACCOUNT = "000000000000"
@@ -52,7 +52,17 @@ class EmulatedAws:
         port = free_port()
         self.url = f"http://127.0.0.1:{port}"
         self.log = folder / "emulator.log"
-        self.table = TableProxy(self.url, folder / "table-proxy.log", "--access-key", ACCOUNT)
+        # What fails on the way ends what it has started.
+        with ExitStack() as started:
+            self.table = TableProxy(self.url, folder / "table-proxy.log", "--access-key", ACCOUNT)
+            started.callback(self.table.stop)
+            self.process = self.start(folder, port, settings)
+            started.callback(end, self.process)
+            eventually("the emulator answers", self.is_up)
+            self.started = started.pop_all()
+
+    def start(self, folder, port, settings):
+        """Starts the emulator's process."""
         environment = {
             "PATH": "/usr/bin:/bin",
             "HOME": str(folder),
@@ -73,14 +83,7 @@ class EmulatedAws:
         }
         program = [sys.executable, Path(__file__).with_name("ministack_with_stand_ins.py")]
         with self.log.open("w") as log:
-            self.process = subprocess.Popen(program, env=environment, cwd=folder, stdout=log, stderr=log)
-        try:
-            eventually("the emulator answers", self.is_up)
-        except BaseException:
-            # That nobody has asked for the table yet is not the reason.
-            with suppress(AssertionError):
-                self.stop()
-            raise
+            return subprocess.Popen(program, env=environment, cwd=folder, stdout=log, stderr=log)
 
     def is_up(self):
         """Whether it answers. One that has ended never will."""
@@ -101,11 +104,7 @@ class EmulatedAws:
 
     def stop(self):
         """Ends it, and with it the functions. Fails when one of their calls of the table broke a rule of the design, or they made none."""
-        try:
-            self.process.terminate()
-            self.process.wait(timeout=30)
-        finally:
-            self.table.stop()
+        self.started.close()
 
 
 def credentials(account):

@@ -1,7 +1,18 @@
-"""Proxies as processes. Each fails at its end when what went by way of it broke a rule, and when nothing did."""
+"""Proxies as processes, and how processes end. A proxy fails at its end when what went by way of it broke a rule, and when nothing did."""
 
 import os
 import subprocess
+
+
+def end(process):
+    """Ends a process; answers its status. One that does not end is killed, and that is a failure."""
+    process.terminate()
+    try:
+        return process.wait(timeout=30)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
+        raise
 
 
 class Proxy:
@@ -17,8 +28,7 @@ class Proxy:
 
     def stop(self):
         """Ends it. Fails when a rule was broken, or nothing came by."""
-        self.process.terminate()
-        assert self.process.wait(timeout=30) == 0, self.log.read_text()
+        assert end(self.process) == 0, self.log.read_text()
 
 
 class TableProxy(Proxy):

@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from deployment import MAIL_FROM, Deployment, deploy
 from emulated_aws import EmulatedAws, eventually
-from proxies import GatewayProxy
+from proxies import GatewayProxy, end
 
 
 @pytest.fixture(scope="session")
@@ -94,5 +94,4 @@ def cluster(team, tmp_path_factory):
         eventually("the agent reports", lambda: deployment.expect(200, "GET", path, token=token)["included"]["clusters"][0]["status"] == "active")
         yield cluster["id"]
     finally:
-        agent.terminate()
-        agent.wait(timeout=30)
+        end(agent)

@@ -3,10 +3,11 @@
 import os
 import subprocess
 import time
+from contextlib import ExitStack
 
 import pytest
 from platform_client import Platform, free_port
-from proxies import TableProxy
+from proxies import TableProxy, end
 
 
 @pytest.fixture(scope="session")
@@ -18,38 +19,29 @@ def platform():
 @pytest.fixture
 def start(tmp_path):
     """Starts the platform's program on a data directory of its own, with flags; answers the platform and how to stop it."""
-    programs, proxies = [], []
-
-    def stop(program):
-        program.terminate()
-        program.wait(timeout=30)
+    started = ExitStack()
 
     def begin(*flags):
-        url, table = (f"http://127.0.0.1:{free_port()}" for _ in range(2))
-        proxy = TableProxy(table, tmp_path / f"proxy-{len(proxies)}.log")
-        proxies.append(proxy)
+        port, table_port = free_port(), free_port()
+        proxy = TableProxy(f"http://127.0.0.1:{table_port}", tmp_path / f"proxy-{port}.log")
+        started.callback(proxy.stop)
         settings = {
-            "MAINSHEET_PORT": url.rsplit(":", 1)[1],
+            "MAINSHEET_PORT": str(port),
             "MAINSHEET_DATA_DIR": str(tmp_path / "data"),
-            "MAINSHEET_TABLE_PORT": table.rsplit(":", 1)[1],
+            "MAINSHEET_TABLE_PORT": str(table_port),
             "MAINSHEET_TABLE_URL": proxy.url,
         }
         with open(tmp_path / "log", "a") as log:
             command = [os.environ["MAINSHEET_PROGRAM"], *flags]
             program = subprocess.Popen(command, env={**os.environ, **settings}, stderr=log)
-        programs.append(program)
-        platform = Platform(url)
+        started.callback(end, program)
+        platform = Platform(f"http://127.0.0.1:{port}")
         for _ in range(600):
             if platform.is_up():
-                return platform, lambda: stop(program)
+                return platform, lambda: end(program)
             assert program.poll() is None, (tmp_path / "log").read_text()
             time.sleep(0.1)
         raise AssertionError("the platform does not answer")
 
-    yield begin
-    try:
-        for program in programs:
-            stop(program)
-    finally:
-        for proxy in proxies:
-            proxy.stop()
+    with started:
+        yield begin
