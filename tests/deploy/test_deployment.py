@@ -9,8 +9,8 @@ from deployment import PARAMETERS, ROOT, STACK, deploy
 from emulated_aws import CONNECTION_STACK, CUSTOMER, REGION, connect, eventually, require_nothing_left
 from platform_client import PASSWORD, Platform
 
-# How long a run may take, in seconds: the first one also prepares the Spark environment.
-RUN = 900
+# How long a run may take: the first one also prepares the Spark environment.
+RUN_SECONDS = 900
 ENDED = {"succeeded", "failed", "cancelled", "timeout"}
 FUNCTIONS = [path.name.capitalize() for path in (ROOT / "functions").iterdir()]
 # A customer's, to be connected.
@@ -35,7 +35,7 @@ def test_from_sign_up_to_rows(team, cluster):
     runs = f"/workloads/jobs/{created['id']}/runs"
     run = deployment.expect(201, "POST", runs, {}, token)
     path = f"{runs}/{run['id']}"
-    done = eventually("the run ends", lambda: ended(deployment, path, token), RUN)
+    done = eventually("the run ends", lambda: ended(deployment, path, token), RUN_SECONDS)
     assert done["status"] == "succeeded", done
     assert deployment.expect(200, "GET", f"{path}/results", token=token)["rows"] == [["north", 15], ["south", 32]]
 
@@ -46,7 +46,7 @@ def test_a_schedule_fires(team, cluster):
     created = deployment.expect(201, "POST", "/workloads/jobs", job(team_id, cluster, "minutely", **schedule), token)
     runs = f"/workloads/jobs/{created['id']}/runs"
     run = eventually("a run of the schedule", lambda: deployment.expect(200, "GET", runs, token=token)["items"], 150)[0]
-    done = eventually("it ends", lambda: ended(deployment, f"{runs}/{run['id']}", token), RUN)
+    done = eventually("it ends", lambda: ended(deployment, f"{runs}/{run['id']}", token), RUN_SECONDS)
     assert done["status"] == "succeeded", done
 
 
