@@ -2,8 +2,9 @@
 
 Usage: schemathesis_cases.py DOCUMENT COUNTS LEAST
 
-COUNTS has a line for each run of schemathesis, as `schemathesis_hooks.py` writes it. Fails when an operation had fewer than LEAST cases.
-One that takes neither parameters nor a body nor a token has no more than a few different ones, and needs one.
+COUNTS has a line for each run of schemathesis, as `schemathesis_hooks.py` writes it. Fails when an operation had fewer than LEAST cases,
+or no link was followed to a success. An operation that takes neither parameters nor a body nor a token has no more than a few different
+cases, and needs one.
 """
 
 import collections
@@ -13,7 +14,7 @@ import sys
 
 
 def main(document, counts, least):
-    """Prints the table, and says whether each operation had enough."""
+    """Prints the table, and says whether each operation and the links had enough."""
     document = json.loads(pathlib.Path(document).read_text())
     runs = [json.loads(run) for run in pathlib.Path(counts).read_text().splitlines()]
     sent, succeeded, refused = (collections.Counter() for _ in range(3))
@@ -35,13 +36,14 @@ def main(document, counts, least):
         cells = len(names), sum(cases), sum(succeeded[name] for name in names), min(cases)
         print(f"{tag:24}" + "".join(f"{cell:>12,}" for cell in cells))
     print(f"{sum(sent.values())} cases in all, and {sum(refused.values())} that were too large for the gateway")
-    print(followed(document, [steps for run in runs for steps in run["links"].values()]))
+    links = [steps for run in runs for steps in run["links"].values()]
+    print(followed(document, links))
     print("with cases that were too large:", listed(f"{name} ({refused[name]})" for name in needed if refused[name]))
     print("with nothing to vary:", listed(name for name in needed if needed[name] == 1))
     print("never with success:", listed(name for name in needed if not succeeded[name]))
     few = [f"{name} ({sent[name]})" for name in needed if sent[name] < needed[name]]
     print("with too few cases:", listed(few))
-    return not few
+    return not few and any(successes for _, successes in links)
 
 
 def operations(document):
