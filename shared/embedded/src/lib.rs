@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::config::{BehaviorVersion, Credentials, Region};
+use aws_smithy_http_client::tls::rustls_provider::CryptoMode;
+use aws_smithy_http_client::{Builder as HttpClientBuilder, tls};
 use dynoxide::Database;
 use mainsheet_core::{Error, Result};
 use tokio::net::TcpListener;
@@ -90,13 +92,16 @@ fn text(file: &Path) -> Result<&str> {
     file.to_str().ok_or_else(|| Error::unavailable("the path of the table's file is not UTF-8"))
 }
 
-/// A client of an embedded DynamoDB at `endpoint`. It takes any credentials.
+/// A client of an embedded DynamoDB at `endpoint`. It takes any credentials, and goes by way of no proxy, as the SDK's own would where the
+/// environment names one.
 #[must_use]
 pub fn client(endpoint: &str) -> Client {
+    let tls = tls::Provider::Rustls(CryptoMode::AwsLc);
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::latest())
         .region(Region::new("local"))
         .endpoint_url(endpoint)
+        .http_client(HttpClientBuilder::new().tls_provider(tls).build_https())
         .credentials_provider(Credentials::new("embedded", "embedded", None, None, "embedded"))
         .build();
     Client::from_conf(config)

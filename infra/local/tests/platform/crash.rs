@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mainsheet_testkit::{Fault, Pause, TableCall, Verdict};
 use nix::sys::signal::Signal;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::{Map, Value, json};
 
-use crate::harness::{Owner, Platform, eventually, in_time, spark_environment, text};
+use crate::harness::{Owner, Platform, client, eventually, in_time, spark_environment, text};
 
 /// The credentials of a built-in agent.
 const KEPT: &str = "built-in.json";
@@ -194,8 +194,8 @@ async fn what_failed_too_often_is_done_after_the_next_start() {
     let (clock, queues) = (local("clock"), local("queues"));
     eventually("its enrolment is set aside", || async {
         // It is tried again after a while, which need not be waited for. Ticks fail, too, as all that writes.
-        let _ = Client::new().post(&clock).json(&json!({"advanceSeconds": 20})).send().await.ok()?;
-        let depths: Value = Client::new().get(&queues).send().await.ok()?.json().await.ok()?;
+        let _ = client().post(&clock).json(&json!({"advanceSeconds": 20})).send().await.ok()?;
+        let depths: Value = client().get(&queues).send().await.ok()?.json().await.ok()?;
         depths["items"].as_array()?.iter().any(|queue| queue["deadLetters"] == 1).then_some(())
     })
     .await;

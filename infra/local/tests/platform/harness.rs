@@ -18,6 +18,11 @@ use tokio::time::{Instant, sleep, timeout};
 const PATIENCE: Duration = Duration::from_secs(900);
 const POLL: Duration = Duration::from_millis(20);
 
+/// A client of what listens on this machine, whatever proxy leads out of it.
+pub(crate) fn client() -> Client {
+    Client::builder().no_proxy().build().unwrap()
+}
+
 /// A data directory, and the platform that runs on it.
 pub(crate) struct Platform {
     folder: TempDir,
@@ -48,7 +53,7 @@ impl Platform {
     pub(crate) async fn start_again(&mut self) {
         self.process = Some(self.command().spawn().unwrap());
         let health = format!("{}/_local/health", self.url());
-        let ask = || Client::new().get(&health).timeout(Duration::from_secs(5)).send();
+        let ask = || client().get(&health).timeout(Duration::from_secs(5)).send();
         let start = Instant::now();
         while ask().await.is_err() {
             let ended = self.process.as_mut().unwrap().try_wait().unwrap();
@@ -127,7 +132,7 @@ impl Platform {
     /// What is caught of the mail to an address: the last text.
     async fn last_mail(&self) -> String {
         let mails: Value =
-            Client::new().get(format!("{}/_local/mail", self.url())).send().await.unwrap().json().await.unwrap();
+            client().get(format!("{}/_local/mail", self.url())).send().await.unwrap().json().await.unwrap();
         mails["items"].as_array().unwrap().last().unwrap()["text"].as_str().unwrap().to_owned()
     }
 }
@@ -167,7 +172,7 @@ pub(crate) struct Owner {
 impl Owner {
     /// Signs up, confirms the address and signs in.
     pub(crate) async fn of(platform: &Platform) -> Self {
-        let mut owner = Self { client: Client::new(), url: platform.url(), token: String::new() };
+        let mut owner = Self { client: client(), url: platform.url(), token: String::new() };
         let mut sign_up = credentials();
         sign_up["organizationName"] = json!("Acme");
         owner.post("/auth/signup", &sign_up).await;

@@ -1,10 +1,10 @@
 //! From an empty account to a cluster that runs a job, and back to an empty account; and the same when something goes wrong at a
 //! moment that is drawn.
 
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Owner, Platform, text};
+use crate::harness::{Owner, Platform, client, text};
 
 const ACCOUNT: &str = "123456789012";
 const REGION: &str = "eu-central-1";
@@ -78,7 +78,7 @@ impl Scene {
     /// A control endpoint of the simulated cloud.
     async fn local(&self, method: Method, path: &str, body: &Value) -> Value {
         let url = format!("{}/_local/cloud{path}", self.platform.url());
-        let answer = Client::new().request(method, url).json(body).send().await.unwrap();
+        let answer = client().request(method, url).json(body).send().await.unwrap();
         let (status, text) = (answer.status(), answer.text().await.unwrap());
         assert!(status.is_success(), "{path}: {status} {text}");
         serde_json::from_str(&text).unwrap_or(Value::Null)
@@ -87,7 +87,7 @@ impl Scene {
     /// Some time passes; tokens end meanwhile.
     async fn pass(&mut self) {
         let url = format!("{}/_local/clock", self.platform.url());
-        let moved = Client::new().post(url).json(&json!({"advanceSeconds": STEP})).send().await.unwrap();
+        let moved = client().post(url).json(&json!({"advanceSeconds": STEP})).send().await.unwrap();
         assert_eq!(moved.status(), StatusCode::OK, "{}", moved.text().await.unwrap());
         self.owner.sign_in().await;
     }

@@ -3,10 +3,10 @@
 use std::fs;
 
 use mainsheet_core::Timestamp;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 
-use crate::harness::{Owner, Platform, text};
+use crate::harness::{Owner, Platform, client, text};
 
 /// Somebody on the embedded platform, who can move its clock.
 struct Scene {
@@ -16,7 +16,7 @@ struct Scene {
 
 impl Scene {
     async fn now(&self) -> Timestamp {
-        let health = Client::new().get(format!("{}/_local/health", self.platform.url())).send().await.unwrap();
+        let health = client().get(format!("{}/_local/health", self.platform.url())).send().await.unwrap();
         text(&health.json::<Value>().await.unwrap()["now"]).parse().unwrap()
     }
 
@@ -24,7 +24,7 @@ impl Scene {
     async fn move_to(&mut self, moment: &str) {
         let seconds = moment.parse::<Timestamp>().unwrap().since(self.now().await).as_secs() + 1;
         let clock = format!("{}/_local/clock", self.platform.url());
-        let moved = Client::new().post(clock).json(&json!({"advanceSeconds": seconds})).send().await.unwrap();
+        let moved = client().post(clock).json(&json!({"advanceSeconds": seconds})).send().await.unwrap();
         assert_eq!(moved.status(), StatusCode::OK);
         self.owner.sign_in().await;
     }

@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use mainsheet_core::Timestamp;
 use nix::sys::signal::Signal;
-use reqwest::{Client, Method, StatusCode};
+use reqwest::{Method, StatusCode};
 use serde_json::{Value, json};
 use tokio::time::Instant;
 
-use crate::harness::{Owner, Platform, text};
+use crate::harness::{Owner, Platform, client, text};
 
 #[tokio::test]
 async fn the_reference_is_served_whole_from_here() {
     let platform = Platform::start(&[]).await;
-    let fetch = |path: &str| Client::new().get(format!("{}/api/v1/{path}", platform.url())).send();
+    let fetch = |path: &str| client().get(format!("{}/api/v1/{path}", platform.url())).send();
     let page = fetch("docs").await.unwrap().text().await.unwrap();
     for part in page.split('"').filter(|part| part.starts_with("docs/")) {
         let answer = fetch(part).await.unwrap();
@@ -27,7 +27,7 @@ async fn the_reference_is_served_whole_from_here() {
 #[tokio::test]
 async fn pages_that_links_lead_to_load_nothing_from_elsewhere() {
     let platform = Platform::start(&[]).await;
-    let fetch = |path: String| Client::new().get(format!("{}/{path}", platform.url())).send();
+    let fetch = |path: String| client().get(format!("{}/{path}", platform.url())).send();
     for name in ["verify-email", "reset-password", "accept-invitation", "signed-in"] {
         let answer = fetch(format!("{name}?token=secret&code=secret")).await.unwrap();
         assert_eq!(answer.status(), StatusCode::OK, "{name}");
@@ -91,7 +91,7 @@ async fn what_cannot_be_read_of_agents_keeps_nothing_from_starting() {
 
 /// What time it is there.
 async fn now(platform: &Platform) -> Timestamp {
-    let health = Client::new().get(format!("{}/_local/health", platform.url())).send().await.unwrap();
+    let health = client().get(format!("{}/_local/health", platform.url())).send().await.unwrap();
     let health: Value = health.json().await.unwrap();
     text(&health["now"]).parse().unwrap()
 }
@@ -103,7 +103,7 @@ async fn what_was_written_survives_kill_and_a_moved_clock_stays_moved() {
     let start = now(&platform).await;
     // At once, both count.
     let clock = format!("{}/_local/clock", platform.url());
-    let advance = async || Client::new().post(&clock).json(&json!({"advanceSeconds": 300})).send().await.unwrap();
+    let advance = async || client().post(&clock).json(&json!({"advanceSeconds": 300})).send().await.unwrap();
     let (one, other) = tokio::join!(advance(), advance());
     assert_eq!([one.status(), other.status()], [StatusCode::OK; 2]);
     let before = owner.get("/org").await;
@@ -113,7 +113,7 @@ async fn what_was_written_survives_kill_and_a_moved_clock_stays_moved() {
     let moved = now(&platform).await.since(start);
     assert!(moved >= Duration::from_secs(600), "{moved:?}");
     let queues: Value =
-        Client::new().get(format!("{}/_local/queues", platform.url())).send().await.unwrap().json().await.unwrap();
+        client().get(format!("{}/_local/queues", platform.url())).send().await.unwrap().json().await.unwrap();
     assert!(queues["items"].as_array().unwrap().iter().all(|queue| queue["deadLetters"] == 0), "{queues}");
 }
 
@@ -127,6 +127,27 @@ async fn it_stops_when_told_to_and_its_data_directory_is_its_own() {
     assert!(String::from_utf8_lossy(&second.stderr).contains("another platform uses"), "{second:?}");
     platform.stop(Signal::SIGTERM);
     platform.start_again().await;
+}
+
+/// Where a proxy leads out of a network, nothing of what is on this machine goes by way of it.
+#[tokio::test]
+async fn a_proxy_that_does_not_answer_keeps_from_nothing_that_is_here() {
+    let mut platform = Platform::start(&[]).await;
+    let owner = Owner::of(&platform).await;
+    let (cluster, _) = owner.cluster(&json!({"name": "laptop"})).await;
+    let job = owner.job("answer", &cluster, json!({"sql": {"source": "SELECT 42 AS answer"}})).await;
+    // What jobs need is downloaded for the first one.
+    assert_eq!(owner.ended(&owner.run(&job).await).await["status"], "succeeded");
+
+    platform.stop(Signal::SIGTERM);
+    for name in ["http_proxy", "HTTP_PROXY", "https_proxy", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+        platform.set(name, "http://127.0.0.1:9");
+    }
+    for name in ["no_proxy", "NO_PROXY"] {
+        platform.set(name, "");
+    }
+    platform.start_again().await;
+    assert_eq!(owner.ended(&owner.run(&job).await).await["status"], "succeeded");
 }
 
 #[tokio::test]
