@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 
 use crate::fault::Fault;
 use crate::guard;
@@ -106,6 +107,8 @@ pub type Rule = Arc<dyn Fn(&TableCall) -> Verdict + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Proxy {
     shared: Arc<Shared>,
+    /// It answers until the last of those is gone who started it: a test that starts many would else run out of connections.
+    serving: Option<Arc<JoinSet<()>>>,
 }
 
 struct Shared {
@@ -162,7 +165,7 @@ impl Proxy {
             late: Mutex::new(LateIndex::of(time)),
             seen: Mutex::default(),
         };
-        Self { shared: Arc::new(shared) }
+        Self { shared: Arc::new(shared), serving: None }
     }
 
     /// Starts a proxy in front of the table at `upstream`, for tests that move time themselves, and says where it listens.
@@ -170,8 +173,9 @@ impl Proxy {
         let proxy = Self::of(Upstream::at(upstream), Time::Standing);
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("http://{}", listener.local_addr().unwrap());
-        tokio::spawn(proxy.clone().serve(listener));
-        (proxy, address)
+        let mut serving = JoinSet::new();
+        let _ = serving.spawn(proxy.clone().serve(listener));
+        (Self { serving: Some(Arc::new(serving)), ..proxy }, address)
     }
 
     /// Answers whoever connects, for ever.
