@@ -55,7 +55,8 @@ class EmulatedAws:
         # What fails on the way ends what it has started.
         with ExitStack() as started:
             self.table = TableProxy(self.url, folder / "table-proxy.log", "--access-key", ACCOUNT)
-            started.callback(self.table.stop)
+            # Judged only where all has begun: what fails before says why.
+            started.callback(end, self.table.process)
             self.process = self.start(folder, port, settings)
             started.callback(end, self.process)
             eventually("the emulator answers", self.is_up)
@@ -103,8 +104,9 @@ class EmulatedAws:
         return boto3.client(service, region_name=REGION, endpoint_url=self.url, **credentials(account))
 
     def stop(self):
-        """Ends it, and with it the functions. Fails when one of their calls of the table broke a rule of the design, or they made none."""
+        """Ends it, and with it the functions. Fails when one of their calls of the table broke a rule of the design, or none came by."""
         self.started.close()
+        self.table.stop()
 
 
 def credentials(account):

@@ -237,7 +237,7 @@ def test_what_can_be_read_in_every_order(team):
     """Each order is an index of the table, which a function's role has to name."""
     deployment, token, _ = team
     paths = json.loads((ROOT / "infra/openapi/openapi.json").read_text())["paths"]
-    answered, refused = 0, {}
+    asked, refused = 0, {}
     for path, item in paths.items():
         operation = item.get("get", {})
         parameters = operation.get("parameters", [])
@@ -246,11 +246,11 @@ def test_what_can_be_read_in_every_order(team):
         orders = [value for each in parameters if each["name"] == "sortBy" for value in each["schema"]["enum"]]
         for query in ["", *(f"?sortBy={order}" for order in orders)]:
             status, answer = deployment.call_at_root("GET", path + query, token=token)
-            answered += 1
+            asked += 1
             if status != 200:
                 refused[path + query] = (status, answer)
     assert not refused, refused
-    assert answered > 30, answered
+    assert asked > 30, asked
 
 
 def test_functions_may_do_what_their_roles_allow(team):

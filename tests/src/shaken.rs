@@ -1,6 +1,6 @@
 //! What DynamoDB may answer at any time changes nothing that we answer: pages that end early or are empty, keys that a batch leaves
-//! unprocessed, an index that is late. All tests run with some of that (`shared/testkit/src/shake.rs`); here all of it happens at
-//! every call.
+//! unprocessed, an index that is late. All tests run with some of that (`shared/testkit/src/shake.rs`); here it happens at every query
+//! and every batch read.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -107,7 +107,8 @@ pub type Rule = Arc<dyn Fn(&TableCall) -> Verdict + Send + Sync>;
 #[derive(Clone)]
 pub(crate) struct Proxy {
     shared: Arc<Shared>,
-    /// It answers until the last of those is gone who started it: a test that starts many would else run out of connections.
+    /// Takes in connections until the last clone is gone that a test holds: one that starts many would else run out of them. None
+    /// where somebody else serves.
     serving: Option<Arc<JoinSet<()>>>,
 }
 
@@ -178,7 +179,7 @@ impl Proxy {
         (Self { serving: Some(Arc::new(serving)), ..proxy }, address)
     }
 
-    /// Answers whoever connects, for ever.
+    /// Answers whoever connects.
     pub(crate) async fn serve(self, listener: TcpListener) {
         let router = Router::new().fallback(pass).with_state(self);
         let _ = axum::serve(listener, router).await;
