@@ -109,7 +109,7 @@ pub(crate) struct Proxy {
     shared: Arc<Shared>,
     /// Takes in connections until the last clone is gone that a test holds: one that starts many would else run out of them. None
     /// where somebody else serves.
-    serving: Option<Arc<JoinSet<()>>>,
+    _serving: Option<Arc<JoinSet<()>>>,
 }
 
 struct Shared {
@@ -166,7 +166,7 @@ impl Proxy {
             late: Mutex::new(LateIndex::of(time)),
             seen: Mutex::default(),
         };
-        Self { shared: Arc::new(shared), serving: None }
+        Self { shared: Arc::new(shared), _serving: None }
     }
 
     /// Starts a proxy in front of the table at `upstream`, for tests that move time themselves, and says where it listens.
@@ -176,7 +176,7 @@ impl Proxy {
         let address = format!("http://{}", listener.local_addr().unwrap());
         let mut serving = JoinSet::new();
         let _ = serving.spawn(proxy.clone().serve(listener));
-        (Self { serving: Some(Arc::new(serving)), ..proxy }, address)
+        (Self { _serving: Some(Arc::new(serving)), ..proxy }, address)
     }
 
     /// Answers whoever connects.
