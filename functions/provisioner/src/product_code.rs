@@ -4,7 +4,11 @@ use std::str::FromStr;
 
 use mainsheet_core::Error;
 
-/// The code that AWS Marketplace gave a listing, such as `5ugbbrmu7ud3u5hsipfzug61p`: lower-case letters and digits. It is no secret.
+/// How long one may be, in characters: with what the tag adds, as long as AWS lets tags be, which is 256.
+const LONGEST: usize = 253;
+
+/// The code that AWS Marketplace gave a listing, such as `5ugbbrmu7ud3u5hsipfzug61p`: 1 to 253 lower-case letters and digits. It is no
+/// secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProductCode(String);
 
@@ -14,8 +18,12 @@ impl FromStr for ProductCode {
     /// # Errors
     /// [`Error::Internal`] for anything else, such as the listing's product id, which has hyphens: whoever deployed gave it.
     fn from_str(text: &str) -> Result<Self, Error> {
-        let is_code = !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit());
-        if is_code { Ok(Self(text.to_owned())) } else { Err(Error::internal(format!("{text:?} is no product code"))) }
+        let has_length = (1..=LONGEST).contains(&text.len());
+        if has_length && text.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit()) {
+            Ok(Self(text.to_owned()))
+        } else {
+            Err(Error::internal(format!("{text:?} is no product code")))
+        }
     }
 }
 

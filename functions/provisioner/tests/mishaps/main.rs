@@ -282,8 +282,13 @@ async fn what_is_made_counts_for_the_listing(#[case] code: Option<&str>, #[case]
     let made = world.cloud.made_by_the_platform();
     let kinds: BTreeSet<OwnedKind> = made.iter().map(|found| found.kind).collect();
     assert!(kinds.is_superset(&[OwnedKind::Stack, OwnedKind::Cluster, OwnedKind::NodeGroup].into()), "{kinds:?}");
-    for found in made {
-        assert_eq!(found.tags.get(PARTNER_TAG).map(String::as_str), tag, "{}", found.name);
+    // What the inventory of an account leaves out is made with the tags of its intent as well.
+    let intended = world.estate.store.intents(&world.estate.tenant, &cluster).await.unwrap();
+    let kinds: BTreeSet<&str> = intended.iter().map(|intent| intent.kind.as_str()).collect();
+    assert!(kinds.is_superset(&["AWS::EKS::Addon", "AWS::EKS::AccessEntry"].into()), "{kinds:?}");
+    let intended = intended.into_iter().map(|intent| (intent.name, intent.tags));
+    for (name, tags) in made.into_iter().map(|found| (found.name, found.tags)).chain(intended) {
+        assert_eq!(tags.get(PARTNER_TAG).map(String::as_str), tag, "{name}");
     }
 }
 
@@ -292,6 +297,7 @@ async fn what_is_made_counts_for_the_listing(#[case] code: Option<&str>, #[case]
 #[case::the_product_id("prod-4d7xq2vwzk3lm")]
 #[case::in_capitals("5UGBBRMU7UD3U5HSIPFZUG61P")]
 #[case::with_what_the_tag_adds("pc:5ugbbrmu7ud3u5hsipfzug61p")]
+#[case::too_long_for_a_tag(&"a".repeat(254))]
 fn what_is_no_product_code_is_refused(#[case] text: &str) {
     assert!(text.parse::<ProductCode>().is_err());
 }
