@@ -11,7 +11,8 @@ from pathlib import Path
 
 import boto3
 
-from proxies import TableProxy, end
+from processes import end
+from proxies import TableProxy
 
 # Its root user's access key is its number, as with every account of ministack.
 ACCOUNT = "000000000000"

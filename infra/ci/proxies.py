@@ -1,18 +1,9 @@
-"""Proxies as processes, and how processes end. A proxy fails at its end when what went by way of it broke a rule, and when nothing did."""
+"""Proxies as processes. Each fails at its end when what went by way of it broke a rule, and when nothing did."""
 
 import os
 import subprocess
 
-
-def end(process):
-    """Ends a process; answers its status. One that does not end is killed, and that is a failure."""
-    process.terminate()
-    try:
-        return process.wait(timeout=30)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        raise
+from processes import end
 
 
 class Proxy:

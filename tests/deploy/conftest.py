@@ -7,7 +7,8 @@ import subprocess
 import pytest
 from deployment import MAIL_FROM, Deployment, deploy
 from emulated_aws import EmulatedAws, eventually
-from proxies import GatewayProxy, end
+from processes import end
+from proxies import GatewayProxy
 
 
 @pytest.fixture(scope="session")

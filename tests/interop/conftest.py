@@ -7,7 +7,8 @@ from contextlib import ExitStack
 
 import pytest
 from platform_client import Platform, free_port
-from proxies import TableProxy, end
+from processes import end
+from proxies import TableProxy
 
 
 @pytest.fixture(scope="session")
